@@ -1,0 +1,32 @@
+"""ESA DUNIA's Sentinel-2 band streams as Cloud-Optimized GeoTIFFs in a static STAC catalog.
+
+The command line and this module are one thing seen twice: `stacgen build 29PKR B09 --year 2025`
+is
+
+```python
+import stacgen
+
+report = stacgen.build("29PKR", "B09", years=[2025])
+```
+
+Importing is cheap: FFmpeg, GDAL and PROJ are loaded by the first call that needs them.
+"""
+
+from typing import TYPE_CHECKING
+
+from stacgen.errors import StacgenError
+
+if TYPE_CHECKING:
+    from stacgen.library import build, frames
+
+__version__ = "0.1.0"
+__all__ = ["StacgenError", "__version__", "build", "frames"]
+
+
+def __getattr__(name: str) -> object:
+    """Load `build` and `frames` when they are first asked for."""
+    if name in ("build", "frames"):
+        from stacgen import library  # noqa: PLC0415 - the point of this function
+
+        return getattr(library, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,6 @@
+"""`python -m stacgen`."""
+
+from stacgen.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The Sentinel-2 bands that DUNIA streams, as data.
+
+Centre wavelengths and widths are those of Sentinel-2A in the *Sentinel-2 Products Specification
+Document* and the *S2 MSI handbook* (ESA); common names are those of the STAC eo extension 2.0.
+"""
+
+from dataclasses import dataclass
+
+from stacgen.errors import UsageError
+
+TILE_EXTENT = 109_800
+"""Width and height of every Sentinel-2 tile, in metres of its UTM zone."""
+
+FIRST_YEAR = 2019
+"""The first year of which DUNIA streams bands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """One spectral band and the grid spacing at which Level-2A distributes it."""
+
+    name: str
+    """As in the product, `B8A`."""
+
+    title: str
+    """What it is mostly used for, as ESA puts it."""
+
+    common_name: str
+    """The eo extension's name, `nir08`."""
+
+    center_wavelength: float
+    """In micrometres."""
+
+    full_width_half_max: float
+    """In micrometres."""
+
+    resolution: int
+    """Ground size of one pixel, in metres."""
+
+    @property
+    def size(self) -> int:
+        """Rows, and columns, of a frame.
+
+        >>> find("B09").size
+        1830
+        """
+        return TILE_EXTENT // self.resolution
+
+    @property
+    def description(self) -> str:
+        """The title with the band number, `Water vapour (band 9)`."""
+        return f"{self.title} (band {self.name.removeprefix('B').lstrip('0')})"
+
+
+def _band(line: str) -> Band:
+    name, common, center, width, resolution, title = (cell.strip() for cell in line.split("|"))
+    return Band(
+        name=name,
+        title=title,
+        common_name=common,
+        center_wavelength=float(center),
+        full_width_half_max=float(width),
+        resolution=int(resolution),
+    )
+
+
+BANDS: dict[str, Band] = {
+    band.name: band
+    for band in map(
+        _band,
+        (
+            "B01 | coastal   | 0.443 | 0.021 | 60 | Coastal aerosol",
+            "B02 | blue      | 0.493 | 0.066 | 10 | Blue",
+            "B03 | green     | 0.560 | 0.036 | 10 | Green",
+            "B04 | red       | 0.665 | 0.031 | 10 | Red",
+            "B05 | rededge071 | 0.704 | 0.015 | 20 | Red edge 1",
+            "B06 | rededge075 | 0.741 | 0.015 | 20 | Red edge 2",
+            "B07 | rededge078 | 0.783 | 0.020 | 20 | Red edge 3",
+            "B08 | nir       | 0.833 | 0.106 | 10 | Near infrared",
+            "B8A | nir08     | 0.865 | 0.021 | 20 | Narrow near infrared",
+            "B09 | nir09     | 0.945 | 0.020 | 60 | Water vapour",
+            "B11 | swir16    | 1.614 | 0.091 | 20 | Short-wave infrared 1",
+            "B12 | swir22    | 2.202 | 0.175 | 20 | Short-wave infrared 2",
+        ),
+    )
+}
+"""Every streamed band by its name, in the order of wavelength."""
+
+
+def find(name: str) -> Band:
+    """The band of that name; `b8a`, `B1` and `B01` are all understood.
+
+    Raises:
+        UsageError: DUNIA does not stream such a band; for B10 the message says why.
+
+    >>> find("b9").description
+    'Water vapour (band 9)'
+    """
+    wanted = name.strip().upper()
+    if len(wanted) == 2 and wanted[1].isdigit():  # noqa: PLR2004 - `B1` for `B01`
+        wanted = f"B0{wanted[1]}"
+    if wanted in BANDS:
+        return BANDS[wanted]
+    if wanted == "B10":
+        raise UsageError(
+            "Band B10 is not streamed: it sees cirrus, not the ground, and Level-2A leaves it out."
+            f" Take one of {', '.join(BANDS)}."
+        )
+    raise UsageError(f"There is no band {name!r}. Take one of {', '.join(BANDS)}.")

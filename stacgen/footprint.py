@@ -1,0 +1,105 @@
+"""The ground that a frame shows, as longitude and latitude. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import antimeridian
+import numpy as np
+import shapely
+import shapely.geometry
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from stacgen import gdal
+from stacgen.models import Coverage, Grid
+
+_TOLERANCE = 0.005
+"""Degrees by which simplifying may move the outline; STAC readers expect no finer footprint."""
+
+_DECIMALS = 6
+"""Of a degree: a tenth of a metre."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Where the valid pixels are."""
+
+    geometry: Mapping[str, Any]
+    """GeoJSON Polygon, counter-clockwise; MultiPolygon where it crosses the antimeridian."""
+
+    bbox: tuple[float, float, float, float]
+    """(west, south, east, north); west is above east where it crosses the antimeridian."""
+
+
+def outline(coverage: Coverage, grid: Grid) -> Footprint | None:
+    """The largest connected area of valid pixels, holes dropped; None where there is none.
+
+    Specks and seams that video coding leaves at the edge of nodata are removed first, by opening
+    the mask with a square of three cells. A frame without nodata gives the corners of the tile.
+    """
+    if coverage.valid.all():
+        left, bottom, right, top = grid.bounds
+        return _geographic(shapely.geometry.box(left, bottom, right, top), grid.epsg)
+    cell = coverage.step * grid.resolution
+    polygons = gdal.outlines(opened(coverage.valid), (cell, 0, grid.left, 0, -cell, grid.top))
+    shells = [shapely.Polygon(polygon["coordinates"][0]) for polygon in polygons]
+    if not shells:
+        return None
+    return _geographic(max(shells, key=lambda shell: float(shell.area)), grid.epsg)
+
+
+def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask without what is narrower than three cells; outside it counts as inside.
+
+    Args:
+        mask: (rows, columns), True inside.
+
+    >>> speck = np.zeros((5, 5), bool); speck[2, 2] = True
+    >>> bool(opened(speck).any()), bool(opened(~np.zeros((5, 5), bool)).all())
+    (False, True)
+    """
+    return _dilated(~_dilated(~mask))
+
+
+def _dilated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask grown by one cell in all eight directions."""
+    wide = mask.copy()
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    grown = wide.copy()
+    grown[1:] |= wide[:-1]
+    grown[:-1] |= wide[1:]
+    return grown
+
+
+def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
+    """A shell in a UTM zone, as rounded longitude and latitude."""
+    x, y = shell.exterior.coords.xy
+    longitudes, latitudes = _to_geographic(epsg).transform(x, y)
+    if max(longitudes) - min(longitudes) > 180:  # noqa: PLR2004 - it jumps, so it crosses 180
+        longitudes = [value % 360 for value in longitudes]
+    degrees = shapely.Polygon(zip(longitudes, latitudes, strict=True)).simplify(_TOLERANCE)
+    degrees = shapely.set_precision(degrees, 10**-_DECIMALS)
+    fixed = antimeridian.fix_polygon(shapely.geometry.polygon.orient(degrees))
+    west, south, east, north = (round(value, _DECIMALS) for value in antimeridian.bbox(fixed))
+    geometry = shapely.geometry.mapping(fixed)
+    return Footprint(
+        geometry={
+            "type": geometry["type"],
+            "coordinates": _rounded(geometry["coordinates"]),
+        },
+        bbox=(west, south, east, north),
+    )
+
+
+def _rounded(coordinates: Any) -> Any:  # noqa: ANN401 - GeoJSON nests as deep as its type
+    if isinstance(coordinates, float):
+        return round(coordinates, _DECIMALS)
+    return [_rounded(part) for part in coordinates]
+
+
+@lru_cache(maxsize=8)
+def _to_geographic(epsg: int) -> Transformer:
+    return Transformer.from_crs(epsg, 4326, always_xy=True)

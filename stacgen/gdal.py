@@ -1,0 +1,142 @@
+"""The one door to GDAL: rasterio and rio-cogeo are used here and nowhere else.
+
+Nothing here knows of Sentinel-2 or STAC; arrays go in, files and polygons come out.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.features
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio import Affine
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rio_cogeo.cogeo import cog_validate
+
+from stacgen.errors import OutputError
+
+GDAL_VERSION: str = rasterio.__gdal_version__
+"""Version of the GDAL inside the rasterio wheel, `3.10.3`."""
+
+_ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": 64_000_000}
+"""One thread a call, since whole segments run side by side; and a cache of 64 MB rather than of a
+twentieth of the machine, since tiles are written once and never read again."""
+
+Transform = tuple[float, float, float, float, float, float]
+Polygon = Mapping[str, Any]
+"""GeoJSON, in the coordinates of the transform it was made with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandFacts:
+    """What a file says of its one band besides the pixels."""
+
+    description: str
+    scale: float
+    offset: float
+    nodata: int
+    tags: Mapping[str, str]
+    """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overviews:
+    """The pyramid that goes into a file."""
+
+    factors: tuple[int, ...]
+    """Decimation of each level, `(2, 4, 8)`."""
+
+    resampling: str
+    """GDAL's name of the method, `average`."""
+
+
+@contextmanager
+def in_memory(
+    pixels: NDArray[np.uint16], *, epsg: int, transform: Transform, facts: BandFacts
+) -> Iterator[rasterio.io.DatasetWriter]:
+    """A dataset over the array itself, with georeference and facts: no pixel is copied.
+
+    Args:
+        pixels: (rows, columns), C-contiguous; must stay alive and unchanged within the context.
+        epsg: The CRS.
+        transform: (a, b, c, d, e, f), as in `Grid.transform`.
+        facts: Of the band.
+    """
+    rows, columns = pixels.shape
+    address = pixels.__array_interface__["data"][0]
+    placed = "/".join(map(str, Affine(*transform).to_gdal()))
+    name = (
+        f"MEM:::DATAPOINTER={address},PIXELS={columns},LINES={rows},DATATYPE=UInt16"
+        f",GEOTRANSFORM={placed}"
+    )
+    # GDAL opens memory by its address only when told that the caller may name one.
+    with (
+        rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", **_ENV),
+        rasterio.open(name, "r+", driver="MEM") as dataset,
+    ):
+        dataset.crs = f"EPSG:{epsg}"
+        dataset.nodata = facts.nodata
+        dataset.scales = (facts.scale,)
+        dataset.offsets = (facts.offset,)
+        dataset.descriptions = (facts.description,)
+        dataset.update_tags(1, **facts.tags)
+        yield dataset
+
+
+def add_overviews(dataset: rasterio.io.DatasetWriter, overviews: Overviews) -> NDArray[np.uint16]:
+    """Build the pyramid in memory and return its smallest level, (rows, columns)."""
+    dataset.build_overviews(list(overviews.factors), Resampling[overviews.resampling])
+    factor = overviews.factors[-1] if overviews.factors else 1
+    shape = -(-dataset.height // factor), -(-dataset.width // factor)
+    smallest: NDArray[np.uint16] = dataset.read(1, out_shape=shape)
+    return smallest
+
+
+def write_cog(dataset: rasterio.io.DatasetWriter, path: Path, options: Mapping[str, str]) -> None:
+    """Write a dataset that has its overviews as a COG, compressing each tile once.
+
+    Raises:
+        OutputError: GDAL could not write it, or what it wrote is no valid COG.
+    """
+    try:
+        with rasterio.Env(**_ENV):
+            rasterio.shutil.copy(dataset, path, driver="COG", **options)
+        valid, errors, remarks = cog_validate(path, strict=True, quiet=True)
+    except (RasterioError, OSError) as error:
+        raise OutputError(f"The COG {path} cannot be written: {error}.") from error
+    if not valid:
+        problems = "; ".join([*errors, *remarks])
+        raise OutputError(f"The file {path} is not a valid COG and is not published: {problems}.")
+
+
+def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
+    """A grey picture with transparency, as the bytes of a PNG; both are (rows, columns)."""
+    rows, columns = grey.shape
+    # A PNG has no place for a transform; without one rasterio warns that there is none.
+    anywhere = Affine.translation(0, rows) * Affine.scale(1, -1)
+    with rasterio.MemoryFile(ext=".png") as file:
+        with file.open(
+            driver="PNG",
+            width=columns,
+            height=rows,
+            count=2,
+            dtype="uint8",
+            transform=anywhere,
+            ZLEVEL=6,
+        ) as picture:
+            picture.write(np.stack([grey, alpha]))
+        return bytes(file.read())
+
+
+def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:
+    """The polygons around what is True, pixels touching along edges, corners being apart."""
+    shapes = rasterio.features.shapes(
+        mask.view(np.uint8), mask=mask, connectivity=4, transform=Affine(*transform)
+    )
+    return [polygon for polygon, _ in shapes]

@@ -1,0 +1,254 @@
+"""A frame as a STAC Item. Pure: facts in, document out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from stacgen import layout, stac
+from stacgen.bands import Band
+from stacgen.footprint import Footprint
+from stacgen.layout import CollectionPlace, ItemPlace
+from stacgen.models import (
+    Frame,
+    Grid,
+    Reflectance,
+    Statistics,
+    StoredFile,
+    Stream,
+    timestamp,
+)
+
+_EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the frames come from, as the documents tell it."""
+
+    is_sample: bool = False
+    """Whether the pixels are the package's own synthetic landscape."""
+
+    software: Mapping[str, str]
+    """Name and version of what made the file, `{"stacgen": "0.1.0"}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pixels:
+    """What was found out about a frame while its pixels were at hand."""
+
+    statistics: Statistics
+    footprint: Footprint
+    reflectance: Reflectance
+    saturated: int
+    clean_nodata: int | None
+    """The limit that the user gave, if any."""
+
+    cleaned: int
+    cog: StoredFile
+    thumbnail: StoredFile
+    thumbnail_shape: tuple[int, int]
+    """(rows, columns)."""
+
+
+def title(place: CollectionPlace, frame: Frame) -> str:
+    """What an Item is called, here and in links to it."""
+    moment = frame.sensing_time.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"Sentinel-2 L2A {place.tile} {place.band.name}, {moment}"
+
+
+def build(
+    stream: Stream,
+    frame: Frame,
+    grid: Grid,
+    pixels: Pixels,
+    *,
+    item_id: str,
+    source: Source,
+    now: datetime,
+) -> stac.Document:
+    """The Item of a frame; a value that is not known is left out.
+
+    Args:
+        stream: Where it comes from.
+        frame: What the API says of it.
+        grid: Where its pixels lie.
+        pixels: What its pixels say.
+        item_id: Unique in its Collection.
+        source: Made by whom, of what.
+        now: The time of creation, in UTC.
+    """
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+    item_place = place.item(item_id, frame.sensing_time.year)
+    return stac.item(
+        id=item_id,
+        collection=place.id,
+        geometry=pixels.footprint.geometry,
+        bbox=pixels.footprint.bbox,
+        moment=frame.sensing_time,
+        properties={
+            "title": title(place, frame),
+            "created": timestamp(now),
+            "updated": timestamp(now),
+            **_properties(stream, frame, grid),
+            "processing:lineage": lineage(stream, pixels, source),
+            "processing:software": dict(source.software),
+        },
+        assets={
+            stream.band.name: _data(stream.band, grid, pixels, item_place),
+            "thumbnail": _thumbnail(pixels),
+        },
+        links=_links(stream, frame, item_place, source),
+        stac_extensions=stac.extensions(*_EXTENSIONS),
+    )
+
+
+def band_object(band: Band) -> dict[str, Any]:
+    """The entry of a band in `bands`, in Items and Collections alike."""
+    return {
+        "name": band.name,
+        "description": band.description,
+        "eo:common_name": band.common_name,
+        "eo:center_wavelength": band.center_wavelength,
+        "eo:full_width_half_max": band.full_width_half_max,
+    }
+
+
+def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
+    """How the pixels came to be, and what was done to them, in plain sentences."""
+    grid = f"MGRS {stream.tile} {stream.band.resolution} m grid"
+    if source.is_sample:
+        origin = (
+            "Synthetic landscape made by stacgen's sample server, no satellite data; encoded as a"
+            " lossy HEVC stream, decoded to integer digital numbers and written as a"
+            f" Cloud-Optimized GeoTIFF on the {grid}."
+        )
+    else:
+        origin = (
+            "Copernicus Sentinel-2 L2A band frame, distributed by ESA DUNIA as one frame of a"
+            " lossy HEVC stream, decoded to integer digital numbers and written as a"
+            f" Cloud-Optimized GeoTIFF on the {grid}."
+        )
+    notes = []
+    if pixels.saturated:
+        notes.append(f"{pixels.saturated} pixels outside 0..65535 were set to the nearer end.")
+    if pixels.clean_nodata is not None:
+        notes.append(
+            f"{pixels.cleaned} pixels of codes up to {pixels.clean_nodata} that touch nodata were"
+            " set to nodata."
+        )
+    return " ".join([origin, *notes])
+
+
+def _properties(stream: Stream, frame: Frame, grid: Grid) -> dict[str, Any]:
+    known = {
+        "eo:cloud_cover": frame.cloud_cover,
+        "s2:nodata_pixel_percentage": frame.nodata_percentage,
+    }
+    return {
+        "constellation": "sentinel-2",
+        "instruments": ["msi"],
+        "gsd": stream.band.resolution,
+        "grid:code": f"MGRS-{stream.tile}",
+        "proj:code": f"EPSG:{grid.epsg}",
+        **{key: value for key, value in known.items() if value is not None},
+        "s2:processing_baseline": frame.baseline,
+        "processing:version": frame.baseline,
+        "processing:level": "L2A",
+    }
+
+
+def _data(band: Band, grid: Grid, pixels: Pixels, place: ItemPlace) -> dict[str, Any]:
+    statistics = pixels.statistics
+    return {
+        "href": layout.href(place.key, place.cog_key),
+        "type": stac.COG,
+        "title": f"{band.description} - {band.resolution}m",
+        "roles": ["data", "reflectance"],
+        "gsd": band.resolution,
+        "data_type": "uint16",
+        "nodata": 0,
+        "raster:scale": pixels.reflectance.scale,
+        "raster:offset": pixels.reflectance.offset,
+        "raster:spatial_resolution": band.resolution,
+        "raster:sampling": "area",
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform),
+        "proj:bbox": list(grid.bounds),
+        "bands": [
+            {
+                **band_object(band),
+                "statistics": {
+                    "minimum": statistics.minimum,
+                    "maximum": statistics.maximum,
+                    "mean": statistics.mean,
+                    "stddev": statistics.stddev,
+                    "count": statistics.count,
+                    "valid_percent": statistics.valid_percent,
+                },
+            }
+        ],
+        "file:size": pixels.cog.size,
+        "file:checksum": pixels.cog.multihash,
+    }
+
+
+def _thumbnail(pixels: Pixels) -> dict[str, Any]:
+    return {
+        "href": "./thumbnail.png",
+        "type": stac.PNG,
+        "title": "Grey-scale quicklook",
+        "roles": ["thumbnail", "overview"],
+        "proj:code": None,
+        "proj:shape": list(pixels.thumbnail_shape),
+        "file:size": pixels.thumbnail.size,
+        "file:checksum": pixels.thumbnail.multihash,
+    }
+
+
+def _links(stream: Stream, frame: Frame, place: ItemPlace, source: Source) -> list[stac.Link]:
+    home = CollectionPlace(tile=stream.tile, band=stream.band)
+    year = frame.sensing_time.year
+
+    def up(rel: str, key: str, name: str) -> stac.Link:
+        return stac.Link(rel=rel, href=layout.href(place.key, key), title=name)
+
+    links = [
+        up("root", layout.ROOT, layout.ROOT_TITLE),
+        up("parent", home.year_key(year), str(year)),
+        up("collection", home.key, home.title),
+    ]
+    if not source.is_sample:
+        links.append(
+            stac.Link(
+                rel="derived_from",
+                href=public_url(stream.playlist_url),
+                type=stac.HLS,
+                title=f"ESA DUNIA HLS stream, frame {frame.number}",
+            )
+        )
+    return links
+
+
+def public_url(url: str) -> str:
+    """A URL without what may be a secret: user, password, query and fragment.
+
+    >>> public_url("https://me:word@host:8443/stream.m3u8?token=1#x")
+    'https://host:8443/stream.m3u8'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def succeeding(document: stac.Document, previous: stac.Document | None) -> stac.Document:
+    """The Item that takes the place of another: created when that was.
+
+    Where it says nothing new, it is the other, so that not a byte changes.
+    """
+    if previous is None:
+        return document
+    before = previous["properties"]
+    after = document["properties"] | {"created": before["created"]}
+    unchanged = {**document, "properties": after | {"updated": before["updated"]}}
+    return unchanged if unchanged == previous else {**document, "properties": after}

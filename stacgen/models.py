@@ -1,0 +1,343 @@
+"""The nouns that travel between the stages: frozen, typed, each field with its unit and order.
+
+They go one way: `Stream` and its `Frame`s, `Segment`, `Codes`, `Raster`, `Cog`; then an Item,
+which is a document and lives in `stacgen.item`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacgen.bands import Band
+from stacgen.tiles import TileId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The even beat of a stream: frame `n` is shown at `origin + n / rate`."""
+
+    origin: Fraction
+    """Presentation time of frame 0, in seconds; 1.4 in most streams, 1.48 in some."""
+
+    rate: int = 25
+    """Frames a second."""
+
+    def number_at(self, seconds: Fraction) -> int | None:
+        """The number of the frame shown at that time, or None between two beats.
+
+        MPEG-TS counts in 1/90000 s and the API rounds to the hundredth or finer; a tenth of a
+        frame is far more than both together.
+
+        >>> Timeline(origin=Fraction("1.4")).number_at(Fraction("1.48"))
+        2
+        """
+        beats = (seconds - self.origin) * self.rate
+        number = round(beats)
+        return number if abs(beats - number) < Fraction(1, 10) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One acquisition as the API describes it; its pixels are one frame of the video."""
+
+    number: int
+    """Place in the stream, from 0."""
+
+    sensing_time: datetime
+    """When the satellite saw the tile, in UTC."""
+
+    baseline: str
+    """Version of ESA's processor, `05.11`."""
+
+    scale: float
+    """Digital numbers a code."""
+
+    offset: float
+    """Digital number of code 0."""
+
+    cloud_cover: float | None
+    """Cloudy pixels in percent, from the API; None where it does not say."""
+
+    nodata_percentage: float | None
+    """Nodata pixels in percent, from the API; None where it does not say."""
+
+    def __str__(self) -> str:
+        """Number and time, as messages name a frame."""
+        return f"frame {self.number} ({timestamp(self.sensing_time)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """All frames of a tile, band and year, and where their video is."""
+
+    tile: TileId
+    band: Band
+    year: int
+    playlist_url: str
+    """Absolute URL of the HLS playlist, as the API gave it."""
+
+    frames: tuple[Frame, ...]
+    """In the order of their numbers, which are unique."""
+
+    timeline: Timeline
+
+    def __str__(self) -> str:
+        """Tile, band and year, as a user types them."""
+        return f"{self.tile} {self.band.name} {self.year}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Where the pixels of a frame lie: north up, square pixels."""
+
+    epsg: int
+    left: float
+    """Easting of the outer edge of the first column."""
+
+    top: float
+    """Northing of the outer edge of the first row."""
+
+    resolution: int
+    """Ground size of one pixel, in metres."""
+
+    size: int
+    """Rows, and columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns), numpy order."""
+        return self.size, self.size
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) in the CRS.
+
+        >>> Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=1830).bounds
+        (199980, 1490220, 309780, 1600020)
+        """
+        extent = self.size * self.resolution
+        return self.left, self.top - extent, self.left + extent, self.top
+
+    @property
+    def transform(self) -> tuple[float, float, float, float, float, float]:
+        """(a, b, c, d, e, f) of x = a·column + b·row + c, y = d·column + e·row + f."""
+        return self.resolution, 0, self.left, 0, -self.resolution, self.top
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByteRange:
+    """A part of a resource."""
+
+    offset: int
+    """First byte, from 0."""
+
+    length: int
+
+    @property
+    def header(self) -> str:
+        """The value of an HTTP Range header.
+
+        >>> ByteRange(offset=100, length=50).header
+        'bytes=100-149'
+        """
+        return f"bytes={self.offset}-{self.offset + self.length - 1}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Something to fetch: a URL, whole or a part of it."""
+
+    url: str
+    """Absolute."""
+
+    part: ByteRange | None = None
+    """None for the whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A piece of the video that decodes by itself, and the frames it holds."""
+
+    media: Resource
+    start: int
+    """Number of its first frame."""
+
+    stop: int
+    """One more than the number of its last frame."""
+
+    initialization: Resource | None = None
+    """Headers to put before the media (EXT-X-MAP), for fragmented MP4."""
+
+    def __contains__(self, number: int) -> bool:
+        """Whether the frame of that number lies in here."""
+        return self.start <= number < self.stop
+
+    def __str__(self) -> str:
+        """The file name and the frames, as messages name a segment."""
+        name = self.media.url.partition("?")[0].rpartition("/")[2]
+        return f"segment {name} (frames {self.start} to {self.stop - 1})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """One decoded frame: what the video holds, before it means anything."""
+
+    number: int
+    """Number of the frame in the stream."""
+
+    pixels: NDArray[np.uint16] | NDArray[np.uint8]
+    """(rows, columns), read-only: the decoder's own memory, which later frames refer to."""
+
+    bits: int
+    """Bits a code; codes run from 0 to 2**bits - 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Exact figures of the valid pixels of a frame, in digital numbers."""
+
+    minimum: int
+    maximum: int
+    mean: float
+    stddev: float
+    """Of the population: divided by the count."""
+
+    count: int
+    """Valid pixels: those that are not nodata."""
+
+    valid_percent: float
+    """Valid pixels, in percent of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Which ground a frame shows, seen on every `step`-th pixel."""
+
+    valid: NDArray[np.bool_]
+    """(rows, columns); True where the sensor saw the ground."""
+
+    step: int
+    """Pixels of the frame a cell, along either axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raster:
+    """One frame as digital numbers."""
+
+    pixels: NDArray[np.uint16]
+    """(rows, columns); 0 is nodata."""
+
+    statistics: Statistics | None
+    """None where no pixel is valid."""
+
+    coverage: Coverage
+    saturated: int
+    """Pixels whose digital number did not fit 0..65535 and was set to the nearer end."""
+
+    cleaned: int
+    """Pixels set to nodata because video coding had leaked into nodata; 0 unless asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """Size and checksum of a file as it was written."""
+
+    size: int
+    """Bytes."""
+
+    sha256: str
+    """Lower-case hexadecimal."""
+
+    @property
+    def multihash(self) -> str:
+        """The STAC file extension's checksum: `12` sha2-256, `20` its 32 bytes, the digest."""
+        return f"1220{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reflectance:
+    """Digital numbers to surface reflectance: `number * scale + offset`."""
+
+    scale: float = 0.0001
+    offset: float = 0.0
+
+    @classmethod
+    def of(cls, baseline: str) -> "Reflectance":
+        """As ESA defines it: from baseline 04.00 on, 1000 is added to every number.
+
+        Source: *Sentinel-2 Products Specification Document*, QUANTIFICATION_VALUE 10000 and
+        BOA_ADD_OFFSET -1000.
+
+        >>> Reflectance.of("05.11").offset, Reflectance.of("03.01").offset
+        (-0.1, 0.0)
+        """
+        return cls(offset=-0.1) if baseline >= "04.00" else cls()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cog:
+    """A finished Cloud-Optimized GeoTIFF in a scratch folder."""
+
+    path: Path
+    file: StoredFile
+    preview: NDArray[np.uint16]
+    """(rows, columns) of digital numbers: the smallest overview; 0 is nodata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which frames are wanted; what is None does not restrict."""
+
+    start: datetime | None = None
+    """The earliest sensing time, itself included, in UTC."""
+
+    end: datetime | None = None
+    """The latest sensing time, itself included, in UTC."""
+
+    max_cloud: float | None = None
+    """Percent."""
+
+    max_nodata: float | None = None
+    """Percent."""
+
+    limit: int | None = None
+    """How many, the earliest first."""
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, with a fraction only where there is one.
+
+    >>> timestamp(datetime(2025, 3, 2, 11, 21, 9, 24000, tzinfo=UTC))
+    '2025-03-02T11:21:09.024Z'
+    """
+    moment = moment.astimezone(UTC).replace(tzinfo=None)
+    timespec = "milliseconds" if moment.microsecond % 1000 == 0 else "microseconds"
+    return f"{moment.isoformat(timespec=timespec if moment.microsecond else 'seconds')}Z"
+
+
+def item_ids(stream: Stream) -> dict[int, str]:
+    """The Item id of each frame by its number: the file name of ESA's notebook.
+
+    Where a later frame would share it (two acquisitions in one second, of one baseline), its frame
+    number is added; the first keeps its id, so that what is published stays what it was.
+    """
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for frame in stream.frames:
+        second = frame.sensing_time.strftime("%Y%m%dT%H%M%S")
+        band = stream.band
+        stem = f"T{stream.tile}_{second}_{frame.baseline}_{band.name}_{band.resolution}m"
+        ids[frame.number] = f"{stem}_{frame.number}" if stem in taken else stem
+        taken.add(stem)
+    return ids
+
+
+def row_blocks(rows: int, height: int) -> Iterator[slice]:
+    """Slices of at most `height` rows that together are all of them, in order."""
+    for first in range(0, rows, height):
+        yield slice(first, min(first + height, rows))

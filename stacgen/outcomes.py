@@ -1,0 +1,126 @@
+"""What becomes of each frame, and what a watcher of a build is told.
+
+A skip and a failure are values like a success: the pipeline goes on, and who called it decides
+what is fatal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stacgen.models import Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRef:
+    """A frame, named so that one can find it."""
+
+    stream: str
+    """Tile, band and year, `29PKR B09 2025`."""
+
+    frame: Frame
+    item_id: str
+    href: str
+    """Where its Item is, or would be: the output's address and the key."""
+
+    def __str__(self) -> str:
+        """The Item id."""
+        return self.item_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The frame's COG, thumbnail and Item were written."""
+
+    ref: FrameRef
+    size: int
+    """Bytes of the COG."""
+
+    saturated: int
+    """Pixels whose digital number did not fit and was set to the nearer end."""
+
+    cleaned: int
+    """Pixels that were set to nodata because it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """The frame's Item and COG were there and sound."""
+
+    ref: FrameRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The frame could not be trusted, or not be had; nothing of it was published."""
+
+    ref: FrameRef
+    reason: str
+    """A sentence."""
+
+
+Outcome = Built | Skipped | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A build is about to begin on a stream, or would be, in a dry run."""
+
+    stream: str
+    frames: tuple[FrameRef, ...]
+    """Those that will be built; the others were skipped."""
+
+    segments: int
+    """How many will be fetched."""
+
+    size: int | None = None
+    """Bytes to fetch, where they were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """Bytes of a segment arrived."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that people should know, and that stops nothing."""
+
+    text: str
+    """A sentence."""
+
+
+Event = Outcome | Planned | Received | Noted
+Watch = Callable[[Event], None]
+"""Is told of each event as it happens, in one thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a build did."""
+
+    address: str
+    """Where the catalog is."""
+
+    outcomes: tuple[Outcome, ...]
+    """One a frame, in the order of streams and frame numbers."""
+
+    notes: tuple[str, ...] = field(default=())
+    planned: tuple[Planned, ...] = ()
+    """One a stream."""
+
+    @property
+    def built(self) -> tuple[Built, ...]:
+        """The frames that were built."""
+        return tuple(each for each in self.outcomes if isinstance(each, Built))
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The frames that were there."""
+        return tuple(each for each in self.outcomes if isinstance(each, Skipped))
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """The frames that were refused."""
+        return tuple(each for each in self.outcomes if isinstance(each, Failed))

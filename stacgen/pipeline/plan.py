@@ -1,0 +1,231 @@
+"""What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stacgen import api, playlist, stac
+from stacgen.api import Endpoint
+from stacgen.bands import Band
+from stacgen.errors import MissingError, NotStreamedError, OutputError, PlaylistError
+from stacgen.layout import CollectionPlace, ItemPlace
+from stacgen.models import (
+    Frame,
+    Grid,
+    Resource,
+    Segment,
+    Stream,
+    item_ids,
+)
+from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
+from stacgen.ports import Fetch, Store
+from stacgen.tiles import TileId
+
+_MASTERS = 3
+"""Master playlists that are followed one into the next before it is called a loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One segment to fetch and decode, and the frames of it that are wanted."""
+
+    segment: Segment
+    frames: tuple[FrameRef, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """A frame that the catalog already holds."""
+
+    skipped: Skipped
+    document: stac.Document
+    """Its Item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The work on one stream."""
+
+    stream: Stream
+    grid: Grid
+    tasks: tuple[Task, ...]
+    existing: tuple[Existing, ...]
+    failed: tuple[Failed, ...]
+    """Frames that the metadata name and the playlist does not hold."""
+
+
+def describe(
+    endpoint: Endpoint, tile: TileId, band: Band, year: int, *, fetch: Fetch, watch: Watch
+) -> Stream:
+    """The stream and its frames, with cloud and nodata figures where the API has any.
+
+    Raises:
+        NotStreamedError: The API has no such stream.
+        UpstreamError: It answers badly, or not.
+    """
+    url = endpoint.band_metadata(tile, band, year)
+    try:
+        answer = fetch(Resource(url=url))
+    except MissingError as error:
+        raise NotStreamedError(
+            f"There is no stream for {tile} {band.name} {year} ({url})."
+        ) from error
+    stream = api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year)
+    if all(_has_figures(frame) for frame in stream.frames):
+        return stream
+    return _with_figures(stream, endpoint, fetch=fetch, watch=watch)
+
+
+def place_on_ground(endpoint: Endpoint, tile: TileId, band: Band, *, fetch: Fetch) -> Grid:
+    """The grid of a band on a tile.
+
+    Raises:
+        NotStreamedError: The API does not know the tile.
+        UpstreamError: It answers badly, or not.
+    """
+    url = endpoint.tile_bounds(tile)
+    try:
+        answer = fetch(Resource(url=url))
+    except MissingError as error:
+        raise NotStreamedError(f"The API knows no bounds of tile {tile} ({url}).") from error
+    return api.parse_grid(answer.body, url=answer.url, tile=tile, band=band)
+
+
+def references(stream: Stream, store: Store) -> dict[int, FrameRef]:
+    """Each frame of a stream by its number, with its Item's id and place."""
+    ids = item_ids(stream)
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+
+    def ref(frame: Frame) -> FrameRef:
+        item_id = ids[frame.number]
+        key = place.item(item_id, frame.sensing_time.year).key
+        href = f"{store.address}/{key}"
+        return FrameRef(stream=str(stream), frame=frame, item_id=item_id, href=href)
+
+    return {frame.number: ref(frame) for frame in stream.frames}
+
+
+def plan(
+    stream: Stream,
+    grid: Grid,
+    wanted: Sequence[Frame],
+    *,
+    fetch: Fetch,
+    store: Store,
+    force: bool = False,
+    verify: bool = False,
+) -> Plan:
+    """What is to be done for the wanted frames of a stream.
+
+    Args:
+        stream: As the API describes it.
+        grid: Of its frames.
+        wanted: Which frames of it, in the order of their numbers.
+        fetch: Gets the playlist, and only where something is to be built.
+        store: Tells what is there.
+        force: Build what is there anew.
+        verify: Read every COG that is there and compare its checksum.
+
+    Raises:
+        UpstreamError: The playlist cannot be had or followed.
+    """
+    refs = references(stream, store)
+    frames = [refs[frame.number] for frame in wanted]
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+    existing: list[Existing] = []
+    missing: list[FrameRef] = []
+    for ref in frames:
+        item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
+        document = None if force else sound_item(store, item_place, stream.band, verify=verify)
+        if document is None:
+            missing.append(ref)
+        else:
+            existing.append(Existing(skipped=Skipped(ref=ref), document=document))
+    tasks, failed = _tasks(stream, missing, fetch=fetch) if missing else ((), ())
+    return Plan(stream=stream, grid=grid, tasks=tasks, existing=tuple(existing), failed=failed)
+
+
+def sound_item(
+    store: Store, place: ItemPlace, band: Band, *, verify: bool = False
+) -> stac.Document | None:
+    """The Item at a place, if it and its files are as they were published; else None.
+
+    Sizes are compared always. Checksums are where `verify` says so, and wherever a file is newer
+    than its Item, which it never is when stacgen has written both.
+    """
+    document = read_item(store, place)
+    entry = store.stat(place.key)
+    if document is None or entry is None:
+        return None
+    for asset, key in ((band.name, place.cog_key), ("thumbnail", place.thumbnail_key)):
+        facts = document.get("assets", {}).get(asset, {})
+        found = store.stat(key)
+        if found is None or found.size != facts.get("file:size"):
+            return None
+        if not verify and found.modified <= entry.modified:
+            continue
+        if facts.get("file:checksum") != f"1220{store.sha256(key)}":
+            return None
+    return document
+
+
+def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
+    """The Item at a place, or None where there is none that can be read and has that id."""
+    raw = store.read(place.key)
+    if raw is None:
+        return None
+    try:
+        document = stac.from_bytes(raw, name=place.key)
+    except OutputError:
+        return None
+    return document if document.get("id") == place.id else None
+
+
+def _tasks(
+    stream: Stream, missing: list[FrameRef], *, fetch: Fetch
+) -> tuple[tuple[Task, ...], tuple[Failed, ...]]:
+    segments = _segments(stream, fetch)
+    refs = {ref.frame.number: ref for ref in missing}
+    held, unplaced = playlist.locate(segments, [ref.frame for ref in missing])
+    tasks = tuple(
+        Task(segment=segment, frames=tuple(refs[frame.number] for frame in frames))
+        for segment, frames in held.items()
+    )
+    end = segments[-1].stop - 1
+    failed = tuple(
+        Failed(ref=refs[frame.number], reason=f"The playlist ends before it, at frame {end}.")
+        for frame in unplaced
+    )
+    return tasks, failed
+
+
+def _segments(stream: Stream, fetch: Fetch) -> tuple[Segment, ...]:
+    url = stream.playlist_url
+    for _ in range(_MASTERS):
+        answer = fetch(Resource(url=url))
+        text = answer.body.decode("utf-8", "replace")
+        best = playlist.variant(text, base=answer.url)
+        if best is None:
+            return playlist.parse(text, base=answer.url, timeline=stream.timeline)
+        url = best
+    raise PlaylistError(f"The playlist of {stream} names only further playlists.")
+
+
+def _has_figures(frame: Frame) -> bool:
+    return frame.cloud_cover is not None and frame.nodata_percentage is not None
+
+
+def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Watch) -> Stream:
+    url = endpoint.tci_metadata(stream.tile, stream.year)
+    if url is None:
+        return stream
+    try:
+        answer = fetch(Resource(url=url))
+    except MissingError:
+        watch(
+            Noted(
+                text=f"The API has no TCI metadata at {url}: cloud and nodata figures of {stream}"
+                " are left out. If they are elsewhere, say where with --tci-path."
+            )
+        )
+        return stream
+    return api.with_tci_figures(stream, answer.body, url=answer.url)

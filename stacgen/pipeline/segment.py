@@ -1,0 +1,219 @@
+"""One segment, from bytes to published Items: all of its frames, or none.
+
+This is the unit of work. It needs nothing but its arguments, so it runs as well in a thread as in
+another process or on another machine.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from threading import Event
+
+from stacgen import cog, decode, footprint, item, rescale, stac, thumbnail
+from stacgen.errors import SegmentError, TransferError
+from stacgen.footprint import Footprint
+from stacgen.item import Source
+from stacgen.layout import CollectionPlace
+from stacgen.models import (
+    Codes,
+    Cog,
+    Grid,
+    Raster,
+    Reflectance,
+    Segment,
+    Statistics,
+    StoredFile,
+    Stream,
+)
+from stacgen.outcomes import Built, Failed, FrameRef
+from stacgen.pipeline.plan import Task, read_item
+from stacgen.ports import Fetch, Store
+
+_TRIES = 3
+"""How often a segment is fetched before its frames are given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How pixels become files, the same for every frame of a build."""
+
+    profile: cog.CogProfile = cog.CogProfile()  # noqa: RUF009 - frozen
+    clean_nodata: int | None = None
+    """Codes up to this that touch nodata become nodata; None leaves them."""
+
+    reflectance: Reflectance | None = None
+    """None for ESA's scale and offset of the frame's baseline."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all segments of a stream have in common."""
+
+    stream: Stream
+    grid: Grid
+    recipe: Recipe
+    store: Store
+    now: Callable[[], datetime]
+    """The clock, in UTC."""
+
+    stopped: Event = field(default_factory=Event)
+    """Set when the build is given up; a segment then stops before its next frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A frame that was published, with its Item."""
+
+    built: Built
+    document: stac.Document
+    replaced: bool
+    """Whether an Item of that id stood there before."""
+
+
+Result = Done | Failed
+
+
+def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
+    """Fetch, decode and publish the wanted frames of a segment.
+
+    Whatever is amiss with the segment, nothing of it is used: it is fetched anew, and after three
+    tries its frames have failed.
+
+    Returns:
+        One result a wanted frame, in their order.
+
+    Raises:
+        OutputError: The store cannot be written.
+    """
+    reason = ""
+    for _ in range(_TRIES):
+        with context.store.scratch() as folder:
+            try:
+                media, initialization = _fetched(task.segment, fetch)
+                staged = list(_staged(task, context, media, initialization, folder))
+            except TransferError as error:
+                reason = str(error)
+                break  # tried often enough already, with pauses
+            except SegmentError as error:
+                reason = f"{task.segment} cannot be trusted in {_TRIES} tries: {error}."
+                continue
+            return [
+                each if isinstance(each, Failed) else _published(each, context) for each in staged
+            ]
+    return [Failed(ref=ref, reason=reason[:1].upper() + reason[1:]) for ref in task.frames]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Staged:
+    """A frame whose files wait in the scratch folder until the whole segment is known good."""
+
+    ref: FrameRef
+    statistics: Statistics
+    footprint: Footprint
+    saturated: int
+    cleaned: int
+    cog: Cog
+    thumbnail: bytes
+
+
+def _fetched(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
+    start = segment.initialization
+    return fetch(segment.media).body, fetch(start).body if start is not None else b""
+
+
+def _staged(
+    task: Task, context: Context, media: bytes, initialization: bytes, folder: Path
+) -> Iterator[_Staged | Failed]:
+    wanted = {ref.frame.number: ref for ref in task.frames}
+    decoded = decode.frames(
+        media,
+        numbers=range(task.segment.start, task.segment.stop),
+        timeline=context.stream.timeline,
+        shape=context.grid.shape,
+        initialization=initialization,
+    )
+    for codes in decoded:
+        if context.stopped.is_set():
+            raise KeyboardInterrupt
+        if codes.number in wanted:
+            yield _stage(wanted[codes.number], codes, context, folder)
+
+
+def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Staged | Failed:
+    recipe = context.recipe
+    raster = rescale.to_digital_numbers(
+        codes, ref.frame, context.grid, clean_nodata=recipe.clean_nodata
+    )
+    shape = footprint.outline(raster.coverage, context.grid)
+    if raster.statistics is None or shape is None:
+        return Failed(ref=ref, reason="It shows no ground: every pixel decodes to nodata.")
+    labels = cog.Labels(band=context.stream.band, reflectance=_reflectance(ref, recipe))
+    file = folder / f"{ref.item_id}.tif"
+    written = cog.encode(raster, context.grid, labels, file, profile=recipe.profile)
+    return _facts(ref, raster, raster.statistics, shape, written)
+
+
+def _facts(
+    ref: FrameRef, raster: Raster, statistics: Statistics, shape: Footprint, written: Cog
+) -> _Staged:
+    """What is kept of a frame when its pixels are let go."""
+    return _Staged(
+        ref=ref,
+        statistics=statistics,
+        footprint=shape,
+        saturated=raster.saturated,
+        cleaned=raster.cleaned,
+        cog=written,
+        thumbnail=thumbnail.encode(written.preview),
+    )
+
+
+def _reflectance(ref: FrameRef, recipe: Recipe) -> Reflectance:
+    return recipe.reflectance or Reflectance.of(ref.frame.baseline)
+
+
+def _published(staged: _Staged, context: Context) -> Done:
+    """Put COG, thumbnail and Item in place, in this order."""
+    stream, store, ref = context.stream, context.store, staged.ref
+    place = CollectionPlace(tile=stream.tile, band=stream.band).item(
+        ref.item_id, ref.frame.sensing_time.year
+    )
+    previous = read_item(store, place)
+    quicklook = StoredFile(size=len(staged.thumbnail), sha256=sha256(staged.thumbnail).hexdigest())
+    document = item.build(
+        stream,
+        ref.frame,
+        context.grid,
+        item.Pixels(
+            statistics=staged.statistics,
+            footprint=staged.footprint,
+            reflectance=_reflectance(ref, context.recipe),
+            saturated=staged.saturated,
+            clean_nodata=context.recipe.clean_nodata,
+            cleaned=staged.cleaned,
+            cog=staged.cog.file,
+            thumbnail=quicklook,
+            thumbnail_shape=staged.cog.preview.shape,
+        ),
+        item_id=ref.item_id,
+        source=context.recipe.source,
+        now=context.now(),
+    )
+    document = item.succeeding(document, previous)
+    store.write(place.cog_key, staged.cog.path, stac.COG)
+    store.write(place.thumbnail_key, staged.thumbnail, stac.PNG)
+    store.write(place.key, stac.to_bytes(document), stac.GEOJSON)
+    return Done(
+        built=Built(
+            ref=ref,
+            size=staged.cog.file.size,
+            saturated=staged.saturated,
+            cleaned=staged.cleaned,
+        ),
+        document=document,
+        replaced=previous is not None,
+    )

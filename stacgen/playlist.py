@@ -1,0 +1,182 @@
+"""An HLS playlist, turned into segments that know which frames they hold. Pure.
+
+The playlist is read here rather than by FFmpeg: what is fetched, and from where, is then our
+decision, and FFmpeg is only ever given bytes.
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from urllib.parse import urlsplit
+
+import m3u8
+
+from stacgen.errors import PlaylistError
+from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
+
+_TOLERANCE = Fraction(1, 4)
+"""How far, in frames, the end of a segment may lie off the beat before it is refused."""
+
+
+def variant(text: str, *, base: str) -> str | None:
+    """The URL of the best variant of a master playlist, or None if this is no master playlist.
+
+    The best has the most pixels, then the highest bandwidth: the full-resolution stream.
+
+    Raises:
+        PlaylistError: It is no playlist.
+    """
+    playlist = _load(text, base)
+    if not playlist.is_variant:
+        return None
+    if not playlist.playlists:
+        raise PlaylistError(f"The master playlist {_named(base)} names no stream.")
+
+    def quality(entry: m3u8.Playlist) -> tuple[int, int]:
+        width, height = entry.stream_info.resolution or (0, 0)
+        return width * height, entry.stream_info.bandwidth or 0
+
+    return _url(max(playlist.playlists, key=quality), base)
+
+
+def parse(text: str, *, base: str, timeline: Timeline) -> tuple[Segment, ...]:
+    """The segments of a media playlist, each with the numbers of its frames.
+
+    Durations are added up as exact fractions and every boundary is rounded to a frame, so that
+    nothing drifts over a year of 0.16 s segments.
+
+    Args:
+        text: The playlist.
+        base: The URL that it finally came from; relative URIs are resolved against it.
+        timeline: The beat of the stream; only its rate matters here.
+
+    Raises:
+        PlaylistError: It is no media playlist, it is encrypted, has a gap or a discontinuity, a
+            URI that is not http(s), or a segment that does not hold a whole number of frames.
+    """
+    playlist = _load(text, base)
+    if playlist.is_variant:
+        raise PlaylistError(f"The playlist {_named(base)} names streams, not segments.")
+    segments: list[Segment] = []
+    ends = _frame_numbers(playlist.segments, base, timeline.rate)
+    start = 0
+    parts = _Parts(base)
+    for index, (entry, stop) in enumerate(zip(playlist.segments, ends, strict=True)):
+        _check(entry, index, base)
+        section = entry.init_section
+        segments.append(
+            Segment(
+                media=parts.resource(entry, entry.byterange),
+                start=start,
+                stop=stop,
+                initialization=section and _Parts(base).resource(section, section.byterange),
+            )
+        )
+        start = stop
+    if not segments:
+        raise PlaylistError(f"The playlist {_named(base)} holds no segment.")
+    return tuple(segments)
+
+
+def locate(
+    segments: Iterable[Segment], frames: Iterable[Frame]
+) -> tuple[dict[Segment, tuple[Frame, ...]], tuple[Frame, ...]]:
+    """The segments that hold wanted frames, and the frames that no segment holds.
+
+    Args:
+        segments: In playlist order.
+        frames: The wanted ones, in the order of their numbers.
+    """
+    wanted = list(frames)
+    held: dict[Segment, tuple[Frame, ...]] = {}
+    position = 0
+    for segment in segments:
+        first = position
+        while position < len(wanted) and wanted[position].number in segment:
+            position += 1
+        if position > first:
+            held[segment] = tuple(wanted[first:position])
+    return held, tuple(wanted[position:])
+
+
+def _load(text: str, base: str) -> m3u8.M3U8:
+    if not text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U"):
+        what = "a web page" if text.lstrip()[:1] == "<" else "no HLS playlist"
+        raise PlaylistError(f"{_named(base)} is {what}: it does not begin with #EXTM3U.")
+    try:
+        return m3u8.loads(text.lstrip("\ufeff"), uri=base)
+    except (m3u8.ParseError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise PlaylistError(f"The playlist {_named(base)} cannot be read: {error}.") from error
+
+
+def _check(entry: m3u8.Segment, index: int, base: str) -> None:
+    key = entry.key
+    if key is not None and key.method not in (None, "NONE"):
+        problem = f"is encrypted ({key.method})"
+    elif entry.gap_tag:
+        problem = "is a gap: the publisher says that its frames are missing"
+    elif entry.discontinuity and index:
+        problem = "begins a discontinuity, after which frame numbers are not known"
+    else:
+        return
+    raise PlaylistError(f"Segment {index + 1} of {_named(base)} {problem}.")
+
+
+def _frame_numbers(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Iterator[int]:
+    """The number after each segment's last frame."""
+    elapsed, previous = Fraction(0), 0
+    for index, entry in enumerate(entries):
+        where = f"Segment {index + 1} of {_named(base)}"
+        try:
+            elapsed += Fraction(repr(entry.duration))
+        except ValueError as error:
+            raise PlaylistError(f"{where} has no duration.") from error
+        stop = round(elapsed * rate)
+        if abs(elapsed * rate - stop) > _TOLERANCE or stop <= previous:
+            raise PlaylistError(
+                f"{where} lasts {entry.duration} s, up to {float(elapsed):.6f} s: not a whole"
+                f" number of frames at {rate} frames/s."
+            )
+        previous = stop
+        yield stop
+
+
+class _Parts:
+    """Turns URIs and byte ranges into resources; a range without offset follows the one before."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._next: tuple[str, int] = "", 0
+
+    def resource(
+        self, entry: m3u8.Segment | m3u8.model.InitializationSection, byterange: str | None
+    ) -> Resource:
+        url = _url(entry, self._base)
+        if byterange is None:
+            return Resource(url=url)
+        length, _, offset = byterange.partition("@")
+        previous, end = self._next
+        if not length.isdecimal() or not (offset.isdecimal() or previous == url):
+            raise PlaylistError(
+                f"The byte range {byterange!r} in {_named(self._base)} cannot be followed."
+            )
+        start = int(offset) if offset else end
+        self._next = url, start + int(length)
+        return Resource(url=url, part=ByteRange(offset=start, length=int(length)))
+
+
+def _url(entry: m3u8.Segment | m3u8.Playlist | m3u8.model.InitializationSection, base: str) -> str:
+    if not entry.uri:
+        raise PlaylistError(f"The playlist {_named(base)} has an entry without URI.")
+    url = str(entry.absolute_uri)
+    scheme = urlsplit(url).scheme
+    if scheme not in ("http", "https") or (urlsplit(base).scheme, scheme) == ("https", "http"):
+        raise PlaylistError(
+            f"The playlist {_named(base)} points to {_named(url)!r}, which is not fetched: only"
+            " http(s), and no weaker than the playlist's own."
+        )
+    return url
+
+
+def _named(url: str) -> str:
+    """The URL without its query, which may hold a secret."""
+    return url.partition("?")[0][:200]

@@ -1,0 +1,236 @@
+"""What people see: progress, tables, and the last line; on stderr, and quiet when told.
+
+stdout is for data alone: a JSON line a frame, or a table where one was asked for.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from stacgen.models import Frame, timestamp
+from stacgen.outcomes import (
+    Built,
+    Event,
+    Failed,
+    Noted,
+    Outcome,
+    Planned,
+    Received,
+    Report,
+    Skipped,
+    Watch,
+)
+
+_MEGABYTE = 1_000_000
+
+
+def say(text: str) -> None:
+    """A line to stderr, as it is: what upstream wrote into it is not taken for markup."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(text))
+
+
+@contextmanager
+def watching(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[Watch]:
+    """A watcher that shows progress on a terminal and writes JSON lines where asked.
+
+    Args:
+        as_json: Write a line a frame to stdout.
+        quiet: Show nothing but failures.
+        verbose: Show a line a frame.
+    """
+    shown = _Shown(quiet=quiet, verbose=verbose)
+
+    def watch(event: Event) -> None:
+        if as_json and isinstance(event, Built | Skipped | Failed):
+            sys.stdout.write(json.dumps(as_record(event)) + "\n")
+            sys.stdout.flush()
+        shown.show(event)
+
+    with shown.bar:
+        yield watch
+
+
+class _Shown:
+    """A bar a stream, and lines above the bars."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            _Volume(),
+            _Pace(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            expand=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._quiet = quiet
+        self._verbose = verbose
+        self._tasks: dict[str, TaskID] = {}
+        self._received = 0
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Planned():
+                total = len(event.frames)
+                self._tasks[event.stream] = self.bar.add_task(event.stream, total=total, size=0)
+            case Received():
+                self._received += event.size
+                for task in self._tasks.values():
+                    self.bar.update(task, size=self._received)
+            case Noted():
+                self._line(f"Note: {event.text}", style="yellow", shown=not self._quiet)
+            case Built() | Skipped() | Failed():
+                self._show_outcome(event)
+            case _:
+                assert_never(event)
+
+    def _show_outcome(self, outcome: Outcome) -> None:
+        ref = outcome.ref
+        match outcome:
+            case Built():
+                self.bar.advance(self._tasks[ref.stream])
+                self._line(f"built   {ref}  {_megabytes(outcome.size)}", shown=self._verbose)
+            case Skipped():
+                self._line(f"skipped {ref}", shown=self._verbose)
+            case Failed():
+                self.bar.advance(self._tasks[ref.stream])
+                self._line(f"FAILED  {ref}: {outcome.reason}", style="red")
+            case _:
+                assert_never(outcome)
+
+    def _line(self, text: str, *, style: str = "", shown: bool = True) -> None:
+        if shown:
+            self.bar.console.print(Text(text, style=style))
+
+
+def as_record(outcome: Outcome) -> dict[str, Any]:
+    """What became of a frame, as a JSON object."""
+    ref = outcome.ref
+    record: dict[str, Any] = {
+        "id": ref.item_id,
+        "status": type(outcome).__name__.lower(),
+        "datetime": timestamp(ref.frame.sensing_time),
+        "href": ref.href,
+    }
+    match outcome:
+        case Built():
+            record["size"] = outcome.size
+            record["saturated"] = outcome.saturated
+            record["cleaned"] = outcome.cleaned
+        case Failed():
+            record["reason"] = outcome.reason
+            del record["href"]
+        case Skipped():
+            pass
+        case _:
+            assert_never(outcome)
+    return record
+
+
+def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
+    """The last lines: what was done, or would be, and how to look at it."""
+    if quiet:
+        return
+    counts = f"{len(report.skipped)} there already, {len(report.failed)} failed"
+    if dry_run:
+        for planned in report.planned:
+            size = "size not known" if planned.size is None else _megabytes(planned.size)
+            say(
+                f"{planned.stream}: would build {_frames(len(planned.frames))} from"
+                f" {planned.segments} segments ({size}); {counts}."
+            )
+        return
+    volume = sum(built.size for built in report.built)
+    say(f"Built {_frames(len(report.built))} ({_megabytes(volume)}), {counts}: {report.address}")
+    saturated = [built for built in report.built if built.saturated]
+    if saturated:
+        pixels = sum(built.saturated for built in saturated)
+        say(
+            f"{_frames(len(saturated))} had {pixels} pixels outside 0..65535, set to the nearest."
+        )
+    if report.built:
+        say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
+
+
+def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:
+    """The frames that there are, to stdout: a table, or JSON lines."""
+    if as_json:
+        for frame in frames:
+            sys.stdout.write(json.dumps(_frame_record(frame)) + "\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("frame", justify="right")
+    table.add_column("sensing time (UTC)", no_wrap=True)
+    table.add_column("baseline")
+    table.add_column("cloud %", justify="right")
+    table.add_column("nodata %", justify="right")
+    for frame in frames:
+        table.add_row(
+            str(frame.number),
+            frame.sensing_time.strftime("%Y-%m-%d %H:%M:%S"),
+            frame.baseline,
+            _percent(frame.cloud_cover),
+            _percent(frame.nodata_percentage),
+        )
+    Console(highlight=False).print(table)
+
+
+def _frame_record(frame: Frame) -> dict[str, Any]:
+    return {
+        "frame": frame.number,
+        "datetime": timestamp(frame.sensing_time),
+        "baseline": frame.baseline,
+        "cloud_cover": frame.cloud_cover,
+        "nodata_percentage": frame.nodata_percentage,
+        "scale": frame.scale,
+        "offset": frame.offset,
+    }
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}"
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / _MEGABYTE:.1f} MB"
+
+
+class _Volume(ProgressColumn):
+    """Bytes that came in."""
+
+    def render(self, task: Task) -> Text:
+        return Text(_megabytes(task.fields["size"]), style="progress.download")
+
+
+class _Pace(ProgressColumn):
+    """Frames a second."""
+
+    def render(self, task: Task) -> Text:
+        pace = f"{task.speed:.1f}" if task.speed else "-"
+        return Text(f"{pace} frames/s", style="progress.data.speed")

@@ -1,0 +1,32 @@
+"""Where a catalog is kept: a folder or a bucket behind one protocol, `stacgen.ports.Store`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from stacgen.errors import UsageError
+from stacgen.ports import Store
+from stacgen.store.folder import Folder
+
+
+def open_store(address: str | Path, options: Mapping[str, str] | None = None) -> Store:
+    """The store at a path, a `file:` URL, or the URL of a bucket (`s3://`, `gs://`, `az://`).
+
+    Args:
+        address: Where the root of the catalog is or shall be.
+        options: Settings of the bucket beside those in the environment, `{"region": "eu-1"}`.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    text = str(address)
+    scheme = urlsplit(text).scheme if "://" in text or text.startswith("file:") else ""
+    if scheme == "file":
+        return Folder(Path(unquote(urlsplit(text).path)))
+    if not scheme:
+        return Folder(Path(text))
+    from stacgen.store.bucket import SCHEMES, Bucket  # noqa: PLC0415 - obstore is needed by few
+
+    if scheme not in SCHEMES:
+        raise UsageError(f"Output {text!r} is neither a folder nor a bucket ({SCHEMES}).")
+    return Bucket.at(text, options or {})

@@ -1,0 +1,105 @@
+"""A catalog in object storage; the only module that knows obstore."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from stacgen.errors import OutputError, UsageError
+from stacgen.ports import Entry
+
+SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
+"""Kinds of object storage; `memory` lives as long as the process and is for trying out."""
+
+_COG_AGE = "public, max-age=31536000"
+_DOCUMENT_AGE = "public, max-age=60"
+
+
+class Bucket:
+    """Keeps files as objects; an object appears when its last byte has arrived, as stores promise.
+
+    Credentials, endpoint and region come from the environment, as each cloud's own tools have
+    them.
+    """
+
+    def __init__(self, store: obstore.store.ObjectStore, address: str) -> None:
+        self._store = store
+        self._address = address.rstrip("/")
+
+    @classmethod
+    def at(cls, url: str, options: Mapping[str, str]) -> "Bucket":
+        """The bucket and prefix that a URL names."""
+        settings: dict[str, Any] = dict(options)
+        try:
+            return cls(from_url(url, **settings), url)
+        except (BaseError, ValueError, TypeError) as error:
+            raise UsageError(f"The store {url} cannot be opened: {error}") from error
+
+    @property
+    def address(self) -> str:
+        """The URL, as it was given."""
+        return self._address
+
+    def read(self, key: str) -> bytes | None:
+        """See `stacgen.ports.Store`."""
+        with _translated(key):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except FileNotFoundError:
+                return None
+
+    def stat(self, key: str) -> Entry | None:
+        """See `stacgen.ports.Store`."""
+        with _translated(key):
+            try:
+                found = obstore.head(self._store, key)
+            except FileNotFoundError:
+                return None
+        return Entry(key=key, size=found["size"], modified=found["last_modified"])
+
+    def sha256(self, key: str) -> str:
+        """See `stacgen.ports.Store`."""
+        digest = hashlib.sha256()
+        with _translated(key):
+            for chunk in obstore.get(self._store, key):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """See `stacgen.ports.Store`."""
+        with _translated(prefix):
+            for page in obstore.list(self._store, prefix):
+                for found in page:
+                    yield Entry(
+                        key=found["path"], size=found["size"], modified=found["last_modified"]
+                    )
+
+    def write(self, key: str, content: bytes | Path, media_type: str) -> None:
+        """See `stacgen.ports.Store`; documents are cached for a minute, pixels for a year."""
+        is_document = "json" in media_type
+        attributes = {
+            "Content-Type": media_type,
+            "Cache-Control": _DOCUMENT_AGE if is_document else _COG_AGE,
+        }
+        with _translated(key):
+            obstore.put(self._store, key, content, attributes=attributes)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """See `stacgen.ports.Store`; a temporary folder of this machine."""
+        with tempfile.TemporaryDirectory(prefix="stacgen-") as folder:
+            yield Path(folder)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise OutputError(f"The store failed at {key}: {error}") from error
