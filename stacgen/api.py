@@ -45,12 +45,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         """Refuse what is no URL, and a template that cannot be filled."""
-        parts = urlsplit(self.base)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if _web_url(self.base) is None:
             raise UsageError(f"The API's address {self.base!r} is no http(s) URL.")
         try:
             self.tci_path.format(tile="29PKR", year=2025)
-        except (KeyError, IndexError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise UsageError(
                 f"The TCI path {self.tci_path!r} may hold {{tile}} and {{year}}, nothing else."
             ) from error
@@ -85,9 +84,9 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
         AnswerError: It is no JSON, a field is missing, mistyped or out of range, a frame number
             or presentation time comes twice, or numbers and times do not go together.
     """
-    answer = _Node(_load(raw, url), url, "")
-    playlist_url = urljoin(url, answer.child("metadata").text("stream_full"))
-    if urlsplit(playlist_url).scheme not in ("http", "https"):
+    answer = _open(raw, url)
+    playlist_url = _web_url(answer.child("metadata").text("stream_full"), base=url)
+    if playlist_url is None:
         answer.fail("metadata.stream_full", "is no http(s) URL")
     images = list(answer.children("images"))
     if not images:
@@ -115,7 +114,7 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
         AnswerError: It is no JSON, a field is missing or mistyped, or the bounds fit neither
             tile nor band.
     """
-    answer = _Node(_load(raw, url), url, "").child("utm")
+    answer = _open(raw, url).child("utm")
     epsg = answer.epsg("epsg")
     if epsg != tiles.epsg(tile):
         answer.fail("epsg", f"is {epsg}, but tile {tile} lies in EPSG:{tiles.epsg(tile)}")
@@ -144,7 +143,7 @@ def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     Raises:
         AnswerError: The answer is no JSON or a figure in it is no percentage.
     """
-    answer = _Node(_load(raw, url), url, "")
+    answer = _open(raw, url)
     figures: dict[datetime, list[_Figures]] = {}
     for image in answer.children("images"):
         found = _figures(image)
@@ -321,7 +320,10 @@ class _Node:
         return value
 
 
-def _load(raw: bytes, url: str) -> Mapping[str, Any]:
+def _open(raw: bytes, url: str) -> _Node:
+    """The object that an answer is; errors name its URL without the query, maybe a secret."""
+    url = url.partition("?")[0]
+
     def refuse(constant: str) -> NoReturn:
         raise AnswerError(f"The answer of {url} cannot be used: it holds {constant}.")
 
@@ -335,10 +337,24 @@ def _load(raw: bytes, url: str) -> Mapping[str, Any]:
         raise AnswerError(f"The answer of {url} is not JSON ({error}).") from error
     if not isinstance(value, dict):
         raise AnswerError(f"The answer of {url} is {_short(value)}, not a JSON object.")
-    return value
+    return _Node(value, url, "")
+
+
+def _web_url(text: str, *, base: str = "") -> str | None:
+    """The absolute http(s) URL that a text means, or None where it means none."""
+    try:
+        url = urljoin(base, text)
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def _short(value: object) -> str:
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - one line of a terminal
 

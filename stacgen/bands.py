@@ -4,6 +4,7 @@ Centre wavelengths and widths are those of Sentinel-2A in the *Sentinel-2 Produc
 Document* and the *S2 MSI handbook* (ESA); common names are those of the STAC eo extension 2.0.
 """
 
+import re
 from dataclasses import dataclass
 
 from stacgen.errors import UsageError
@@ -97,7 +98,7 @@ def find(name: str) -> Band:
     'Water vapour (band 9)'
     """
     wanted = name.strip().upper()
-    if len(wanted) == 2 and wanted[1].isdigit():  # noqa: PLR2004 - `B1` for `B01`
+    if re.fullmatch(r"B\d", wanted, re.ASCII):
         wanted = f"B0{wanted[1]}"
     if wanted in BANDS:
         return BANDS[wanted]

@@ -5,13 +5,15 @@ It only wires. What a command does is a call of the library, loaded when the com
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacgen import __version__, screen
+from stacgen import __version__
 from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
 PARTLY = 1
 """Exit code where some frames failed and the others are there."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+
+class InterruptedBuildError(StacgenError):
+    """Ctrl-C; what was finished is in the catalog."""
+
+    exit_code = 130
+    """As shells have it."""
+
 
 app = typer.Typer(
     help="ESA DUNIA's Sentinel-2 band streams as COGs in a static STAC catalog.",
@@ -91,15 +98,23 @@ _API = "https://dunia.esa.int"
 _TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
 
 
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback has done all
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
 ) -> None:
     """Options of the command itself."""
-    if version:
-        print(__version__)  # noqa: T201 - data to stdout
-        raise typer.Exit
 
 
 @app.command(epilog="Example: [bold]stacgen build 29PKR B09 --year 2025[/bold]")
@@ -165,11 +180,14 @@ def build(  # noqa: PLR0913 - one parameter an option
     verbose: Verbose = False,
 ) -> None:
     """Build the frames of a tile and band, and file them into a STAC catalog."""
-    from stacgen import library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
     from stacgen.cog import CogProfile  # noqa: PLC0415 - same
     from stacgen.models import Reflectance  # noqa: PLC0415 - same
 
-    with screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch:
+    with (
+        _interruptible(),
+        screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
+    ):
         report = library.build(
             tile,
             band,
@@ -220,7 +238,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """List the frames that there are, without fetching any."""
-    from stacgen import library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     with screen.watching(as_json=False, quiet=quiet, verbose=False) as watch:
         found = library.frames(
@@ -245,7 +263,7 @@ def sample(
 
     try:
         with server.serve(host=host, port=port) as base:
-            screen.say(f"Serving {base} (Ctrl-C ends it)")
+            typer.echo(f"Serving {base} (Ctrl-C ends it)", err=True)
             server.wait()
     except OSError as error:
         raise UsageError(f"Nothing can listen on {host}:{port}: {error.strerror}.") from error
@@ -256,14 +274,21 @@ def main() -> None:
     try:
         app()
     except StacgenError as error:
-        screen.say(f"Error: {error}")
+        typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        screen.say("Interrupted. What was finished is in the catalog; run again for the rest.")
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of stdout has gone; nothing more to say to it
         sys.exit(PARTLY)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedBuildError(
+            "Interrupted. What was finished is in the catalog; run again for the rest."
+        ) from error
 
 
 def _selection(

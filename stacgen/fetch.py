@@ -71,9 +71,9 @@ class Http:
 
     def __call__(self, resource: Resource) -> Answer:
         """The whole resource; see `stacgen.ports.Fetch`."""
-        name = resource.url.partition("?")[0]
-        waited, pause = 0.0, self.patience.shortest
-        for attempt in range(1, self.patience.tries + 1):
+        tried, waited, pause = 0, 0.0, self.patience.shortest
+        while True:
+            tried += 1
             try:
                 return self._try(resource)
             except _Trouble as trouble:
@@ -82,13 +82,13 @@ class Http:
                 )
                 wait = pause if trouble.wait is None else trouble.wait
                 waited += wait
-                if attempt == self.patience.tries or waited > self.patience.total:
+                if tried >= self.patience.tries or waited > self.patience.total:
+                    tries = "1 try" if tried == 1 else f"{tried} tries"
                     raise TransferError(
-                        f"{name} could not be fetched in {attempt} tries: {trouble.reason}."
+                        f"{_named(resource)} could not be fetched in {tries}: {trouble.reason}."
                         " Try again later."
                     ) from trouble.__cause__
                 self.sleep(wait)
-        raise AssertionError  # pragma: no cover - the loop returns or raises
 
     def size(self, resource: Resource) -> int | None:
         """The bytes of a whole resource, as the server announces them; None where it does not."""
@@ -99,7 +99,7 @@ class Http:
                 timeout=(self.patience.connect, self.patience.read),
                 allow_redirects=True,
             )
-        except requests.RequestException:
+        except (requests.RequestException, ValueError):
             return None
         announced = response.headers.get("Content-Length", "")
         return int(announced) if response.ok and announced.isdecimal() else None
@@ -120,8 +120,10 @@ class Http:
                 return Answer(url=response.url, body=body)
         except requests.TooManyRedirects as error:
             raise TransferError(f"{_named(resource)} redirects without end.") from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise TransferError(f"{_named(resource)} is no URL that can be fetched.") from error
+        except ValueError as error:  # InvalidURL and its kin; urllib3 and codecs, of odd hosts
+            raise TransferError(
+                f"{_named(resource)} is no URL that can be fetched, or redirects to none."
+            ) from error
         except requests.RequestException as error:
             raise _Trouble(_reason(error)) from error
 
@@ -143,7 +145,7 @@ class Http:
         else:
             try:
                 moment = parsedate_to_datetime(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 return None
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
@@ -159,12 +161,12 @@ class Http:
                 raise TransferError(
                     f"{_named(resource)} is larger than {self.largest // _MEGABYTE} MB: refused."
                 )
-        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+        came = response.raw.tell()  # off the wire, before any content encoding is undone
         announced = response.headers.get("Content-Length", "")
-        if announced.isdecimal() and not encoded:
-            if int(announced) != len(body):
-                raise _Trouble(f"{len(body)} of {announced} bytes came")
-        elif "chunked" not in response.headers.get("Transfer-Encoding", "") and not encoded:
+        if announced.isdecimal():
+            if int(announced) != came:
+                raise _Trouble(f"{came} of {announced} bytes came")
+        elif "chunked" not in response.headers.get("Transfer-Encoding", ""):
             raise _Trouble("the server does not say how long the body is")
         if resource.part is None:
             return bytes(body)

@@ -119,7 +119,7 @@ def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
     """A grey picture with transparency, as the bytes of a PNG; both are (rows, columns)."""
     rows, columns = grey.shape
     # A PNG has no place for a transform; without one rasterio warns that there is none.
-    anywhere = Affine.translation(0, rows) * Affine.scale(1, -1)
+    anywhere = Affine(1, 0, 0, 0, -1, rows)
     with rasterio.MemoryFile(ext=".png") as file:
         with file.open(
             driver="PNG",

@@ -44,6 +44,10 @@ class CollectionPlace:
         """Of a year's Catalog."""
         return f"{self.tile}/{self.band.name}/{year}/catalog.json"
 
+    def is_numbered(self, item_id: str) -> bool:
+        """Whether an Item id ends in a frame number, and not in the resolution as ids do."""
+        return not item_id.endswith(f"_{self.band.resolution}m")
+
     def item(self, item_id: str, year: int) -> "ItemPlace":
         """Where an Item lies; `year` is that of its sensing time."""
         return ItemPlace(id=item_id, folder=f"{self.tile}/{self.band.name}/{year}/{item_id}")

@@ -4,9 +4,10 @@ The playlist is read here rather than by FFmpeg: what is fetched, and from where
 decision, and FFmpeg is only ever given bytes.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import m3u8
 
@@ -15,6 +16,9 @@ from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
 
 _TOLERANCE = Fraction(1, 4)
 """How far, in frames, the end of a segment may lie off the beat before it is refused."""
+
+_BYTE_RANGE = re.compile(r"([1-9]\d{0,14})(?:@(\d{1,15}))?", re.ASCII)
+"""Length, and where it starts unless it follows the range before."""
 
 
 def variant(text: str, *, base: str) -> str | None:
@@ -104,7 +108,7 @@ def _load(text: str, base: str) -> m3u8.M3U8:
         raise PlaylistError(f"{_named(base)} is {what}: it does not begin with #EXTM3U.")
     try:
         return m3u8.loads(text.lstrip("\ufeff"), uri=base)
-    except (m3u8.ParseError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (m3u8.ParseError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise PlaylistError(f"The playlist {_named(base)} cannot be read: {error}.") from error
 
 
@@ -133,8 +137,8 @@ def _frame_numbers(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Ite
         stop = round(elapsed * rate)
         if abs(elapsed * rate - stop) > _TOLERANCE or stop <= previous:
             raise PlaylistError(
-                f"{where} lasts {entry.duration} s, up to {float(elapsed):.6f} s: not a whole"
-                f" number of frames at {rate} frames/s."
+                f"{where} lasts {entry.duration} s from frame {previous} on: not a whole number"
+                f" of frames at {rate} frames/s."
             )
         previous = stop
         yield stop
@@ -153,22 +157,29 @@ class _Parts:
         url = _url(entry, self._base)
         if byterange is None:
             return Resource(url=url)
-        length, _, offset = byterange.partition("@")
+        form = _BYTE_RANGE.fullmatch(byterange)
         previous, end = self._next
-        if not length.isdecimal() or not (offset.isdecimal() or previous == url):
+        if form is None or (form[2] is None and previous != url):
             raise PlaylistError(
                 f"The byte range {byterange!r} in {_named(self._base)} cannot be followed."
             )
-        start = int(offset) if offset else end
-        self._next = url, start + int(length)
-        return Resource(url=url, part=ByteRange(offset=start, length=int(length)))
+        start = end if form[2] is None else int(form[2])
+        length = int(form[1])
+        self._next = url, start + length
+        return Resource(url=url, part=ByteRange(offset=start, length=length))
 
 
 def _url(entry: m3u8.Segment | m3u8.Playlist | m3u8.model.InitializationSection, base: str) -> str:
-    if not entry.uri:
+    uri: str | None = entry.uri
+    if not uri:
         raise PlaylistError(f"The playlist {_named(base)} has an entry without URI.")
-    url = str(entry.absolute_uri)
-    scheme = urlsplit(url).scheme
+    try:
+        url = urljoin(base, uri)
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise PlaylistError(
+            f"The playlist {_named(base)} points to {_named(uri)!r}, which is no URL."
+        ) from error
     if scheme not in ("http", "https") or (urlsplit(base).scheme, scheme) == ("https", "http"):
         raise PlaylistError(
             f"The playlist {_named(base)} points to {_named(url)!r}, which is not fetched: only"

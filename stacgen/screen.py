@@ -167,9 +167,7 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
     saturated = [built for built in report.built if built.saturated]
     if saturated:
         pixels = sum(built.saturated for built in saturated)
-        say(
-            f"{_frames(len(saturated))} had {pixels} pixels outside 0..65535, set to the nearest."
-        )
+        say(f"{_frames(len(saturated))} had {pixels} pixels outside 0..65535, set to the nearest.")
     if report.built:
         say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
 

@@ -1,10 +1,13 @@
 """Which frames of a stream are wanted. Pure."""
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 
 from stacgen.errors import EmptySelectionError, UsageError
 from stacgen.models import Frame, Selection, Stream, timestamp
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[Tt ].+)?", re.ASCII)
+"""A date, or a date and a time; Python would read weeks and bare digits, too."""
 
 
 def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:
@@ -13,7 +16,7 @@ def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:
     A date alone means the whole day; one moment or date without a slash is both start and end.
 
     Raises:
-        UsageError: An end is no date or time, or the start lies after the end.
+        UsageError: An end is no date or time, or both ends are open.
 
     >>> start, end = parse_interval("2025-03-01/..")
     >>> start.isoformat(), end
@@ -40,16 +43,20 @@ def parse_moment(text: str, *, is_end: bool = False) -> datetime | None:
     text = text.strip()
     if text in ("", ".."):
         return None
+    form = _MOMENT.fullmatch(text)
+    if form is None:
+        raise _unreadable(text)
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            day = date.fromisoformat(text)
-            return datetime.combine(day, time.max if is_end else time.min, tzinfo=UTC)
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no date or time. Write 2025-03-01 or 2025-03-01T11:20:00Z."
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if is_end and form["clock"] is None:
+            moment = datetime.combine(moment, time.max)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _unreadable(text) from error
+
+
+def _unreadable(text: str) -> UsageError:
+    return UsageError(f"{text!r} is no date or time. Write 2025-03-01 or 2025-03-01T11:20:00Z.")
 
 
 def check(selection: Selection) -> None:

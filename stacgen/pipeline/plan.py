@@ -1,6 +1,6 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stacgen import api, playlist, stac
@@ -51,6 +51,9 @@ class Plan:
     existing: tuple[Existing, ...]
     failed: tuple[Failed, ...]
     """Frames that the metadata name and the playlist does not hold."""
+
+    notes: tuple[str, ...]
+    """What people should know about the stream, a sentence each."""
 
 
 def describe(
@@ -141,7 +144,14 @@ def plan(
         else:
             existing.append(Existing(skipped=Skipped(ref=ref), document=document))
     tasks, failed = _tasks(stream, missing, fetch=fetch) if missing else ((), ())
-    return Plan(stream=stream, grid=grid, tasks=tasks, existing=tuple(existing), failed=failed)
+    return Plan(
+        stream=stream,
+        grid=grid,
+        tasks=tasks,
+        existing=tuple(existing),
+        failed=failed,
+        notes=tuple(_notes(stream, refs, tasks)),
+    )
 
 
 def sound_item(
@@ -178,6 +188,28 @@ def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
     except OutputError:
         return None
     return document if document.get("id") == place.id else None
+
+
+def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) -> Iterator[str]:
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+    numbered = [ref for ref in refs.values() if place.is_numbered(ref.item_id)]
+    if numbered:
+        names = ", ".join(ref.item_id for ref in numbered)
+        yield (
+            f"{stream} has acquisitions of one second and baseline; their frame number was added"
+            f" to their ids: {names}."
+        )
+    nameless = [
+        number
+        for task in tasks
+        for number in range(task.segment.start, task.segment.stop)
+        if number not in refs
+    ]
+    if nameless:
+        yield (
+            f"{len(nameless)} frames in the fetched segments of {stream} have no metadata and are"
+            f" left out: {', '.join(map(str, nameless[:10]))}{', ...' if nameless[10:] else ''}."
+        )
 
 
 def _tasks(

@@ -229,6 +229,8 @@ def _build_stream(
     watch: Watch,
     now: Callable[[], datetime],
 ) -> None:
+    for text in each.notes:
+        watch(Noted(text=text))
     documents = [existing.document for existing in each.existing]
     for existing in each.existing:
         watch(existing.skipped)

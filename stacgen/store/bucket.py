@@ -17,6 +17,9 @@ from stacgen.ports import Entry
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 """Kinds of object storage; `memory` lives as long as the process and is for trying out."""
 
+_OF_CLIENT = ("allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout")
+"""Settings of the connection rather than of the cloud; obstore takes them apart."""
+
 _COG_AGE = "public, max-age=31536000"
 _DOCUMENT_AGE = "public, max-age=60"
 
@@ -33,11 +36,14 @@ class Bucket:
         self._address = address.rstrip("/")
 
     @classmethod
-    def at(cls, url: str, options: Mapping[str, str]) -> "Bucket":
-        """The bucket and prefix that a URL names."""
-        settings: dict[str, Any] = dict(options)
+    def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
+        """The bucket and prefix that a URL names; `retries` are for what may pass."""
+        client: dict[str, Any] = {key: options[key] for key in options if key in _OF_CLIENT}
+        settings: dict[str, Any] = {key: options[key] for key in options if key not in _OF_CLIENT}
+        patience: Any = {"max_retries": retries}
         try:
-            return cls(from_url(url, **settings), url)
+            store = from_url(url, client_options=client, retry_config=patience, **settings)
+            return cls(store, url)
         except (BaseError, ValueError, TypeError) as error:
             raise UsageError(f"The store {url} cannot be opened: {error}") from error
 

@@ -1,19 +1,30 @@
 """A catalog in a folder: each file whole, named and on the disk before the next refers to it."""
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from stacgen.errors import OutputError
 from stacgen.ports import Entry
 
+_Made = TypeVar("_Made")
+
 _HIDDEN = ".stacgen"
 """Folder under the root for files in the making; readers never look there."""
+
+_ATTEMPTS = 100
+"""To make a file in the hidden folder, which other builds make and remove at the same time."""
+
+_LONGEST_BUILD = 2 * 24 * 3600
+"""Seconds after which a file in the making is taken to be given up."""
 
 
 class Folder:
@@ -79,28 +90,48 @@ class Folder:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See `stacgen.ports.Store`; it lies in the root, so that a rename is all it takes."""
-        hidden = self._root / _HIDDEN
-        folder = hidden / secrets.token_hex(8)
         with _translated(_HIDDEN):
-            folder.mkdir(parents=True)
+            folder, _ = self._begin(Path.mkdir)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):
-                hidden.rmdir()  # only when no other build uses it
+            self._tidy()
 
     def _write_bytes(self, target: Path, content: bytes) -> None:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        temporary, file = self._begin(lambda path: path.open("xb"))
         try:
-            with temporary.open("xb") as file:
+            with file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
-        except BaseException:
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
+            self._tidy()
+
+    def _begin(self, make: Callable[[Path], _Made]) -> tuple[Path, _Made]:
+        """Make something under a new name in the hidden folder.
+
+        Another build may remove that folder, being empty, at any instant; then it is made again.
+        """
+        hidden = self._root / _HIDDEN
+        for _ in range(_ATTEMPTS):
+            hidden.mkdir(parents=True, exist_ok=True)
+            path = hidden / secrets.token_hex(8)
+            with suppress(FileNotFoundError):
+                return path, make(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(hidden))
+
+    def _tidy(self) -> None:
+        """Remove the hidden folder if it is empty, and what a build killed long ago left in it."""
+        hidden = self._root / _HIDDEN
+        with suppress(OSError):
+            for path in hidden.iterdir():
+                if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
+                    shutil.rmtree(path, ignore_errors=True)
+                    path.unlink(missing_ok=True)
+            hidden.rmdir()
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder and those above it; each new name is flushed in its parent."""

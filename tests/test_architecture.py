@@ -1,0 +1,110 @@
+"""The shape of the code: imports point down, and each dependency has one door."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "stacgen"
+
+LAYERS = (
+    "errors",
+    "bands tiles",
+    "models",
+    "outcomes ports layout",
+    "gdal stac nodata",
+    "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
+    "item",
+    "catalog",
+    "pipeline",
+    "library",
+    "screen",
+    "cli",
+    "__main__",
+)
+RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
+
+DOORS = {
+    "antimeridian": {"footprint"},
+    "av": {"decode", "sample"},
+    "m3u8": {"playlist"},
+    "obstore": {"store"},
+    "pyproj": {"footprint"},
+    "pystac": {"stac"},
+    "rasterio": {"gdal"},
+    "requests": {"fetch"},
+    "rich": {"screen"},
+    "rio_cogeo": {"gdal"},
+    "shapely": {"footprint"},
+    "typer": {"cli"},
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        yield name, ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def test_imports_point_down_and_stages_do_not_know_each_other() -> None:
+    for name, tree in modules():
+        if name == "__init__":
+            continue
+        for used in imports(tree):
+            parts = used.split(".")
+            if parts[0] != "stacgen" or len(parts) < 2 or parts[1] not in RANK:
+                continue
+            inside = parts[1] == name
+            assert inside or RANK[parts[1]] < RANK[name], f"{name} imports {used}"
+
+
+def test_every_module_has_its_place() -> None:
+    assert {name for name, _ in modules()} - {"__init__"} == set(RANK)
+
+
+def test_each_dependency_has_one_door() -> None:
+    found: dict[str, set[str]] = {}
+    for name, tree in modules():
+        for used in imports(tree):
+            if used.partition(".")[0] in DOORS:
+                found.setdefault(used.partition(".")[0], set()).add(name)
+    assert found == DOORS
+
+
+def test_every_dependency_is_declared_and_no_other() -> None:
+    declared = {line for line in requires("stacgen") or [] if "extra ==" not in line}
+    names = {line.partition(">")[0].replace("-", "_") for line in declared}
+    assert names == set(DOORS) | {"numpy"}
+
+
+def test_importing_and_asking_for_help_load_no_heavy_library() -> None:
+    heavy = {"av", "rasterio", "pyproj", "numpy", "pystac", "obstore", "shapely"}
+    for script in (
+        "import stacgen",
+        "import sys; sys.argv = ['stacgen', '--help']\n"
+        "from stacgen.__main__ import main\ntry: main()\nexcept SystemExit: pass",
+    ):
+        listing = script + "\nimport sys; print('loaded', *sys.modules, sep=' ')"
+        done = subprocess.run(
+            [sys.executable, "-c", listing], check=True, capture_output=True, text=True
+        )
+        loaded = set(done.stdout.rpartition("loaded")[2].split())
+        assert not loaded & heavy
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_modules_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 420
