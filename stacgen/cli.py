@@ -107,11 +107,9 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
 @app.callback()
 def common(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback has done all
+    version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version."
-        ),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Options of the command itself."""

@@ -15,8 +15,10 @@ import rasterio.features
 import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError
@@ -27,6 +29,10 @@ GDAL_VERSION: str = rasterio.__gdal_version__
 _ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": 64_000_000}
 """One thread a call, since whole segments run side by side; and a cache of 64 MB rather than of a
 twentieth of the machine, since tiles are written once and never read again."""
+
+_FAILURES = (RasterioError, CPLE_BaseError, SystemError, OSError)
+"""What rasterio raises when it cannot write: GDAL's own errors as they are, which have no public
+name, and SystemError where GDAL gives no reason."""
 
 Transform = tuple[float, float, float, float, float, float]
 Polygon = Mapping[str, Any]
@@ -107,12 +113,23 @@ def write_cog(dataset: rasterio.io.DatasetWriter, path: Path, options: Mapping[s
     try:
         with rasterio.Env(**_ENV):
             rasterio.shutil.copy(dataset, path, driver="COG", **options)
+            _read_last_tile(path)
         valid, errors, remarks = cog_validate(path, strict=True, quiet=True)
-    except (RasterioError, OSError) as error:
+    except _FAILURES as error:
         raise OutputError(f"The COG {path} cannot be written: {error}.") from error
     if not valid:
         problems = "; ".join([*errors, *remarks])
         raise OutputError(f"The file {path} is not a valid COG and is not published: {problems}.")
+
+
+def _read_last_tile(path: Path) -> None:
+    """Fail where the end of the file is missing.
+
+    What GDAL writes on closing may be lost on a full disk without a word of it, and no check of
+    the layout would notice.
+    """
+    with rasterio.open(path) as dataset:
+        dataset.read(1, window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
 
 
 def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:

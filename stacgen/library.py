@@ -105,7 +105,7 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
             years=_years(years, wanted),
             selection=wanted,
             endpoint=endpoint,
-            recipe=_recipe(upstream, pixels),
+            recipe=recipe(upstream, pixels),
             base_url=base_url,
             force=force,
             verify=verify,
@@ -152,7 +152,7 @@ def frames(
                     years=_years(years, wanted),
                     selection=wanted,
                     endpoint=endpoint,
-                    recipe=_recipe(upstream, Pixels()),
+                    recipe=recipe(upstream, Pixels()),
                 ),
                 fetch=Http(patience=upstream.patience),
                 watch=watch or _unwatched,
@@ -183,7 +183,8 @@ def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:
     return tuple(range(start.year, end.year + 1))
 
 
-def _recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
+def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
+    """How frames become files, with the versions of what makes them."""
     software = {
         "stacgen": __version__,
         "ffmpeg": decode.FFMPEG_VERSION,

@@ -44,6 +44,14 @@ DOORS = {
 }
 
 
+HELP = """
+import sys; sys.argv = ["stacgen", "--help"]
+from stacgen.__main__ import main
+try: main()
+except SystemExit: pass
+"""
+
+
 def modules() -> Iterator[tuple[str, ast.Module]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -92,11 +100,7 @@ def test_every_dependency_is_declared_and_no_other() -> None:
 
 def test_importing_and_asking_for_help_load_no_heavy_library() -> None:
     heavy = {"av", "rasterio", "pyproj", "numpy", "pystac", "obstore", "shapely"}
-    for script in (
-        "import stacgen",
-        "import sys; sys.argv = ['stacgen', '--help']\n"
-        "from stacgen.__main__ import main\ntry: main()\nexcept SystemExit: pass",
-    ):
+    for script in ("import stacgen", HELP):
         listing = script + "\nimport sys; print('loaded', *sys.modules, sep=' ')"
         done = subprocess.run(
             [sys.executable, "-c", listing], check=True, capture_output=True, text=True

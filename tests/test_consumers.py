@@ -1,7 +1,6 @@
 """The catalog as its readers see it: the real packages, on a catalog that was just built."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two years of 29PKR B09, the first before baseline 04.00, and a band beside it."""
     folder = tmp_path_factory.mktemp("catalogs")
     frames = [dunia.landscape(number) for number in range(3)]
@@ -46,7 +45,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             upstream = Upstream(api=server.base)
             report = stacgen.build("29PKR", band, years=years, output=folder, upstream=upstream)
             assert not report.failed
-    yield folder
+    return folder
 
 
 def items(root: Path, band: str = "B09") -> list[pystac.Item]:

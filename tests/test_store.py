@@ -182,8 +182,8 @@ def test_a_folder_flushes_file_and_name_before_it_returns(tmp_path: Path) -> Non
     root = tmp_path / "root"
     root.mkdir()
     calls = "trace=fsync,rename,renameat,renameat2"
-    command = [strace, "-y", "-e", calls, "-o", log, sys.executable, "-c", script, root]
-    traced = subprocess.run(command, check=False, capture_output=True)
+    command = [str(strace), "-y", "-e", calls, "-o", str(log), sys.executable, "-c", script]
+    traced = subprocess.run([*command, str(root)], check=False, capture_output=True)
     if traced.returncode:
         pytest.skip("strace may not trace here")
     lines = [line for line in log.read_text().splitlines() if str(root) in line]

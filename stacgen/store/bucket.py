@@ -40,9 +40,11 @@ class Bucket:
         """The bucket and prefix that a URL names; `retries` are for what may pass."""
         client: dict[str, Any] = {key: options[key] for key in options if key in _OF_CLIENT}
         settings: dict[str, Any] = {key: options[key] for key in options if key not in _OF_CLIENT}
-        patience: Any = {"max_retries": retries}
+        opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
         try:
-            store = from_url(url, client_options=client, retry_config=patience, **settings)
+            store = opened(
+                url, client_options=client, retry_config={"max_retries": retries}, **settings
+            )
             return cls(store, url)
         except (BaseError, ValueError, TypeError) as error:
             raise UsageError(f"The store {url} cannot be opened: {error}") from error

@@ -1,0 +1,207 @@
+"""Documents above the Items: unions that come out the same in any order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacgen import bands, catalog, item, layout, stac, tiles
+from stacgen.catalog import Holdings
+from stacgen.errors import ForeignCatalogError, OutputError
+from stacgen.footprint import Footprint
+from stacgen.layout import CollectionPlace
+from stacgen.models import (
+    Frame,
+    Grid,
+    Reflectance,
+    Statistics,
+    StoredFile,
+    Stream,
+    Timeline,
+    item_ids,
+)
+
+PLACE = CollectionPlace(tile=tiles.parse("29PKR"), band=bands.find("B09"))
+GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=1830)
+START = datetime(2025, 3, 2, 11, 21, 9, 24000, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+percentages = st.none() | st.floats(0, 100)
+longitudes = st.integers(-179_000_000, 178_000_000).map(lambda value: value / 1e6)
+
+
+@st.composite
+def holdings(draw: st.DrawFn) -> Holdings:
+    west, south = draw(longitudes), draw(st.integers(-80, 79))
+    start = START + timedelta(days=draw(st.integers(-800, 800)))
+    cloud = draw(percentages)
+    return Holdings(
+        bbox=(west, south, west + 1, south + 1),
+        start=start,
+        end=start + timedelta(hours=draw(st.integers(0, 100))),
+        baselines=frozenset([draw(st.sampled_from(["02.14", "04.00", "05.11"]))]),
+        years=frozenset([start.year]),
+        cloud_cover=None if cloud is None else (cloud, cloud),
+        nodata_percentage=None,
+    )
+
+
+@given(holdings(), holdings(), holdings())
+def test_holdings_add_up_the_same_in_any_order(a: Holdings, b: Holdings, c: Holdings) -> None:
+    assert a + b == b + a
+    assert (a + b) + c == a + (b + c)
+    assert a + a == a
+    assert (a + b) + b == a + b
+
+
+@given(st.lists(holdings(), min_size=1, max_size=4))
+def test_a_collection_says_what_it_holds_and_can_be_read_back(parts: list[Holdings]) -> None:
+    total = catalog.total(parts)
+    document = catalog.collection(total, place=PLACE, grid=GRID, scale=0.0001, is_sample=False)
+    again = stac.from_bytes(stac.to_bytes(document), name="collection.json")
+    assert catalog.of_collection(again) == total
+
+
+def test_a_box_across_the_antimeridian_stays_across_it() -> None:
+    base = catalog.of_item(make_item(0))
+    east = replace(base, bbox=(178.5, 0, 179.9, 1))
+    across = replace(base, bbox=(179.2, 0, -179.3, 1))
+    assert (east + across).bbox == (178.5, 0, -179.3, 1)
+    assert (across + east).bbox == (178.5, 0, -179.3, 1)
+    assert (across + across).bbox == across.bbox
+
+
+def frame(number: int, **changes: Any) -> Frame:  # noqa: ANN401 - any field
+    return Frame(
+        **{
+            "number": number,
+            "sensing_time": START + timedelta(days=5 * number),
+            "baseline": "05.11",
+            "scale": 2.5,
+            "offset": 0.0,
+            "cloud_cover": 10.0,
+            "nodata_percentage": None,
+            **changes,
+        }
+    )
+
+
+def make_item(
+    number: int, *, is_sample: bool = False, now: datetime = NOW, saturated: int = 0
+) -> stac.Document:
+    stream = Stream(
+        tile=PLACE.tile,
+        band=PLACE.band,
+        year=2025,
+        playlist_url="https://user:secret@dunia.example/s/stream.m3u8?token=secret",
+        frames=(frame(number),),
+        timeline=Timeline(origin=Fraction("1.4")),
+    )
+    pixels = item.Pixels(
+        statistics=Statistics(
+            minimum=1, maximum=9, mean=5.0, stddev=2.0, count=10, valid_percent=50.0
+        ),
+        footprint=Footprint(
+            geometry={
+                "type": "Polygon",
+                "coordinates": [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]],
+            },
+            bbox=(0.0, 0.0, 1.0, 1.0),
+        ),
+        reflectance=Reflectance.of("05.11"),
+        saturated=saturated,
+        clean_nodata=None,
+        cleaned=0,
+        cog=StoredFile(size=10, sha256="ab" * 32),
+        thumbnail=StoredFile(size=5, sha256="cd" * 32),
+        thumbnail_shape=(458, 458),
+    )
+    source = item.Source(is_sample=is_sample, software={"stacgen": "0.1.0"})
+    item_id = item_ids(stream)[number]
+    return item.build(
+        stream, stream.frames[0], GRID, pixels, item_id=item_id, source=source, now=now
+    )
+
+
+def test_a_year_links_each_item_once_and_in_time() -> None:
+    first = catalog.year(None, [make_item(3), make_item(1)], place=PLACE, number=2025)
+    second = catalog.year(first, [make_item(2), make_item(1)], place=PLACE, number=2025)
+    titles = [link.title for link in stac.links(second, "item")]
+    assert titles == [
+        "Sentinel-2 L2A 29PKR B09, 2025-03-07 11:21:09 UTC",
+        "Sentinel-2 L2A 29PKR B09, 2025-03-12 11:21:09 UTC",
+        "Sentinel-2 L2A 29PKR B09, 2025-03-17 11:21:09 UTC",
+    ]
+    assert catalog.year(second, [], place=PLACE, number=2025) == second
+
+
+def test_a_secret_in_the_playlist_url_is_not_published() -> None:
+    text = stac.to_bytes(make_item(0)).decode()
+    assert "https://dunia.example/s/stream.m3u8" in text
+    assert "secret" not in text
+
+
+def test_a_sample_says_that_it_is_one_and_claims_no_source() -> None:
+    document = make_item(0, is_sample=True)
+    assert "no satellite data" in document["properties"]["processing:lineage"]
+    assert not stac.links(document, "derived_from")
+    collection = catalog.collection(
+        catalog.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=True
+    )
+    assert "providers" not in collection or not collection["providers"]
+    assert "sci:doi" not in collection
+
+
+def test_saturated_pixels_are_told_in_the_lineage() -> None:
+    told = make_item(0, saturated=7)["properties"]["processing:lineage"]
+    assert "7 pixels outside 0..65535" in told
+    assert "outside" not in make_item(0)["properties"]["processing:lineage"]
+
+
+def test_an_item_with_nothing_new_keeps_its_every_byte() -> None:
+    old = make_item(0)
+    later = NOW + timedelta(days=1)
+    assert item.succeeding(make_item(0, now=later), old) == old
+    changed = item.succeeding(make_item(0, now=later, saturated=1), old)
+    assert changed["properties"]["created"] == old["properties"]["created"]
+    assert changed["properties"]["updated"] == "2026-01-02T00:00:00Z"
+
+
+def test_a_root_keeps_its_public_url_until_told_another() -> None:
+    first = catalog.root(None, place=PLACE, is_sample=False, base_url="https://a.example/x/")
+    kept = catalog.root(first, place=PLACE, is_sample=False, base_url=None)
+    assert stac.links(kept, "self")[0].href == "https://a.example/x/catalog.json"
+    moved = catalog.root(kept, place=PLACE, is_sample=False, base_url="https://b.example")
+    assert [link.href for link in stac.links(moved, "self")] == ["https://b.example/catalog.json"]
+
+
+def test_only_a_root_of_ours_is_written_to() -> None:
+    ours = catalog.root(None, place=PLACE, is_sample=False, base_url=None)
+    catalog.check_ours(None, is_sample=False, name="x")
+    catalog.check_ours(ours, is_sample=False, name="x")
+    with pytest.raises(ForeignCatalogError, match="DUNIA's frames; synthetic"):
+        catalog.check_ours(ours, is_sample=True, name="x")
+    with pytest.raises(ForeignCatalogError, match="did not make"):
+        catalog.check_ours({"type": "Catalog", "id": "x"}, is_sample=False, name="x")
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b"null"])
+def test_a_document_that_is_none_is_an_output_error(raw: bytes) -> None:
+    with pytest.raises(OutputError, match=r"catalog\.json"):
+        stac.from_bytes(raw, name="catalog.json")
+
+
+def test_not_a_number_cannot_be_published() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        stac.to_bytes({"mean": float("nan")})
+
+
+def test_hrefs_lead_from_key_to_key() -> None:
+    place = PLACE.item("T29PKR_X", 2025)
+    assert layout.href(place.key, layout.ROOT) == "../../../../catalog.json"
+    assert layout.href(place.key, PLACE.year_key(2025)) == "../catalog.json"
+    assert layout.href(PLACE.year_key(2025), place.key) == "./T29PKR_X/T29PKR_X.json"
