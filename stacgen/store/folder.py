@@ -1,6 +1,5 @@
 """A catalog in a folder: each file whole, named and on the disk before the next refers to it."""
 
-import errno
 import hashlib
 import os
 import secrets
@@ -116,12 +115,15 @@ class Folder:
         Another build may remove that folder, being empty, at any instant; then it is made again.
         """
         hidden = self._root / _HIDDEN
-        for _ in range(_ATTEMPTS):
-            hidden.mkdir(parents=True, exist_ok=True)
-            path = hidden / secrets.token_hex(8)
-            with suppress(FileNotFoundError):
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                hidden.mkdir(parents=True, exist_ok=True)
+                path = hidden / secrets.token_hex(8)
                 return path, make(path)
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(hidden))
+            except (FileNotFoundError, FileExistsError):
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError  # the loop returns or raises
 
     def _tidy(self) -> None:
         """Remove the hidden folder if it is empty, and what a build killed long ago left in it."""
