@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.library import build, frames
+    from stacgen.library import build, frames, index
 
 __version__ = "0.1.0"
-__all__ = ["StacgenError", "__version__", "build", "frames"]
+__all__ = ["StacgenError", "__version__", "build", "frames", "index"]
 
 
 def __getattr__(name: str) -> object:
-    """Load `build` and `frames` when they are first asked for."""
-    if name in ("build", "frames"):
+    """Load the functions when they are first asked for."""
+    if name in ("build", "frames", "index"):
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)

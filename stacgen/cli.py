@@ -5,10 +5,12 @@ It only wires. What a command does is a call of the library, loaded when the com
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,7 @@ from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
     from stacgen.models import Selection
+    from stacgen.pipeline import Request, Shard
 
 PARTLY = 1
 """Exit code where some frames failed and the others are there."""
@@ -63,6 +66,10 @@ class Resampling(StrEnum):
     RMS = "rms"
 
 
+Tiles = Annotated[str | None, typer.Argument(help="MGRS tile, 29PKR; or several, with commas.")]
+BandNames = Annotated[
+    str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A; or several, with commas.")
+]
 Tile = Annotated[str, typer.Argument(help="MGRS tile, 29PKR.", show_default=False)]
 BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
 Years = Annotated[list[int] | None, typer.Option("--year", help="A calendar year; repeatable.")]
@@ -90,6 +97,11 @@ Sample = Annotated[
         "--sample", help="Ask a made-up API on this machine; no network.", rich_help_panel="API"
     ),
 ]
+StoreOptions = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Setting of the bucket; repeatable."),
+]
+BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be public.")]
 Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line a frame.")]
@@ -117,9 +129,13 @@ def common(
 
 @app.command(epilog="Example: [bold]stacgen build 29PKR B09 --year 2025[/bold]")
 def build(  # noqa: PLR0913 - one parameter an option
-    tile: Tile,
-    band: BandName,
+    tile: Tiles = None,
+    band: BandNames = None,
     *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Streams to build: columns tile, band, year."),
+    ] = None,
     year: Years = None,
     start: Start = None,
     end: End = None,
@@ -130,11 +146,8 @@ def build(  # noqa: PLR0913 - one parameter an option
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder, or s3://, gs://, az:// URL.")
     ] = "catalogs",
-    store_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Setting of the bucket; repeatable."),
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the output will be public.")] = None,
+    store_option: StoreOptions = None,
+    base_url: BaseUrl = None,
     api: Api = _API,
     tci_path: TciPath = _TCI_PATH,
     sample: Sample = False,
@@ -173,6 +186,17 @@ def build(  # noqa: PLR0913 - one parameter an option
     workers: Annotated[
         int | None, typer.Option(min=1, help="Segments at a time; one a core.")
     ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(metavar="GB", min=0.1, help="To use; four fifths of the machine's."),
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster.")
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Build part I of N; then stacgen index commits."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -186,11 +210,10 @@ def build(  # noqa: PLR0913 - one parameter an option
         _interruptible(),
         screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
-        report = library.build(
-            tile,
-            band,
-            years=year or (),
-            wanted=_selection(start, end, interval, max_cloud, max_nodata, limit),
+        wanted = _selection(start, end, interval, max_cloud, max_nodata, limit)
+        report = library.build_all(
+            _requests(tile, band, year or [], plan, wanted),
+            wanted=wanted,
             upstream=library.Upstream(api=api, tci_path=tci_path, sample=sample),
             pixels=library.Pixels(
                 profile=CogProfile(
@@ -209,11 +232,16 @@ def build(  # noqa: PLR0913 - one parameter an option
             force=force,
             verify=verify,
             dry_run=dry_run,
-            workers=workers,
+            labour=library.Labour(
+                workers=workers,
+                memory=None if memory is None else int(memory * 1e9),
+                dask=dask,
+                shard=_shard(shard),
+            ),
             watch=watch,
         )
     screen.summarize(report, dry_run=dry_run, quiet=quiet)
-    if report.failed:
+    if report.failed or report.lost:
         raise typer.Exit(PARTLY)
 
 
@@ -250,6 +278,22 @@ def frames(  # noqa: PLR0913 - one parameter an option
     screen.list_frames(found, as_json=as_json)
 
 
+@app.command(epilog="Example: [bold]stacgen index catalogs[/bold]")
+def index(
+    root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
+    *,
+    store_option: StoreOptions = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """File all Items under a root into catalogs, after builds with --shard."""
+    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    found, items = library.index(
+        root, store_options=_settings(store_option or []), base_url=base_url
+    )
+    screen.say(f"Indexed {items} Items in {found} Collections: {root}")
+
+
 @app.command(epilog="Then: [bold]stacgen build 29PKR B09 --year 2025 --api URL[/bold]")
 def sample(
     *,
@@ -262,7 +306,7 @@ def sample(
     try:
         with server.serve(host=host, port=port) as base:
             typer.echo(f"Serving {base} (Ctrl-C ends it)", err=True)
-            server.wait()
+            threading.Event().wait()
     except OSError as error:
         raise UsageError(f"Nothing can listen on {host}:{port}: {error.strerror}.") from error
 
@@ -310,6 +354,31 @@ def _selection(
         first = selection.parse_moment(start or "")
         last = selection.parse_moment(end or "", is_end=True)
     return Selection(start=first, end=last, max_cloud=max_cloud, max_nodata=max_nodata, limit=limit)
+
+
+def _requests(
+    tile: str | None, band: str | None, years: list[int], plan: Path | None, wanted: "Selection"
+) -> "list[Request]":
+    from stacgen import library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    if plan is None:
+        if tile is None or band is None:
+            raise UsageError("Say a tile and a band, such as 29PKR B09, or --plan FILE.csv.")
+        return library.requests(tile, band, years=years, wanted=wanted)
+    if tile is not None or years:
+        raise UsageError("Say --plan, or tile, band and year, not both.")
+    return library.read_plan(plan)
+
+
+def _shard(text: str | None) -> "Shard | None":
+    from stacgen.pipeline import Shard  # noqa: PLC0415 - numpy takes a while
+
+    if text is None:
+        return None
+    part, slash, count = text.partition("/")
+    if not (slash and part.isdecimal() and count.isdecimal()):
+        raise UsageError(f"The shard {text!r} is not of the form 1/4.")
+    return Shard(index=int(part), count=int(count))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ import av
 import av.logging
 import numpy as np
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 
 _STRICT = "crccheck+bitstream+buffer+explode"
 _BLOCK = 64
 """Largest coding block of HEVC: a coded picture is padded to a multiple of a smaller one."""
+
+_PACKET, _SYNC = 188, 0x47
+"""Length of a packet of MPEG-TS, and the byte that each begins with."""
 
 # Complaints are captured below, per thread; the level is the library's and holds for the process.
 # Repeated lines must not be swallowed: two threads may complain in the same words.
@@ -67,6 +71,8 @@ def frames(
     Raises:
         SegmentError: Anything is amiss; the message says what.
     """
+    if not initialization:
+        _check_transport(media)
     due = iter(numbers)
     formats: set[str] = set()
     with _complaints() as logs, _opened(initialization + media, bool(initialization)) as container:
@@ -83,6 +89,14 @@ def frames(
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
 
 
+def _check_transport(media: bytes) -> None:
+    """FFmpeg skips what is no packet, and a packet cut short, without a word of it."""
+    if not media or media[0] != _SYNC:
+        raise SegmentError(f"it is no MPEG-TS but begins with {media[:16]!r}")
+    if len(media) % _PACKET or media[::_PACKET].strip(bytes([_SYNC])):
+        raise SegmentError("it is not whole packets of MPEG-TS: some bytes are missing or astray")
+
+
 @contextmanager
 def _complaints() -> Iterator[list[tuple[int, str, str]]]:
     """Log lines of this thread, which is the only one that decodes."""
@@ -90,8 +104,7 @@ def _complaints() -> Iterator[list[tuple[int, str, str]]]:
         with av.logging.Capture() as logs:
             yield logs
     except (av.FFmpegError, ValueError, IndexError) as error:
-        detail = f"; {logs[-1][2].strip()}" if logs else ""
-        raise SegmentError(f"the decoder refused it ({error}{detail})") from error
+        raise SegmentError(f"the decoder refused it: {_first(logs) or error}") from error
 
 
 @contextmanager
@@ -104,7 +117,9 @@ def _decoded(container: InputContainer, shape: tuple[int, int]) -> Iterator[Vide
     if len(container.streams.video) != 1:
         raise SegmentError(f"it holds {len(container.streams.video)} video tracks, not one")
     stream: VideoStream = container.streams.video[0]
-    context = stream.codec_context
+    context: VideoCodecContext | None = stream.codec_context
+    if context is None:  # PyAV's types do not tell
+        raise SegmentError("its video is of a codec that FFmpeg has no decoder for")
     context.thread_count = 1  # more would log from threads that nobody listens to, and can deadlock
     rows, columns = shape
     context.options = {
@@ -153,7 +168,12 @@ def _plane(frame: VideoFrame) -> NDArray[np.uint16] | NDArray[np.uint8]:
 
 def _raise_for(logs: list[tuple[int, str, str]]) -> None:
     if logs:
-        raise SegmentError(f"the decoder complained: {logs[0][2].strip()}")
+        raise SegmentError(f"the decoder complained: {_first(logs)}")
+
+
+def _first(logs: list[tuple[int, str, str]]) -> str:
+    """The first complaint, which is nearest to the cause; empty where there is none."""
+    return logs[0][2].strip(" .;\n") if logs else ""
 
 
 def _range(numbers: range) -> str:

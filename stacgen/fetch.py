@@ -69,6 +69,14 @@ class Http:
     sleep: Callable[[float], None] = time.sleep
     _local: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """All but the connections, which another process cannot use."""
+        return {key: value for key, value in self.__dict__.items() if key != "_local"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """As it was, with no connection open."""
+        self.__dict__.update(state, _local=threading.local())
+
     def __call__(self, resource: Resource) -> Answer:
         """The whole resource; see `stacgen.ports.Fetch`."""
         tried, waited, pause = 0, 0.0, self.patience.shortest
@@ -120,9 +128,9 @@ class Http:
                 return Answer(url=response.url, body=body)
         except requests.TooManyRedirects as error:
             raise TransferError(f"{_named(resource)} redirects without end.") from error
-        except ValueError as error:  # InvalidURL and its kin; urllib3 and codecs, of odd hosts
+        except ValueError as error:  # InvalidURL and its kin; some that requests lets through
             raise TransferError(
-                f"{_named(resource)} is no URL that can be fetched, or redirects to none."
+                f"{_named(resource)} could not be fetched: the URL or the answer makes no sense."
             ) from error
         except requests.RequestException as error:
             raise _Trouble(_reason(error)) from error
@@ -153,7 +161,7 @@ class Http:
         return min(max(seconds, 0.0), self.patience.longest_named)
 
     def _read(self, response: requests.Response, resource: Resource) -> bytes:
-        """The body, of exactly the length that was announced."""
+        """The body, to the end: of the length that was announced, or up to the last chunk."""
         body = bytearray()
         for chunk in response.iter_content(_CHUNK):
             body += chunk
@@ -161,13 +169,10 @@ class Http:
                 raise TransferError(
                     f"{_named(resource)} is larger than {self.largest // _MEGABYTE} MB: refused."
                 )
-        came = response.raw.tell()  # off the wire, before any content encoding is undone
+        came = str(response.raw.tell())  # off the wire, before any content encoding is undone
         announced = response.headers.get("Content-Length", "")
-        if announced.isdecimal():
-            if int(announced) != came:
-                raise _Trouble(f"{came} of {announced} bytes came")
-        elif "chunked" not in response.headers.get("Transfer-Encoding", ""):
-            raise _Trouble("the server does not say how long the body is")
+        if announced != came and not response.raw.chunked:
+            raise _Trouble(f"{came} of {announced or 'an unknown number of'} bytes came")
         if resource.part is None:
             return bytes(body)
         return _cut(body, response, resource.part)
@@ -201,10 +206,7 @@ def _named(resource: Resource) -> str:
 
 def _reason(error: requests.RequestException) -> str:
     """What happened, without the URL and its query that the client puts into its messages."""
-    for kind, reason in _REASONS:
-        if isinstance(error, kind):
-            return reason
-    return type(error).__name__
+    return next(reason for kind, reason in _REASONS if isinstance(error, kind))
 
 
 _REASONS: tuple[tuple[type[requests.RequestException], str], ...] = (
@@ -213,6 +215,7 @@ _REASONS: tuple[tuple[type[requests.RequestException], str], ...] = (
     (requests.exceptions.SSLError, "the secure connection failed"),
     (requests.exceptions.ProxyError, "the proxy failed"),
     (requests.exceptions.ChunkedEncodingError, "the connection broke within the body"),
-    (requests.ConnectionError, "the connection failed"),
+    (requests.exceptions.ContentDecodingError, "the body could not be decompressed"),
+    (requests.RequestException, "the connection failed"),
 )
 """The first that fits is the closest."""

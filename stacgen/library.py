@@ -1,5 +1,6 @@
 """The calls behind `stacgen.build` and `stacgen.frames`: plain arguments to nouns and back."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +14,17 @@ from stacgen.cog import CogProfile
 from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.item import Source
-from stacgen.models import Frame, Reflectance, Selection
+from stacgen.models import Frame, Grid, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
+from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.segment import Recipe
+from stacgen.ports import Fetch
 from stacgen.store import open_store
-
-_ALL = Selection()
 
 OUTPUT = "catalogs"
 """Where catalogs go unless told."""
+
+_ALL = Selection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,41 @@ class Pixels:
     """Scale and offset to publish; None for ESA's of each frame's baseline."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labour:
+    """Who does the work, and how much of it."""
+
+    workers: int | None = None
+    """Segments at a time; None for one a core, and no more than fit into memory."""
+
+    memory: int | None = None
+    """Bytes to use; None for four fifths of the machine's."""
+
+    shard: Shard | None = None
+    """Do this part of the segments, and leave the catalogs to a later `stacgen.index`."""
+
+    dask: str | None = None
+    """Address of a Dask scheduler, or `local` for processes on this machine; None for threads."""
+
+    def crew(self, grid: Grid, fetch: Fetch, watch: Watch) -> Crew:
+        """Who does the segments of frames on that grid.
+
+        Raises:
+            UsageError: Dask was asked for and is not installed, or its scheduler cannot be had.
+        """
+        workers = self.workers or workers_for(grid, memory=self.memory)
+        if self.dask is None:
+            return Threads(workers, fetch, watch)
+        try:
+            from stacgen.pipeline.dask import Dask  # noqa: PLC0415 - an extra
+
+            return Dask(self.dask, fetch, workers=workers)
+        except ImportError as error:
+            raise UsageError("Dask is not here: pip install 'stacgen[dask]'.") from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"No Dask scheduler answers at {self.dask}: {error}") from error
+
+
 def build(  # noqa: PLR0913 - each is one thing that a user may say
     tile: str,
     band: str,
@@ -60,13 +98,13 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
     wanted: Selection = _ALL,
     upstream: Upstream = Upstream(),
     pixels: Pixels = Pixels(),
+    labour: Labour = Labour(),
     output: str | Path = OUTPUT,
     store_options: Mapping[str, str] | None = None,
     base_url: str | None = None,
     force: bool = False,
     verify: bool = False,
     dry_run: bool = False,
-    workers: int | None = None,
     watch: Watch | None = None,
 ) -> Report:
     """Build the frames of a tile and band, and file them into the catalog at `output`.
@@ -74,50 +112,106 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
     What is there and sound is skipped, what is not is mended, and no other byte changes.
 
     Args:
-        tile: MGRS tile, `29PKR` or `T29PKR`.
-        band: `B01` to `B12`, without B10, and `B8A`.
-        years: Calendar years; may be left out where `wanted` has a start and an end.
+        tile: MGRS tile, `29PKR` or `T29PKR`; several with commas, `29PKR,29PLR`.
+        band: `B01` to `B12`, without B10, and `B8A`; several with commas, `B02,B03,B04`.
+        years: Calendar years; may be left out where `wanted` has a start or an end.
         wanted: Which frames of those years; all, unless told.
         upstream: The API.
         pixels: Compression, layout, what to do at the edge of nodata.
+        labour: Workers and memory.
         output: A folder, or the URL of a bucket.
         store_options: Settings of the bucket beside those in the environment.
         base_url: Where `output` will be public; gives the root its `self` link.
         force: Build anew what is there.
         verify: Compare the checksum of every COG that is there.
         dry_run: Only tell what would be done, and how much would be fetched.
-        workers: Segments decoded side by side; one a core unless told.
         watch: Is told of every event as it happens.
 
     Returns:
-        What became of each frame. Frames that failed are in it, not raised.
+        What became of each frame. Frames that failed are in it, not raised; so are streams that
+        could not be had, where there were others.
 
     Raises:
         UsageError: The request cannot be meant, or answers to nothing.
-        UpstreamError: The API, or a playlist, cannot be had or used.
+        UpstreamError: API or playlist cannot be had or used.
         OutputError: The output cannot be written, or holds a catalog that stacgen did not make.
     """
+    return build_all(
+        requests(tile, band, years=years, wanted=wanted),
+        wanted=wanted,
+        upstream=upstream,
+        pixels=pixels,
+        labour=labour,
+        output=output,
+        store_options=store_options,
+        base_url=base_url,
+        force=force,
+        verify=verify,
+        dry_run=dry_run,
+        watch=watch,
+    )
+
+
+def index(
+    output: str | Path = OUTPUT,
+    *,
+    store_options: Mapping[str, str] | None = None,
+    base_url: str | None = None,
+) -> tuple[int, int]:
+    """File every Item under `output` into catalogs, as builds of shards leave it to be done.
+
+    Args:
+        output: A folder, or the URL of a bucket.
+        store_options: Settings of the bucket beside those in the environment.
+        base_url: Where `output` will be public.
+
+    Returns:
+        How many Collections and Items there are.
+
+    Raises:
+        OutputError: The output cannot be used, or holds a catalog that stacgen did not make.
+    """
+    return pipeline.index(open_store(output, store_options), base_url=base_url)
+
+
+def build_all(  # noqa: PLR0913 - each is one thing that a user may say
+    asked: Sequence[Request],
+    *,
+    wanted: Selection = _ALL,
+    upstream: Upstream = Upstream(),
+    pixels: Pixels = Pixels(),
+    labour: Labour = Labour(),
+    output: str | Path = OUTPUT,
+    store_options: Mapping[str, str] | None = None,
+    base_url: str | None = None,
+    force: bool = False,
+    verify: bool = False,
+    dry_run: bool = False,
+    watch: Watch | None = None,
+) -> Report:
+    """Build any number of Collections at once.
+
+    The requests are those of `requests` or `read_plan`; all else is as in `build`.
+    """
+    store = open_store(output, store_options)
     with _endpoint(upstream) as endpoint:
         fetch = Http(patience=upstream.patience)
-        request = pipeline.Request(
-            tile=tiles.parse(tile),
-            band=bands.find(band),
-            years=_years(years, wanted),
+        order = pipeline.Order(
+            requests=tuple(asked),
             selection=wanted,
             endpoint=endpoint,
             recipe=recipe(upstream, pixels),
             base_url=base_url,
             force=force,
             verify=verify,
-            workers=workers,
+            shard=labour.shard,
         )
-        store = open_store(output, store_options)
         watch = watch or _unwatched
         if dry_run:
             return pipeline.dry_run(
-                request, fetch=fetch, store=store, watch=watch, measure=fetch.size
+                order, fetch=fetch, store=store, watch=watch, measure=fetch.size
             )
-        return pipeline.build(request, fetch=fetch, store=store, watch=watch)
+        return pipeline.build(order, fetch=fetch, store=store, watch=watch, hire=labour.crew)
 
 
 def frames(
@@ -134,7 +228,7 @@ def frames(
     Args:
         tile: MGRS tile, `29PKR` or `T29PKR`.
         band: `B01` to `B12`, without B10, and `B8A`.
-        years: Calendar years; may be left out where `wanted` has a start and an end.
+        years: Calendar years; may be left out where `wanted` has a start or an end.
         wanted: Which frames of those years; all, unless told.
         upstream: The API.
         watch: Is told what is missing.
@@ -144,20 +238,75 @@ def frames(
         UpstreamError: The API cannot be had or used.
     """
     with _endpoint(upstream) as endpoint:
-        return list(
-            pipeline.list_frames(
-                pipeline.Request(
-                    tile=tiles.parse(tile),
-                    band=bands.find(band),
-                    years=_years(years, wanted),
-                    selection=wanted,
-                    endpoint=endpoint,
-                    recipe=recipe(upstream, Pixels()),
-                ),
-                fetch=Http(patience=upstream.patience),
-                watch=watch or _unwatched,
-            )
+        order = pipeline.Order(
+            requests=(request(tile, band, years=years, wanted=wanted),),
+            selection=wanted,
+            endpoint=endpoint,
+            recipe=recipe(upstream, Pixels()),
         )
+        found = pipeline.list_frames(
+            order, fetch=Http(patience=upstream.patience), watch=watch or _unwatched
+        )
+        return [frame for _, frame in found]
+
+
+def requests(
+    tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
+) -> list[Request]:
+    """Every pair of the tiles and bands, each a list with commas.
+
+    Raises:
+        UsageError: One of them is none, or there is no year.
+
+    >>> [str(each) for each in requests("29PKR,29PLR", "B02,B8A", years=[2025])]
+    ['29PKR B02 2025', '29PKR B8A 2025', '29PLR B02 2025', '29PLR B8A 2025']
+    """
+    return [
+        request(each_tile, each_band, years=years, wanted=wanted)
+        for each_tile in dict.fromkeys(tile.split(","))
+        for each_band in dict.fromkeys(band.split(","))
+    ]
+
+
+def request(
+    tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
+) -> Request:
+    """One tile and band; see `requests`."""
+    return Request(
+        tile=tiles.parse(tile.strip()), band=bands.find(band), years=_years(years, wanted)
+    )
+
+
+def read_plan(path: Path) -> list[Request]:
+    """What a CSV file with the columns tile, band and year asks for, a line a stream.
+
+    Raises:
+        UsageError: It cannot be read, lacks a column, or a line of it is wrong; the message
+            names the line.
+    """
+    years: dict[tuple[str, str], list[int]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            missing = {"tile", "band", "year"} - set(reader.fieldnames or ())
+            if missing:
+                raise UsageError(f"The plan {path} has no column {', '.join(sorted(missing))}.")
+            for line in reader:
+                each = _planned(line, f"{path}, line {reader.line_num}")
+                years.setdefault((each.tile, each.band.name), []).extend(each.years)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"The plan {path} cannot be read: {error}.") from error
+    if not years:
+        raise UsageError(f"The plan {path} holds no line.")
+    return [request(tile, band, years=each) for (tile, band), each in years.items()]
+
+
+def _planned(line: Mapping[str, str | None], where: str) -> Request:
+    try:
+        year = int(line["year"] or "")
+        return request(line["tile"] or "", line["band"] or "", years=[year])
+    except (UsageError, ValueError) as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 @contextmanager

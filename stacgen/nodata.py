@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from stacgen.models import row_blocks
 
 _BLOCK_ROWS = 256
+_OPEN, _LEAKED = 1, 2
+"""What a pixel may be, if it is not closed (0): one that a leak may spread to, and a leak."""
 
 
-def leaked(codes: NDArray[np.uint16] | NDArray[np.uint8], *, up_to: int) -> NDArray[np.intp]:
+def leaked(codes: NDArray[np.uint16] | NDArray[np.uint8], *, up_to: int) -> NDArray[np.bool_]:
     """Pixels of code 1 to `up_to` that touch nodata, at once or through others like them.
 
     Two pixels touch along an edge or at a corner. The search spreads from nodata as a front, so
@@ -23,40 +25,45 @@ def leaked(codes: NDArray[np.uint16] | NDArray[np.uint8], *, up_to: int) -> NDAr
         up_to: The largest code that may be a leak; valid pixels seen so far start near 100.
 
     Returns:
-        (pixels,) indices into the flattened frame, ascending.
+        (rows, columns), True at a leak. Memory beside it is some 20 bytes a leaked pixel.
     """
     rows, columns = codes.shape
-    open_pixels = np.zeros((rows + 2, columns + 2), np.bool_)
-    np.less_equal(codes, up_to, out=open_pixels[1:-1, 1:-1])
-    front = _beside_nodata(codes, open_pixels)
-    width = columns + 2
-    steps = np.array([dy * width + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx])
-    is_open = open_pixels.reshape(-1)
-    found: list[NDArray[np.intp]] = []
-    is_open[front] = False
+    framed = np.zeros((rows + 2, columns + 2), np.uint8)  # so that every pixel has 8 neighbours
+    inside = framed[1:-1, 1:-1]
+    np.less_equal(codes, up_to, out=inside)
+    front = _beside_nodata(codes, framed)
+    states = framed.reshape(-1)
+    states[front] = _LEAKED
+    steps = [dy * (columns + 2) + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
     while front.size:
-        found.append(front)
-        neighbours = (front[:, None] + steps).reshape(-1)
-        front = np.unique(neighbours[is_open[neighbours]])
-        is_open[front] = False
-    padded = np.concatenate(found) if found else np.empty(0, np.intp)
-    return np.sort((padded // width - 1) * columns + padded % width - 1)
+        reached = []
+        for step in steps:
+            neighbours = front + step
+            neighbours = neighbours[states[neighbours] == _OPEN]
+            states[neighbours] = _LEAKED
+            reached.append(neighbours)
+        front = np.concatenate(reached)
+    inside //= _LEAKED  # in place: a leak becomes 1, all else 0
+    return inside.view(np.bool_)
 
 
 def _beside_nodata(
-    codes: NDArray[np.uint16] | NDArray[np.uint8], open_pixels: NDArray[np.bool_]
+    codes: NDArray[np.uint16] | NDArray[np.uint8], framed: NDArray[np.uint8]
 ) -> NDArray[np.intp]:
-    """Open pixels next to code 0, as indices into the padded frame; code 0 itself is closed."""
-    rows, width = codes.shape[0], open_pixels.shape[1]
-    nodata = np.zeros(open_pixels.shape, np.bool_)
-    np.equal(codes, 0, out=nodata[1:-1, 1:-1])
-    open_pixels &= ~nodata
+    """Open pixels next to code 0, as indices into the framed states; closes code 0 itself."""
+    rows, width = codes.shape[0], framed.shape[1]
     fronts = []
     for block in row_blocks(rows, _BLOCK_ROWS):
-        near = nodata[block.start : block.stop + 2].copy()
-        near[:, 1:] |= nodata[block.start : block.stop + 2, :-1]
-        near[:, :-1] |= nodata[block.start : block.stop + 2, 1:]
+        first, last = max(block.start - 1, 0), min(block.stop + 1, rows)  # a row more on each side
+        nodata = np.zeros((block.stop - block.start + 2, width), np.bool_)
+        seen = nodata[first - block.start + 1 : last - block.start + 1, 1:-1]
+        np.equal(codes[first:last], 0, out=seen)
+        states = framed[block.start + 1 : block.stop + 1]
+        states[nodata[1:-1]] = 0
+        near = nodata.copy()
+        near[:, 1:] |= nodata[:, :-1]
+        near[:, :-1] |= nodata[:, 1:]
         touched = near[:-2] | near[1:-1] | near[2:]
-        touched &= open_pixels[block.start + 1 : block.stop + 1]
+        touched &= states == _OPEN
         fronts.append(np.flatnonzero(touched) + (block.start + 1) * width)
     return np.concatenate(fronts)

@@ -77,6 +77,15 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A whole stream of several could not be had; the others go on."""
+
+    stream: str
+    reason: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
     """Bytes of a segment arrived."""
 
@@ -91,7 +100,7 @@ class Noted:
     """A sentence."""
 
 
-Event = Outcome | Planned | Received | Noted
+Event = Outcome | Planned | Lost | Received | Noted
 Watch = Callable[[Event], None]
 """Is told of each event as it happens, in one thread."""
 
@@ -109,6 +118,9 @@ class Report:
     notes: tuple[str, ...] = field(default=())
     planned: tuple[Planned, ...] = ()
     """One a stream."""
+
+    lost: tuple[Lost, ...] = ()
+    """Streams that could not be had."""
 
     @property
     def built(self) -> tuple[Built, ...]:

@@ -47,9 +47,9 @@ def table(scale: float, offset: float, *, bits: int) -> Table:
     >>> table(2.5, -100.0, bits=12).numbers[[0, 40, 41, 4095]].tolist()
     [0, 0, 2, 10137]
     """
-    values = np.trunc(np.arange(1 << bits, dtype=np.float64) * scale + offset)
+    values = np.arange(1 << bits, dtype=np.float64) * scale + offset
     return Table(
-        numbers=np.clip(values, 0, _LARGEST).astype(np.uint16),
+        numbers=np.clip(np.trunc(values), 0, _LARGEST).astype(np.uint16),
         saturates=(values < 0) | (values > _LARGEST),
     )
 
@@ -66,8 +66,8 @@ def to_digital_numbers(
         clean_nodata: Set codes up to this that touch nodata to nodata; None leaves all as it is.
 
     Returns:
-        A raster of the same shape, uint16; memory beside it is one byte a pixel while nodata is
-        cleaned, and next to none otherwise.
+        A raster of the same shape, uint16; memory beside it is one byte a pixel and some 20 a
+        leaked one while nodata is cleaned, and next to none otherwise.
     """
     lookup = table(frame.scale, frame.offset, bits=codes.bits)
     pixels, histogram = _look_up(codes.pixels, lookup.numbers)
@@ -75,11 +75,11 @@ def to_digital_numbers(
     cleaned = 0
     if clean_nodata is not None and lookup.numbers[0] == 0:
         leaked = nodata.leaked(codes.pixels, up_to=clean_nodata)
-        cleaned = leaked.size
-        touched = codes.pixels[np.unravel_index(leaked, pixels.shape)]
-        histogram -= np.bincount(touched, minlength=histogram.size)
+        by_code = np.bincount(codes.pixels[leaked], minlength=histogram.size)
+        cleaned = int(by_code.sum())
+        histogram -= by_code
         histogram[0] += cleaned
-        pixels.reshape(-1)[leaked] = 0
+        pixels[leaked] = 0
     return Raster(
         pixels=pixels,
         statistics=statistics(histogram, lookup.numbers),
@@ -138,6 +138,5 @@ def _coverage(codes: Codes, numbers: NDArray[np.uint16], *, step: int) -> Covera
     cells = codes.pixels[step // 2 :: step, step // 2 :: step]
     valid = (numbers > 0)[cells]
     if numbers[0] == 0 and not valid.all():
-        leaked = nodata.leaked(cells, up_to=_LEAKED << codes.bits >> 12)
-        valid.reshape(-1)[leaked] = False
+        valid[nodata.leaked(cells, up_to=_LEAKED << codes.bits >> 12)] = False
     return Coverage(valid=valid, step=step)

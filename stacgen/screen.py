@@ -29,6 +29,7 @@ from stacgen.outcomes import (
     Built,
     Event,
     Failed,
+    Lost,
     Noted,
     Outcome,
     Planned,
@@ -99,6 +100,8 @@ class _Shown:
                 self._received += event.size
                 for task in self._tasks.values():
                     self.bar.update(task, size=self._received)
+            case Lost():
+                self._line(f"LOST    {event.stream}: {event.reason}", style="red")
             case Noted():
                 self._line(f"Note: {event.text}", style="yellow", shown=not self._quiet)
             case Built() | Skipped() | Failed():
@@ -154,6 +157,8 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
     if quiet:
         return
     counts = f"{len(report.skipped)} there already, {len(report.failed)} failed"
+    if report.lost:
+        counts += f", {len(report.lost)} streams lost"
     if dry_run:
         for planned in report.planned:
             size = "size not known" if planned.size is None else _megabytes(planned.size)

@@ -37,7 +37,7 @@ from stacgen.errors import (
     UsageError,
 )
 from stacgen.fetch import Http, Patience
-from stacgen.library import Pixels, Upstream, recipe
+from stacgen.library import Labour, Pixels, Upstream, recipe
 from stacgen.models import Reflectance, Selection
 from stacgen.outcomes import Event, Report
 from stacgen.selection import parse_moment
@@ -584,20 +584,25 @@ def test_a_bucket_gets_the_same_catalog_as_a_folder(
     build()
     folder = tree(tmp_path / "out")
     bucket = Bucket(MemoryStore(), "memory://")
-    request = pipeline.Request(
-        tile=tiles.parse("29PKR"),
-        band=bands.find("B09"),
-        years=(2025,),
+    order = pipeline.Order(
+        requests=(
+            pipeline.Request(tile=tiles.parse("29PKR"), band=bands.find("B09"), years=(2025,)),
+        ),
         endpoint=Endpoint(base=upstream.base),
         recipe=recipe(Upstream(), Pixels()),
     )
-    pipeline.build(request, fetch=Http(), store=bucket, watch=lambda _: None)
+
+    def run() -> Report:
+        return pipeline.build(
+            order, fetch=Http(), store=bucket, watch=lambda _: None, hire=Labour().crew
+        )
+
+    run()
     assert {entry.key for entry in bucket.list("")} == set(folder)
     for key, content in folder.items():
         if not key.endswith("60m.json"):  # Items differ by their times
             assert bucket.read(key) == content, key
-    again = pipeline.build(request, fetch=Http(), store=bucket, watch=lambda _: None)
-    assert len(again.skipped) == 10
+    assert len(run().skipped) == 10
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])

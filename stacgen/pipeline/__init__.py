@@ -6,6 +6,20 @@ API answer -> frames -> segments -> codes -> digital numbers -> COG -> Item -> c
 ```
 """
 
-from stacgen.pipeline.run import Request, build, dry_run, list_frames
+from stacgen.pipeline.crew import Crew, Threads, workers_for
+from stacgen.pipeline.index import index
+from stacgen.pipeline.order import Order, Request, Shard
+from stacgen.pipeline.run import build, dry_run, list_frames
 
-__all__ = ["Request", "build", "dry_run", "list_frames"]
+__all__ = [
+    "Crew",
+    "Order",
+    "Request",
+    "Shard",
+    "Threads",
+    "build",
+    "dry_run",
+    "index",
+    "list_frames",
+    "workers_for",
+]

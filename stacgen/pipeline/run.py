@@ -1,21 +1,20 @@
-"""A build from request to report."""
+"""A build from order to report."""
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
+from threading import Event as Flag
+from zlib import crc32
 
-from stacgen import selection
-from stacgen.api import Endpoint
-from stacgen.bands import FIRST_YEAR, Band
-from stacgen.errors import EmptySelectionError, UsageError
+from stacgen import selection, stac
+from stacgen.errors import EmptySelectionError, UpstreamError, UsageError
 from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Reflectance, Resource, Selection, Stream
+from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
     Event,
+    Lost,
     Noted,
     Outcome,
     Planned,
@@ -25,89 +24,98 @@ from stacgen.outcomes import (
 )
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
+from stacgen.pipeline.crew import Crew
+from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Task
-from stacgen.pipeline.segment import Context, Done, Recipe, Result, process
-from stacgen.ports import Answer, Fetch, Store
-from stacgen.tiles import TileId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What to build, from where and how."""
-
-    tile: TileId
-    band: Band
-    years: tuple[int, ...]
-    selection: Selection = field(default_factory=Selection)
-    endpoint: Endpoint = field(default_factory=Endpoint)
-    recipe: Recipe
-    base_url: str | None = None
-    """Public URL of the output root, where it is known."""
-
-    force: bool = False
-    """Build anew what is there."""
-
-    verify: bool = False
-    """Read what is there and compare checksums, rather than sizes and times."""
-
-    workers: int | None = None
-    """Segments decoded side by side; None for one a core."""
-
-
-_AHEAD = 2
-"""Segments fetched, or being fetched, beyond those being decoded."""
+from stacgen.pipeline.segment import Context, Done, Result
+from stacgen.ports import Fetch, Store
 
 _DEFAULT = Reflectance()
+
+Clock = Callable[[], datetime]
+Hire = Callable[[Grid, Fetch, Watch], Crew]
+"""Makes a crew for frames on a grid, which fetches so, and tells of what it received."""
 
 Measure = Callable[[Resource], int | None]
 """The size of a resource in bytes, without fetching it; None where the server does not say."""
 
 
-def list_frames(request: Request, *, fetch: Fetch, watch: Watch) -> Iterator[Frame]:
-    """The frames that answer to a request, in time; no segment is touched.
+def utc_now() -> datetime:
+    """The clock of the machine."""
+    return datetime.now(UTC)
+
+
+def list_frames(order: Order, *, fetch: Fetch, watch: Watch) -> Iterator[tuple[Stream, Frame]]:
+    """The frames that answer to an order, stream by stream; no segment is touched.
 
     Raises:
         UsageError: The selection cannot be answered, or answers to nothing.
         UpstreamError: The API answers badly, or not.
     """
-    for _, chosen in _chosen(request, fetch=fetch, watch=watch):
-        yield from chosen
+    for request in order.requests:
+        for stream, chosen in _chosen(request, order, fetch=fetch, watch=watch):
+            yield from ((stream, frame) for frame in chosen)
 
 
 def build(
-    request: Request,
+    order: Order,
     *,
     fetch: Fetch,
     store: Store,
     watch: Watch,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    hire: Hire,
+    now: Clock = utc_now,
 ) -> Report:
-    """Build what a request asks for, and file it into the catalog.
+    """Build what is ordered, and file it into the catalog.
 
     Frames are published as their segments are done. The catalogs above them are written when a
     stream is finished, and also when it is interrupted, so that they link what was finished.
 
+    A stream that cannot be had stops no other; it is in the report, and raised only where nothing
+    else was ordered, or nothing else could be had either.
+
+    Args:
+        order: What to build.
+        fetch: Asks the API, and gets playlists and segments.
+        store: Holds the catalog.
+        watch: Is told of each event.
+        hire: Makes the crew, called once there is work.
+        now: The clock.
+
     Raises:
-        UsageError: The request cannot be meant, or answers to nothing.
-        UpstreamError: API or playlist cannot be had or used.
+        UsageError: The selection cannot be answered, or answers to nothing.
+        UpstreamError: No stream can be had.
         OutputError: The store cannot be written, or holds a catalog that is not ours.
     """
     recorder = _Recorder(watch)
-    filing.check_root(store, is_sample=request.recipe.source.is_sample)
-    plans = list(_plans(request, fetch=fetch, store=store, watch=recorder))
-    for each in plans:
-        recorder(_planned(each))
-        _build_stream(each, request, fetch=fetch, store=store, watch=recorder, now=now)
+    filing.check_root(store, is_sample=order.recipe.source.is_sample)
+    crew: Crew | None = None
+    sites: list[_Site] = []
+    running: dict[Future[list[Result]], _Site] = {}
+    work = _work(order, sites, fetch=fetch, store=store, watch=recorder, now=now)
+    stopped = Flag()
+    try:
+        for site, task in work:
+            crew = crew or hire(site.plan.grid, fetch, recorder)
+            running[crew.submit(task, replace(site.context, stopped=stopped))] = site
+            while len(running) >= crew.capacity:
+                _collect(running, recorder)
+        while running:
+            _collect(running, recorder)
+    finally:
+        stopped.set()
+        if crew is not None:
+            crew.stop()
+        for site in sites:
+            site.commit(order, store)
     return recorder.report(store.address)
 
 
-def dry_run(
-    request: Request, *, fetch: Fetch, store: Store, watch: Watch, measure: Measure
-) -> Report:
+def dry_run(order: Order, *, fetch: Fetch, store: Store, watch: Watch, measure: Measure) -> Report:
     """What `build` would do, with the bytes that it would fetch; nothing is written."""
     recorder = _Recorder(watch)
-    filing.check_root(store, is_sample=request.recipe.source.is_sample)
-    for each in _plans(request, fetch=fetch, store=store, watch=recorder):
+    filing.check_root(store, is_sample=order.recipe.source.is_sample)
+    for each in _plans(order, fetch=fetch, store=store, watch=recorder):
         sizes = [_size(task, measure) for task in each.tasks]
         known = None if None in sizes else sum(size for size in sizes if size is not None)
         recorder(replace(_planned(each), size=known))
@@ -116,6 +124,76 @@ def dry_run(
         for failed in each.failed:
             recorder(failed)
     return recorder.report(store.address)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Site:
+    """A stream under construction: what is to be filed when its last segment is done."""
+
+    plan: Plan
+    context: Context
+    documents: list[stac.Document]
+    open_tasks: int
+    replaced: bool = False
+    committed: bool = field(default=False, init=False)
+
+    def commit(self, order: Order, store: Store) -> None:
+        """File what is there, once; a shard leaves that to `stacgen index`."""
+        if self.committed or order.shard is not None:
+            return
+        self.committed = True
+        stream = self.plan.stream
+        target = filing.Filing(
+            place=CollectionPlace(tile=stream.tile, band=stream.band),
+            grid=self.plan.grid,
+            scale=(order.recipe.reflectance or _DEFAULT).scale,
+            is_sample=order.recipe.source.is_sample,
+            base_url=order.base_url,
+        )
+        filing.commit(self.documents, target, store, recount=self.replaced)
+
+
+def _work(
+    order: Order, sites: list[_Site], *, fetch: Fetch, store: Store, watch: Watch, now: Clock
+) -> Iterator[tuple[_Site, Task]]:
+    """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
+    for each in _plans(order, fetch=fetch, store=store, watch=watch):
+        for site in sites:
+            if not site.open_tasks:
+                site.commit(order, store)
+        watch(_planned(each))
+        for text in each.notes:
+            watch(Noted(text=text))
+        for existing in each.existing:
+            watch(existing.skipped)
+        for failed in each.failed:
+            watch(failed)
+        context = Context(
+            stream=each.stream, grid=each.grid, recipe=order.recipe, store=store, now=now
+        )
+        site = _Site(
+            plan=each,
+            context=context,
+            documents=[existing.document for existing in each.existing],
+            open_tasks=len(each.tasks),
+        )
+        sites.append(site)
+        yield from ((site, task) for task in each.tasks)
+
+
+def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
+    """Wait for a segment, and take what became of its frames."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        site = running.pop(future)
+        site.open_tasks -= 1
+        for result in future.result():
+            if isinstance(result, Done):
+                site.documents.append(result.document)
+                site.replaced |= result.replaced
+                watch(result.built)
+            else:
+                watch(result)
 
 
 class _Recorder:
@@ -127,6 +205,7 @@ class _Recorder:
         self._outcomes: list[Outcome] = []
         self._notes: list[str] = []
         self._planned: list[Planned] = []
+        self._lost: list[Lost] = []
 
     def __call__(self, event: Event) -> None:
         with self._lock:
@@ -135,6 +214,8 @@ class _Recorder:
                     self._notes.append(text)
                 case Planned():
                     self._planned.append(event)
+                case Lost():
+                    self._lost.append(event)
                 case Received():
                     pass
                 case _:
@@ -142,43 +223,30 @@ class _Recorder:
             self._watch(event)
 
     def report(self, address: str) -> Report:
-        streams = list(dict.fromkeys(planned.stream for planned in self._planned))
+        streams = {planned.stream: place for place, planned in enumerate(self._planned)}
         outcomes = sorted(
-            self._outcomes,
-            key=lambda each: (streams.index(each.ref.stream), each.ref.frame.number),
+            self._outcomes, key=lambda each: (streams[each.ref.stream], each.ref.frame.number)
         )
         return Report(
             address=address,
             outcomes=tuple(outcomes),
             notes=tuple(self._notes),
             planned=tuple(self._planned),
+            lost=tuple(self._lost),
         )
 
 
-def _check(request: Request) -> None:
-    selection.check(request.selection)
-    for year in request.years:
-        if year < FIRST_YEAR:
-            raise UsageError(
-                f"There is no stream for {request.tile} {request.band.name} {year}: DUNIA's begin"
-                f" with {FIRST_YEAR}."
-            )
-    if not request.years:
-        raise UsageError("Say which years: --year 2025, or a start and an end.")
-
-
 def _chosen(
-    request: Request, *, fetch: Fetch, watch: Watch
+    request: Request, order: Order, *, fetch: Fetch, watch: Watch
 ) -> Iterator[tuple[Stream, tuple[Frame, ...]]]:
     """The wanted frames, a stream a year; one without any is an error only if all are."""
-    _check(request)
-    wanted, found = request.selection, False
+    wanted, found = order.selection, False
     empty: EmptySelectionError | None = None
     for year in request.years:
         if wanted.limit == 0:
             return
         stream = planning.describe(
-            request.endpoint, request.tile, request.band, year, fetch=fetch, watch=watch
+            order.endpoint, request.tile, request.band, year, fetch=fetch, watch=watch
         )
         try:
             chosen = selection.choose(stream, wanted)
@@ -193,21 +261,73 @@ def _chosen(
         raise empty
 
 
-def _plans(request: Request, *, fetch: Fetch, store: Store, watch: Watch) -> Iterator[Plan]:
-    grid: Grid | None = None
-    for stream, chosen in _chosen(request, fetch=fetch, watch=watch):
-        grid = grid or planning.place_on_ground(
-            request.endpoint, request.tile, request.band, fetch=fetch
-        )
-        yield planning.plan(
-            stream,
-            grid,
-            chosen,
-            fetch=fetch,
-            store=store,
-            force=request.force,
-            verify=request.verify,
-        )
+def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterator[Plan]:
+    """A plan a stream; what cannot be had is told, and raised if it leaves nothing at all."""
+    errors: list[UpstreamError | UsageError] = []
+    planned = 0
+    parts = list(_parts(order))
+    ground = _Ground(order, fetch)
+    for part in parts:
+        try:
+            for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
+                each = planning.plan(
+                    stream,
+                    ground.of(part),
+                    chosen,
+                    fetch=fetch,
+                    store=store,
+                    force=order.force,
+                    verify=order.verify,
+                )
+                planned += 1
+                yield each if order.shard is None else _part(each, order.shard)
+        except EmptySelectionError as error:
+            errors.append(error)
+        except (UpstreamError, UsageError) as error:
+            errors.append(error)
+            if len(parts) > 1:
+                watch(Lost(stream=str(part), reason=str(error)))
+    if errors and not planned:
+        raise errors[0]
+
+
+def _parts(order: Order) -> Iterator[Request]:
+    """A stream at a time, so that one that is lost takes no other with it.
+
+    A limit counts over all years of a Collection, so then these stay together.
+    """
+    for request in order.requests:
+        if order.selection.limit is not None:
+            yield request
+        else:
+            yield from (replace(request, years=(year,)) for year in request.years)
+
+
+class _Ground:
+    """The grids of Collections, each asked for once."""
+
+    def __init__(self, order: Order, fetch: Fetch) -> None:
+        self._endpoint = order.endpoint
+        self._fetch = fetch
+        self._grids: dict[tuple[str, str], Grid] = {}
+
+    def of(self, request: Request) -> Grid:
+        key = request.tile, request.band.name
+        if key not in self._grids:
+            self._grids[key] = planning.place_on_ground(
+                self._endpoint, request.tile, request.band, fetch=self._fetch
+            )
+        return self._grids[key]
+
+
+def _part(each: Plan, shard: Shard) -> Plan:
+    """The segments that fall to a shard, by their URL, so that each falls to one whoever asks."""
+
+    def is_ours(task: Task) -> bool:
+        place = f"{each.stream} {task.segment.start}"
+        return crc32(place.encode()) % shard.count == shard.index - 1
+
+    return replace(each, tasks=tuple(filter(is_ours, each.tasks)))
 
 
 def _planned(each: Plan) -> Planned:
@@ -218,105 +338,3 @@ def _planned(each: Plan) -> Planned:
 def _size(task: Task, measure: Measure) -> int | None:
     part = task.segment.media.part
     return part.length if part is not None else measure(task.segment.media)
-
-
-def _build_stream(
-    each: Plan,
-    request: Request,
-    *,
-    fetch: Fetch,
-    store: Store,
-    watch: Watch,
-    now: Callable[[], datetime],
-) -> None:
-    for text in each.notes:
-        watch(Noted(text=text))
-    documents = [existing.document for existing in each.existing]
-    for existing in each.existing:
-        watch(existing.skipped)
-    for failed in each.failed:
-        watch(failed)
-    replaced = False
-    context = Context(
-        stream=each.stream, grid=each.grid, recipe=request.recipe, store=store, now=now
-    )
-    workers = request.workers or os.cpu_count() or 1
-    try:
-        for result in _results(each.tasks, context, fetch=_told(fetch, watch), workers=workers):
-            if isinstance(result, Done):
-                documents.append(result.document)
-                replaced |= result.replaced
-                watch(result.built)
-            else:
-                watch(result)
-    finally:
-        filing.commit(
-            documents,
-            filing.Filing(
-                place=CollectionPlace(tile=each.stream.tile, band=each.stream.band),
-                grid=each.grid,
-                scale=(request.recipe.reflectance or _DEFAULT).scale,
-                is_sample=request.recipe.source.is_sample,
-                base_url=request.base_url,
-            ),
-            store,
-            recount=replaced,
-        )
-
-
-def _results(
-    tasks: Sequence[Task], context: Context, *, fetch: Fetch, workers: int
-) -> Iterator[Result]:
-    """What becomes of each wanted frame, segment by segment as they are done.
-
-    Fetching runs ahead of decoding by a bounded number of segments. Left early, by an error or an
-    interrupt, what has not begun is dropped, and what runs stops before its next frame.
-    """
-    rest = iter(tasks)
-    with (
-        ThreadPoolExecutor(_AHEAD, "stacgen-fetch") as fetchers,
-        ThreadPoolExecutor(workers, "stacgen-decode") as decoders,
-    ):
-
-        def submit(task: Task) -> Future[list[Result]]:
-            media = fetchers.submit(fetch, task.segment.media)
-            ahead = _Ahead(task.segment.media, media, fetch)
-            return decoders.submit(process, task, context, fetch=ahead)
-
-        running = {submit(task) for task in islice(rest, workers + _AHEAD)}
-        try:
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield from future.result()
-                running |= {submit(task) for task in islice(rest, len(done))}
-        finally:
-            context.stopped.set()
-            for future in running:
-                future.cancel()
-
-
-class _Ahead:
-    """A fetch that has one answer at hand already, or on its way, and gives it once."""
-
-    def __init__(self, resource: Resource, answer: Future[Answer], fetch: Fetch) -> None:
-        self._resource = resource
-        self._answer: Future[Answer] | None = answer
-        self._fetch = fetch
-
-    def __call__(self, resource: Resource) -> Answer:
-        if resource == self._resource and self._answer is not None:
-            answer, self._answer = self._answer, None
-            return answer.result()
-        return self._fetch(resource)
-
-
-def _told(fetch: Fetch, watch: Watch) -> Fetch:
-    """A fetch that tells of the bytes which arrive."""
-
-    def told(resource: Resource) -> Answer:
-        answer = fetch(resource)
-        watch(Received(size=len(answer.body)))
-        return answer
-
-    return told

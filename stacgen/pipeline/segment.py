@@ -5,7 +5,7 @@ another process or on another machine.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -60,7 +60,7 @@ class Context:
     now: Callable[[], datetime]
     """The clock, in UTC."""
 
-    stopped: Event = field(default_factory=Event)
+    stopped: Event | None = None
     """Set when the build is given up; a segment then stops before its next frame."""
 
 
@@ -137,7 +137,7 @@ def _staged(
         initialization=initialization,
     )
     for codes in decoded:
-        if context.stopped.is_set():
+        if context.stopped is not None and context.stopped.is_set():
             raise KeyboardInterrupt
         if codes.number in wanted:
             yield _stage(wanted[codes.number], codes, context, folder)

@@ -31,9 +31,15 @@ class Bucket:
     them.
     """
 
-    def __init__(self, store: obstore.store.ObjectStore, address: str) -> None:
+    def __init__(
+        self,
+        store: obstore.store.ObjectStore,
+        address: str,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         self._store = store
         self._address = address.rstrip("/")
+        self._options = dict(options or {})
 
     @classmethod
     def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
@@ -45,9 +51,13 @@ class Bucket:
             store = opened(
                 url, client_options=client, retry_config={"max_retries": retries}, **settings
             )
-            return cls(store, url)
+            return cls(store, url, options)
         except (BaseError, ValueError, TypeError) as error:
             raise UsageError(f"The store {url} cannot be opened: {error}") from error
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """Opened anew elsewhere, where the environment has credentials of its own."""
+        return Bucket.at, (self._address, self._options)
 
     @property
     def address(self) -> str:

@@ -1,0 +1,61 @@
+"""Catalogs from Items alone: what builds that shared the work leave to be done."""
+
+from collections.abc import Iterator
+
+from stacgen import bands, stac, tiles
+from stacgen.layout import CollectionPlace
+from stacgen.models import Grid
+from stacgen.pipeline.commit import Filing, all_items, check_root, commit
+from stacgen.ports import Store
+
+
+def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
+    """File every Item that lies in a store into the catalogs above it.
+
+    Builds of shards publish Items and no catalogs; this does the rest, in one process. It may be
+    run at any time and again: Items that are filed already change nothing.
+
+    Returns:
+        How many Collections and Items there are.
+
+    Raises:
+        OutputError: The store cannot be used, or holds a catalog that is not ours.
+    """
+    items = 0
+    places = list(collections(store))
+    for place in places:
+        documents = list(all_items(store, place))
+        items += len(documents)
+        filing = filing_of(documents[0], place, base_url=base_url)
+        check_root(store, is_sample=filing.is_sample)
+        commit(documents, filing, store, recount=True)
+    return len(places), items
+
+
+def collections(store: Store) -> Iterator[CollectionPlace]:
+    """The tiles and bands of which the store holds an Item, in the order of their names."""
+    found = set()
+    for entry in store.list(""):
+        parts = entry.key.split("/")
+        if len(parts) == 5 and parts[4] == f"{parts[3]}.json" and parts[1] in bands.BANDS:  # noqa: PLR2004
+            found.add((parts[0], parts[1]))
+    for tile, band in sorted(found):
+        yield CollectionPlace(tile=tiles.parse(tile), band=bands.find(band))
+
+
+def filing_of(item: stac.Document, place: CollectionPlace, *, base_url: str | None) -> Filing:
+    """How the Items of a Collection are filed, as one of them tells it."""
+    asset = item["assets"][place.band.name]
+    return Filing(
+        place=place,
+        grid=Grid(
+            epsg=int(item["properties"]["proj:code"].removeprefix("EPSG:")),
+            left=asset["proj:transform"][2],
+            top=asset["proj:transform"][5],
+            resolution=place.band.resolution,
+            size=asset["proj:shape"][0],
+        ),
+        scale=asset["raster:scale"],
+        is_sample=not stac.links(item, "derived_from"),
+        base_url=base_url,
+    )

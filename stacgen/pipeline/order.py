@@ -1,0 +1,77 @@
+"""What is asked for: nouns only."""
+
+from dataclasses import dataclass, field
+
+from stacgen import selection
+from stacgen.api import Endpoint
+from stacgen.bands import FIRST_YEAR, Band
+from stacgen.errors import UsageError
+from stacgen.models import Selection
+from stacgen.pipeline.segment import Recipe
+from stacgen.tiles import TileId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The streams of one Collection."""
+
+    tile: TileId
+    band: Band
+    years: tuple[int, ...]
+    """In the order of time, each once."""
+
+    def __str__(self) -> str:
+        """Tile, band and years, as a user types them."""
+        return f"{self.tile} {self.band.name} {', '.join(map(str, self.years))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One of several equal parts of the segments, for builds that share the work."""
+
+    index: int = 1
+    """From 1 to `count`."""
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a part that is none."""
+        if not 1 <= self.index <= self.count:
+            raise UsageError(f"Shard {self.index}/{self.count} is none: say 1/4, 2/4, 3/4 or 4/4.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to build, from where and how."""
+
+    requests: tuple[Request, ...]
+    selection: Selection = field(default_factory=Selection)
+    endpoint: Endpoint = field(default_factory=Endpoint)
+    recipe: Recipe
+    base_url: str | None = None
+    """Public URL of the output root, where it is known."""
+
+    force: bool = False
+    """Build anew what is there."""
+
+    verify: bool = False
+    """Read what is there and compare checksums, rather than sizes and times."""
+
+    shard: Shard | None = None
+    """Build this part of the segments only, and commit nothing; None for all, and commit."""
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing could ever answer to.
+
+        Raises:
+            UsageError: The selection contradicts itself, or a year lies before the first stream.
+        """
+        selection.check(self.selection)
+        for request in self.requests:
+            if not request.years:
+                raise UsageError("Say which years: --year 2025, or a start and an end.")
+            if request.years[0] < FIRST_YEAR:
+                raise UsageError(
+                    f"There is no stream for {request.tile} {request.band.name}"
+                    f" {request.years[0]}: DUNIA's begin with {FIRST_YEAR}."
+                )

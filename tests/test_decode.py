@@ -1,0 +1,468 @@
+"""Decoding agrees with the ffmpeg program on good segments, and uses nothing of a bad one."""
+
+import io
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+
+import av
+import av.video.plane
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import dunia
+from stacgen import decode
+from stacgen.errors import SegmentError
+from stacgen.models import Timeline
+
+SHAPE = (64, 96)
+COUNT = 4
+PACKET = 188
+TIMELINE = Timeline(origin=dunia.ORIGIN)
+BEGINS_AT_ZERO = Timeline(origin=Fraction(0))
+X265 = "log-level=none:pools=none:frame-threads=1:repeat-headers=1"
+LOSSLESS = "lossless=1:bframes=0"
+LOSSY = "crf=24:bframes=0"
+B_FRAMES = "crf=24:bframes=3:b-adapt=0:open-gop=0"
+HASHED = "crf=12:bframes=0:hash=1:info=0"
+
+Frames = list[tuple[int, dunia.Codes]]
+
+
+def pictures(
+    count: int = COUNT, *, bits: int = 12, shape: tuple[int, int] = SHAPE
+) -> list[dunia.Codes]:
+    """Waves that move from frame to frame, with noise, over most of the range."""
+    rows, columns = np.indices(shape)
+    random = np.random.default_rng(bits)
+    pixels: list[dunia.Codes] = []
+    for number in range(count):
+        waves = 2 + np.sin(columns / 9 + number) + np.cos(rows / 7 - number)
+        values = waves / 4 * (2**bits - 2**bits // 8) + random.integers(0, 2**bits // 8, shape)
+        pixels.append(values.astype(np.uint8 if bits == 8 else np.uint16))
+    return pixels
+
+
+def decoded(media: bytes, **changes: Any) -> Frames:  # noqa: ANN401 - of any argument
+    """Numbers and copies of the pixels, once the whole segment has been seen."""
+    usual: dict[str, Any] = {"numbers": range(COUNT), "timeline": TIMELINE, "shape": SHAPE}
+    return [(each.number, each.pixels.copy()) for each in decode.frames(media, **usual | changes)]
+
+
+def assert_same(frames: Frames, expected: Iterable[dunia.Codes], *, first: int = 0) -> None:
+    assert [number for number, _ in frames] == list(range(first, first + len(frames)))
+    for (number, pixels), right in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(pixels, right, err_msg=f"frame {number}")
+
+
+def by_program(media: bytes, pixel_format: str) -> NDArray[Any]:
+    """What the ffmpeg program makes of the same bytes: (frames, rows, columns)."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("the oracle of this test, the ffmpeg program, is not on this machine")
+    command = ["ffmpeg", "-v", "error", "-i", "-", "-pix_fmt", pixel_format, "-f", "rawvideo", "-"]
+    done = subprocess.run(command, input=media, capture_output=True, check=True)
+    dtype = np.uint8 if pixel_format == "gray" else np.dtype("<u2")
+    return np.frombuffer(done.stdout, dtype).reshape(-1, *SHAPE)
+
+
+def fragmented(codec: str, pixel_format: str, frames: Sequence[dunia.Codes]) -> tuple[bytes, bytes]:
+    """Initialization and media of a fragmented MP4 whose first frame is shown at 0 s."""
+    file = io.BytesIO()
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with av.open(file, "w", format="mp4", options=flags) as out:
+        stream: Any = out.add_stream(codec, rate=dunia.RATE)
+        stream.height, stream.width = frames[0].shape
+        stream.pix_fmt = pixel_format
+        if codec == "libx265":
+            stream.options = {"preset": "ultrafast", "x265-params": f"{X265}:{LOSSLESS}"}
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    whole = file.getvalue()
+    cut = whole.index(b"moof") - 4
+    return whole[:cut], whole[cut:]
+
+
+def tracks(*kinds: str) -> bytes:
+    """MPEG-TS of four frames a track: a pixel format makes it video, `audio` silence."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts", options={"max_delay": "700000"}) as out:
+        for kind in kinds:
+            stream: Any = out.add_stream("mp2" if kind == "audio" else "libx265", rate=None)
+            if kind == "audio":
+                stream.rate, stream.layout = 48_000, "mono"
+            else:
+                stream.rate, stream.pix_fmt, (stream.height, stream.width) = 25, kind, SHAPE
+                stream.options = {"preset": "ultrafast", "x265-params": f"{X265}:{LOSSLESS}"}
+        for number in range(COUNT):
+            for kind, stream in zip(kinds, out.streams, strict=True):
+                out.mux(stream.encode(_silence(number) if kind == "audio" else _grey(kind, number)))
+        for stream in out.streams:
+            out.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def _silence(number: int) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 1920), np.int16), layout="mono")
+    frame.sample_rate, frame.pts = 48_000, 1920 * number
+    return frame
+
+
+def _grey(pixel_format: str, number: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(pictures()[number], format="gray12le")
+    frame = frame.reformat(format=pixel_format)
+    frame.pts = number
+    return frame
+
+
+def packets(media: bytes) -> list[bytes]:
+    """The coded frames of a segment, in decoding order."""
+    with av.open(io.BytesIO(media), "r", format="mpegts") as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def segment(coded: Iterable[tuple[int, bytes]]) -> bytes:
+    """MPEG-TS of frames coded already, each with the number that says when it is shown."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts", options={"max_delay": "700000"}) as out:
+        stream = out.add_mux_stream("hevc", rate=dunia.RATE, width=SHAPE[1], height=SHAPE[0])
+        for number, content in coded:
+            packet = av.Packet(content)
+            packet.stream, packet.time_base = stream, Fraction(1, dunia.RATE)
+            packet.pts = packet.dts = number
+            out.mux(packet)
+    return file.getvalue()
+
+
+def with_flipped_bits(media: bytes, number: int) -> bytes:
+    """The segment with damage in the middle of a frame, in whole packets all the same."""
+    coded = packets(media)
+    middle = len(coded[number]) // 2
+    damage = bytes(byte ^ 0x10 for byte in coded[number][middle : middle + 8])
+    coded[number] = coded[number][:middle] + damage + coded[number][middle + 8 :]
+    return segment(enumerate(coded))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("params", [LOSSLESS, LOSSY, B_FRAMES])
+def test_pixels_are_those_of_the_ffmpeg_program(bits: int, params: str) -> None:
+    media = dunia.encode(pictures(bits=bits), bits=bits, params=params)
+    origin = Fraction("1.48") if params == B_FRAMES else dunia.ORIGIN
+    expected = by_program(media, "gray" if bits == 8 else f"gray{bits}le")
+    assert_same(decoded(media, timeline=Timeline(origin=origin)), expected)
+
+
+def test_frames_that_refer_to_later_ones_come_in_the_order_of_their_numbers() -> None:
+    shown = pictures(8)
+    media = dunia.encode(shown, params=f"{B_FRAMES}:lossless=1")
+    timeline = Timeline(origin=Fraction("1.48"))
+    assert_same(decoded(media, numbers=range(8), timeline=timeline), shown)
+
+
+def test_every_code_of_twelve_bits_comes_back() -> None:
+    every = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    assert_same(decoded(dunia.encode([every]), numbers=range(1), shape=(64, 64)), [every])
+
+
+def test_codes_are_those_of_the_notebook() -> None:
+    media = dunia.encode(pictures(), params=LOSSY)
+    assert_same(decoded(media), by_program(media, "gray16le") >> 4)
+
+
+@pytest.mark.parametrize(
+    ("codec", "bits"),
+    [("libx265", 8), ("libx265", 10), ("libx265", 12), ("ffv1", 14), ("ffv1", 16)],
+)
+def test_fragmented_mp4_decodes_behind_its_initialization(codec: str, bits: int) -> None:
+    kind = "gray" if bits == 8 else f"gray{bits}le"
+    initialization, media = fragmented(codec, kind, pictures(bits=bits))
+    frames = decoded(media, initialization=initialization, timeline=BEGINS_AT_ZERO)
+    assert_same(frames, pictures(bits=bits))
+    assert_same(frames, by_program(initialization + media, kind))
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (10, np.uint16), (12, np.uint16)])
+def test_codes_say_how_many_bits_they_have(bits: int, dtype: type[np.generic]) -> None:
+    media = dunia.encode(pictures(1, bits=bits), bits=bits)
+    for codes in decode.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
+        assert codes.bits == bits
+        assert codes.pixels.dtype == dtype
+        assert codes.pixels.shape == SHAPE
+
+
+def test_frames_have_the_numbers_that_their_times_say() -> None:
+    media = dunia.encode(pictures(), first=40)
+    assert_same(decoded(media, numbers=range(40, 44)), pictures(), first=40)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_pixels_are_the_decoders_memory_and_cannot_be_written(bits: int) -> None:
+    media = dunia.encode(pictures(1, bits=bits), bits=bits)
+    for codes in decode.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
+        assert not codes.pixels.flags.writeable
+        owner: Any = codes.pixels
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        assert isinstance(owner.obj, av.video.plane.VideoPlane)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (range(5), "frame 4 is missing (frames 0 to 4 were)"),
+        (range(3), "frame 3 came where it was not due (frames 0 to 2 were)"),
+        (range(1, 5), "frame 0 came where it was not due (frames 1 to 4 were)"),
+        (range(8, 12), "frame 0 came where it was not due (frames 8 to 11 were)"),
+    ],
+)
+def test_other_frames_than_those_due_are_refused(numbers: range, sentence: str) -> None:
+    with pytest.raises(SegmentError) as raised:
+        decoded(dunia.encode(pictures()), numbers=numbers)
+    assert str(raised.value) == sentence
+
+
+def test_a_hole_between_frames_is_refused() -> None:
+    coded = packets(dunia.encode(pictures(), params=f"{LOSSLESS}:keyint=1"))
+    assert_same(decoded(segment(enumerate(coded))), pictures())
+    with pytest.raises(SegmentError, match="frame 4 came where it was not due"):
+        decoded(segment(zip((0, 1, 2, 4), coded, strict=True)))
+
+
+@pytest.mark.parametrize("origin", ["1.38", "1.385", "1.395", "1.405", "1.42"])
+def test_a_frame_between_two_beats_is_refused(origin: str) -> None:
+    with pytest.raises(SegmentError, match=r"a frame at 1\.4000 s is off the beat"):
+        decoded(dunia.encode(pictures()), timeline=Timeline(origin=Fraction(origin)))
+
+
+@pytest.mark.parametrize("origin", ["1.36", "1.44", "1.48"])
+def test_a_wrong_origin_shifts_no_frame_unseen(origin: str) -> None:
+    with pytest.raises(SegmentError, match="came where it was not due"):
+        decoded(dunia.encode(pictures()), timeline=Timeline(origin=Fraction(origin)))
+
+
+def test_a_frame_without_a_time_is_refused() -> None:
+    media = dunia.encode(pictures(1))
+    start = media.index(b"\0\0\1\xe0") + 7  # flags of the PES header, its length, and five of PTS
+    assert media[start] & 0xC0 == 0x80
+    length = media[start + 1]
+    timeless = media[:start] + bytes([0, length]) + b"\xff" * length + media[start + 2 + length :]
+    with pytest.raises(SegmentError, match="a frame has no presentation time"):
+        decoded(timeless, numbers=range(1))
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (56, 96), (96, 64), (72, 104)])
+def test_a_frame_of_another_size_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(SegmentError, match=f"96 x 64 pixels, not {shape[1]} x {shape[0]}"):
+        decoded(dunia.encode(pictures()), shape=shape)
+
+
+def test_a_far_larger_frame_is_not_even_decoded() -> None:
+    with pytest.raises(SegmentError, match=r"refused it: Picture size .* exceeds"):
+        decoded(dunia.encode(pictures(1, shape=(256, 320))), numbers=range(1))
+
+
+def test_pixels_that_are_not_gray_alone_are_refused() -> None:
+    with pytest.raises(SegmentError, match="its pixels are yuv420p, not one kind of gray"):
+        decoded(tracks("yuv420p"))
+
+
+def test_a_change_of_bit_depth_is_refused() -> None:
+    deep = packets(dunia.encode(pictures()[:2], params=f"{LOSSLESS}:keyint=1"))
+    shallow = packets(dunia.encode(pictures(2, bits=10), bits=10, params=f"{LOSSLESS}:keyint=1"))
+    with pytest.raises(SegmentError, match="its pixels are gray10le, gray12le, not one kind"):
+        decoded(segment(enumerate([*deep, *shallow])))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "videos"), [(("gray12le", "gray12le"), 2), (("audio",), 0), (("audio", "audio"), 0)]
+)
+def test_any_number_of_video_tracks_but_one_is_refused(kinds: tuple[str, ...], videos: int) -> None:
+    with pytest.raises(SegmentError, match=f"it holds {videos} video tracks, not one"):
+        decoded(tracks(*kinds))
+
+
+def test_a_codec_without_a_decoder_is_refused() -> None:
+    initialization, media = fragmented("libx265", "gray12le", pictures())
+    unknown = initialization.replace(b"hev1", b"none")
+    assert unknown != initialization
+    with pytest.raises(SegmentError, match="no decoder"):
+        decoded(media, initialization=unknown, timeline=BEGINS_AT_ZERO)
+
+
+@pytest.mark.parametrize(
+    ("media", "begins"),
+    [
+        (b"", "b''"),
+        (b"<!doctype html><html><body>Gone</body></html>" * 50, "b'<!doctype html><'"),
+        (dunia.playlist([4, 4]), "b'#EXTM3U"),
+        (b'{"detail": "Not found"}', """b'{"detail": "Not '"""),
+    ],
+)
+def test_what_is_no_segment_is_refused_with_its_beginning(media: bytes, begins: str) -> None:
+    with pytest.raises(SegmentError) as raised:
+        decoded(media)
+    assert begins in str(raised.value)
+
+
+@pytest.mark.parametrize("media", [b"", b"<!doctype html>", dunia.playlist([4])])
+def test_what_is_no_fragment_is_refused(media: bytes) -> None:
+    initialization, _ = fragmented("libx265", "gray12le", pictures())
+    with pytest.raises(SegmentError):
+        decoded(media, initialization=initialization, timeline=BEGINS_AT_ZERO)
+
+
+def test_what_is_no_initialization_is_refused() -> None:
+    _, media = fragmented("libx265", "gray12le", pictures())
+    with pytest.raises(SegmentError):
+        decoded(media, initialization=b"<!doctype html>", timeline=BEGINS_AT_ZERO)
+
+
+def test_a_fragment_cut_short_is_refused() -> None:
+    initialization, media = fragmented("libx265", "gray12le", pictures())
+    for length in range(0, len(media) - 200, len(media) // 20):  # behind the frames is an index
+        with pytest.raises(SegmentError):
+            decoded(media[:length], initialization=initialization, timeline=BEGINS_AT_ZERO)
+
+
+def test_a_segment_cut_short_anywhere_is_refused() -> None:
+    media = dunia.encode(pictures())
+    for length in {*range(0, len(media), 997), *range(len(media) - PACKET + 1, len(media))}:
+        if length % PACKET:
+            with pytest.raises(SegmentError):
+                decoded(media[:length])
+
+
+def test_a_segment_without_its_last_frame_is_refused() -> None:
+    media = dunia.encode(pictures())
+    last = [
+        start
+        for start in range(0, len(media), PACKET)
+        if b"\0\0\1\xe0" in media[start : start + PACKET]
+    ][-1]
+    with pytest.raises(SegmentError, match="frame 3 is missing"):
+        decoded(media[:last])
+
+
+@pytest.mark.parametrize("astray", [b"\n", b"\r\n" * 94, bytes(500)])
+@pytest.mark.parametrize("place", [0, 20, 100])
+def test_bytes_astray_between_packets_are_refused(astray: bytes, place: int) -> None:
+    media = dunia.encode(pictures())
+    start = PACKET * place
+    with pytest.raises(SegmentError, match="MPEG-TS"):
+        decoded(media[:start] + astray + media[start:])
+
+
+def test_a_lost_packet_of_video_is_refused() -> None:
+    """But for the very last: of its loss nothing tells but the length of the transfer."""
+    media = dunia.encode(pictures(), params=LOSSY)
+    video = [
+        start
+        for start in range(0, len(media), PACKET)
+        if media[start + 1 : start + 3] in (b"\x01\x00", b"\x41\x00")
+    ]
+    assert len(video) > COUNT
+    for start in video[:-1]:
+        with pytest.raises(SegmentError):
+            decoded(media[:start] + media[start + PACKET :])
+
+
+@pytest.mark.parametrize("number", range(COUNT))
+def test_damage_that_only_the_hash_in_the_video_tells_is_refused(number: int) -> None:
+    media = dunia.encode(pictures(), params=HASHED)
+    assert len(decoded(media)) == COUNT
+    with pytest.raises(SegmentError, match="Verifying checksum"):
+        decoded(with_flipped_bits(media, number))
+
+
+def test_a_lost_reference_frame_is_refused() -> None:
+    coded = packets(dunia.encode(pictures(), params=LOSSY))
+    with pytest.raises(SegmentError, match=r"Could not find ref|came where it was not due"):
+        decoded(segment((number, coded[number]) for number in (0, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("junk", "complaint"),
+    [
+        (b"\x7e\x01", "the decoder complained: missing picture in access unit"),
+        (b"\x44\x01", "the decoder refused it: PPS id out of range"),
+    ],
+)
+def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complaint: str) -> None:
+    """The stream is long, or FFmpeg meets its end while it looks for the format."""
+    coded = packets(dunia.encode(pictures(60), params=LOSSY))
+    media = segment(enumerate([*coded, b"\0\0\0\1" + junk + bytes(range(1, 20))]))
+    decoding = decode.frames(media, numbers=range(60), timeline=TIMELINE, shape=SHAPE)
+    assert [each.number for each in islice(decoding, 60)] == list(range(60))
+    with pytest.raises(SegmentError, match=complaint):
+        next(decoding)
+
+
+def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SegmentError):
+        decoded(with_flipped_bits(dunia.encode(pictures(), params=HASHED), 1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_complaint_names_its_cause_in_one_line() -> None:
+    with pytest.raises(SegmentError) as raised:
+        decoded(with_flipped_bits(dunia.encode(pictures(), params=HASHED), 1))
+    text = str(raised.value)
+    assert text.startswith("the decoder refused it: Verifying checksum for frame with POC 1")
+    assert text[-1] not in " .;"
+    assert "\n" not in text
+
+
+def test_a_segment_given_up_halfway_leaves_the_next_alone() -> None:
+    media = dunia.encode(pictures(), params=HASHED)
+    given_up = decode.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE)
+    next(given_up)
+    del given_up
+    with pytest.raises(SegmentError):
+        decoded(with_flipped_bits(media, 3))
+    assert len(decoded(media)) == COUNT
+
+
+def test_threads_have_the_same_frames_and_each_its_own_complaints() -> None:
+    shape = (256, 320)
+    clean = dunia.encode(pictures(shape=shape), params=HASHED)
+    damaged = with_flipped_bits(clean, 2)
+    expected = [pixels for _, pixels in decoded(clean, shape=shape)]
+
+    def is_refused(media: bytes) -> bool:
+        try:
+            assert_same(decoded(media, shape=shape), expected)
+        except SegmentError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(4) as pool:
+        refused = list(pool.map(is_refused, [clean, damaged] * 20))
+    assert refused == [False, True] * 20
+
+
+@pytest.fixture(scope="module")
+def lossy() -> bytes:
+    return dunia.encode(pictures(), params=HASHED)
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_amiss_is_a_segment_error(lossy: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(lossy)))
+    stop = data.draw(st.integers(start, min(start + 400, len(lossy))))
+    media = lossy[:start] + data.draw(st.binary(max_size=400)) + lossy[stop:]
+    try:
+        frames = decoded(media)
+    except SegmentError as error:
+        assert str(error)  # noqa: PT017 - a SegmentError is right, and so are four frames
+    else:
+        assert [number for number, _ in frames] == list(range(COUNT))

@@ -1,0 +1,247 @@
+"""Many streams at once, and work shared by processes and machines."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dunia
+import stacgen
+from stacgen.cli import PARTLY
+from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
+from stacgen.fetch import Http
+from stacgen.library import Labour, Upstream, build_all, read_plan, requests
+from stacgen.models import Grid, Selection
+from stacgen.outcomes import Report
+from stacgen.pipeline import Shard, Threads, workers_for
+from test_build import HASTY, assert_links_resolve, linked_items, tree
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    """29PKR B09 of 2024 and 2025, eight frames each, and B01 of 2025."""
+    frames = [dunia.landscape(number) for number in range(8)]
+    with dunia.Server().running() as server:
+        dunia.publish(server, frames)
+        dunia.publish(server, frames[:2], band="B01")
+        earlier = dunia.images(8)
+        for image in earlier:
+            image["sensing_time"] = image["sensing_time"].replace("2025", "2024")
+        dunia.publish(server, frames, year=2024, metadata=earlier)
+        yield Upstream(api=server.base, patience=HASTY)
+
+
+def ids(report: Report) -> list[str]:
+    return [each.ref.item_id for each in report.built]
+
+
+def test_tiles_bands_and_years_are_built_at_once(upstream: Upstream, tmp_path: Path) -> None:
+    asked = [*requests("29PKR", "B09", years=[2024, 2025]), *requests("T29PKR", "b1", years=[2025])]
+    report = build_all(asked, upstream=upstream, output=tmp_path)
+    assert len(report.built) == 18
+    assert len(linked_items(tmp_path)) == 18
+    assert_links_resolve(tmp_path)
+
+
+def test_a_lost_stream_stops_no_other(upstream: Upstream, tmp_path: Path) -> None:
+    report = stacgen.build(
+        "29PKR,29PLR", "B01,B09", years=[2025], upstream=upstream, output=tmp_path
+    )
+    assert len(report.built) == 10
+    assert [lost.stream for lost in report.lost] == ["29PLR B01 2025", "29PLR B09 2025"]
+    assert "no stream for 29PLR B01 2025" in report.lost[0].reason
+
+
+def test_if_all_streams_are_lost_the_first_is_raised(upstream: Upstream, tmp_path: Path) -> None:
+    with pytest.raises(NotStreamedError, match="29PLR B01 2025"):
+        stacgen.build("29PLR", "B01,B09", years=[2025], upstream=upstream, output=tmp_path)
+
+
+def test_if_no_stream_has_a_wanted_frame_that_is_raised(upstream: Upstream, tmp_path: Path) -> None:
+    with pytest.raises(EmptySelectionError, match="lies between"):
+        stacgen.build(
+            "29PKR",
+            "B01,B09",
+            years=[2025],
+            wanted=Selection(start=stacgen.selection.parse_moment("2025-12-01")),
+            upstream=upstream,
+            output=tmp_path,
+        )
+
+
+def test_a_limit_counts_over_the_years_of_a_collection(upstream: Upstream, tmp_path: Path) -> None:
+    report = stacgen.build(
+        "29PKR",
+        "B09",
+        years=[2024, 2025],
+        wanted=Selection(limit=10),
+        upstream=upstream,
+        output=tmp_path,
+    )
+    assert [each.ref.frame.sensing_time.year for each in report.built] == [2024] * 8 + [2025] * 2
+
+
+def test_a_plan_is_a_table_of_streams(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("tile,band,year\n29PKR,B09,2025\nt29pkr, b9 ,2024\n29PLR,B8A,2025\n")
+    assert [str(each) for each in read_plan(plan)] == ["29PKR B09 2024, 2025", "29PLR B8A 2025"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tile,band\n29PKR,B09\n", "has no column year"),
+        ("tile,band,year\n", "holds no line"),
+        ("tile,band,year\n29PKR,B09,soon\n", "line 2: "),
+        ("tile,band,year\n29PKR,B09,2025\n29PKR,B10,2025\n", "line 3: Band B10"),
+        ("tile,band,year\n29PKR\n", "line 2: "),
+        ("", "has no column band, tile, year"),
+    ],
+)
+def test_a_wrong_plan_names_the_line(tmp_path: Path, text: str, sentence: str) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        read_plan(plan)
+
+
+def test_a_plan_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_plan(tmp_path / "plan.csv")
+
+
+def test_the_command_builds_a_plan_and_tells_of_lost_streams(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("tile,band,year\n29PKR,B01,2025\n29PLR,B01,2025\n")
+    command = [sys.executable, "-m", "stacgen", "build", "--plan", str(plan), "-o", "out"]
+    command += ["--api", upstream.api]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == PARTLY
+    assert "LOST    29PLR B01 2025: There is no stream" in done.stderr
+    assert "Built 2 frames" in done.stderr
+    assert "1 streams lost" in done.stderr
+
+
+def test_shards_are_equal_to_one_build_when_indexed(upstream: Upstream, tmp_path: Path) -> None:
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    asked = requests("29PKR", "B09", years=[2024, 2025])
+    every = build_all(asked, upstream=upstream, output=whole)
+    parts: list[str] = []
+    for number in (1, 2, 3):
+        labour = Labour(shard=Shard(index=number, count=3))
+        parts += ids(build_all(asked, upstream=upstream, output=shared, labour=labour))
+        assert not linked_items(shared)
+    assert sorted(parts) == sorted(ids(every))
+    assert stacgen.index(shared) == (1, 16)
+    assert_links_resolve(shared)
+    one, other = tree(whole), tree(shared)
+    assert set(one) == set(other)
+    for key in one:
+        if key.endswith(("catalog.json", "collection.json", ".tif", ".png")):
+            assert one[key] == other[key], key
+    assert stacgen.index(shared) == (1, 16)
+    assert tree(shared) == other
+
+
+def test_a_shard_that_is_killed_is_done_by_the_next_run(upstream: Upstream, tmp_path: Path) -> None:
+    asked = requests("29PKR", "B09", years=[2024, 2025])
+    command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2024"]
+    command += ["--year", "2025", "-o", str(tmp_path), "--api", upstream.api, "--workers", "1"]
+    processes = [subprocess.Popen([*command, "--shard", f"{n}/2"]) for n in (1, 2)]
+    while not list(tmp_path.rglob("*60m.tif")):
+        time.sleep(0.01)
+    processes[0].send_signal(signal.SIGKILL)
+    assert [process.wait() for process in processes] == [-signal.SIGKILL, 0]
+    labour = Labour(shard=Shard(index=1, count=2))
+    build_all(asked, upstream=upstream, output=tmp_path, labour=labour)
+    assert stacgen.index(tmp_path) == (1, 16)
+    assert_links_resolve(tmp_path)
+    assert len(linked_items(tmp_path)) == 16
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2025"]
+    done = subprocess.run(
+        [*command, "--shard", text], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "hard" in done.stderr
+
+
+# Dask opens sockets and loops that it closes at its own pace, and says so.
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_makes_the_same_catalog(upstream: Upstream, tmp_path: Path) -> None:
+    asked = requests("29PKR", "B09", years=[2025])
+    here = build_all(asked, upstream=upstream, output=tmp_path / "here")
+    labour = Labour(dask="local", workers=2)
+    there = build_all(asked, upstream=upstream, output=tmp_path / "there", labour=labour)
+    assert ids(here) == ids(there)
+    one, other = tree(tmp_path / "here"), tree(tmp_path / "there")
+    assert {key: one[key] for key in one if not key.endswith("60m.json")} == {
+        key: other[key] for key in other if not key.endswith("60m.json")
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster  # noqa: PLC0415 - only here
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def kill_one() -> None:
+            while not list(tmp_path.rglob("*60m.tif")):
+                time.sleep(0.01)
+            pid = next(iter(client.run(os.getpid).values()))
+            os.kill(pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        report = build_all(
+            requests("29PKR", "B09", years=[2024, 2025]),
+            upstream=upstream,
+            output=tmp_path,
+            labour=Labour(dask=cluster.scheduler_address),
+        )
+        killer.join()
+    assert len(report.built) == 16
+    assert len(linked_items(tmp_path)) == 16
+    assert_links_resolve(tmp_path)
+
+
+def test_a_scheduler_that_is_not_there_is_a_usage_error(upstream: Upstream, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No Dask scheduler answers"):
+        stacgen.build(
+            "29PKR",
+            "B09",
+            years=[2025],
+            upstream=upstream,
+            output=tmp_path,
+            labour=Labour(dask="tcp://127.0.0.1:9?timeout"),
+        )
+
+
+def test_memory_bounds_the_workers() -> None:
+    small = Grid(epsg=32629, left=0, top=0, resolution=60, size=1830)
+    large = Grid(epsg=32629, left=0, top=0, resolution=10, size=10980)
+    assert workers_for(small, memory=1_000_000_000, cores=4) == 4
+    assert workers_for(large, memory=1_000_000_000, cores=4) == 1
+    assert workers_for(large, memory=6_000_000_000, cores=4) == 3
+    assert workers_for(small, memory=None) >= 1
+
+
+def test_a_crew_that_is_stopped_drops_what_has_not_begun() -> None:
+    crew = Threads(1, Http(patience=HASTY), lambda _: None)
+    assert crew.capacity == 3
+    crew.stop()
