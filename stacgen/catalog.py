@@ -146,7 +146,9 @@ def collection(
         providers=() if is_sample else _PROVIDERS,
         extent=stac.Extent(bbox=holdings.bbox, start=holdings.start, end=holdings.end),
         summaries=_summaries(holdings, place, grid),
-        stac_extensions=stac.extensions("eo", "projection", "raster", "scientific"),
+        stac_extensions=stac.extensions(
+            "eo", "projection", "raster", *(() if is_sample else ("scientific",))
+        ),
         extra={
             **({} if is_sample else {"sci:doi": _DOI}),
             "bands": [band],

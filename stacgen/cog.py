@@ -111,12 +111,18 @@ def encode(raster: Raster, grid: Grid, labels: Labels, path: Path, *, profile: C
     with gdal.in_memory(
         raster.pixels, epsg=grid.epsg, transform=grid.transform, facts=facts
     ) as dataset:
-        preview = gdal.add_overviews(dataset, profile.overviews(grid.size))
+        preview = gdal.add_overviews(
+            dataset, profile.overviews(grid.size), has_nodata=_has_nodata(raster)
+        )
         gdal.write_cog(dataset, path, profile.options())
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
     return Cog(path=path, file=StoredFile(size=size, sha256=digest), preview=preview)
+
+
+def _has_nodata(raster: Raster) -> bool:
+    return raster.statistics is None or raster.statistics.count < raster.pixels.size
 
 
 def _statistics_tags(statistics: Statistics | None) -> dict[str, str]:

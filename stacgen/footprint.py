@@ -18,6 +18,9 @@ from stacgen.models import Coverage, Grid
 _TOLERANCE = 0.005
 """Degrees by which simplifying may move the outline; STAC readers expect no finer footprint."""
 
+_ANTIMERIDIAN = 180
+"""In degrees east."""
+
 _DECIMALS = 6
 """Of a degree: a tenth of a metre."""
 
@@ -78,20 +81,30 @@ def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
     """A shell in a UTM zone, as rounded longitude and latitude."""
     x, y = shell.exterior.coords.xy
     longitudes, latitudes = _to_geographic(epsg).transform(x, y)
-    if max(longitudes) - min(longitudes) > 180:  # noqa: PLR2004 - it jumps, so it crosses 180
+    if max(longitudes) - min(longitudes) > _ANTIMERIDIAN:  # they jump, so it lies across
         longitudes = [value % 360 for value in longitudes]
     degrees = shapely.Polygon(zip(longitudes, latitudes, strict=True)).simplify(_TOLERANCE)
     degrees = shapely.set_precision(degrees, 10**-_DECIMALS)
     fixed = antimeridian.fix_polygon(shapely.geometry.polygon.orient(degrees))
-    west, south, east, north = (round(value, _DECIMALS) for value in antimeridian.bbox(fixed))
     geometry = shapely.geometry.mapping(fixed)
     return Footprint(
         geometry={
             "type": geometry["type"],
             "coordinates": _rounded(geometry["coordinates"]),
         },
-        bbox=(west, south, east, north),
+        bbox=_bounds(degrees),
     )
+
+
+def _bounds(degrees: shapely.Polygon) -> tuple[float, float, float, float]:
+    """(west, south, east, north) of a shape whose longitudes may go on beyond 180.
+
+    `antimeridian.bbox` leaves out parts of a shape that crosses the antimeridian more than once.
+    """
+    west, south, east, north = degrees.bounds
+    west -= 360 * (west >= _ANTIMERIDIAN)
+    east -= 360 * (east > _ANTIMERIDIAN)
+    return tuple(round(value, _DECIMALS) for value in (west, south, east, north))
 
 
 def _rounded(coordinates: Any) -> Any:  # noqa: ANN401 - GeoJSON nests as deep as its type

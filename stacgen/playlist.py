@@ -107,7 +107,7 @@ def _load(text: str, base: str) -> m3u8.M3U8:
         what = "a web page" if text.lstrip()[:1] == "<" else "no HLS playlist"
         raise PlaylistError(f"{_named(base)} is {what}: it does not begin with #EXTM3U.")
     try:
-        return m3u8.loads(text.lstrip("\ufeff"), uri=base)
+        return m3u8.loads(text)
     except (m3u8.ParseError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise PlaylistError(f"The playlist {_named(base)} cannot be read: {error}.") from error
 

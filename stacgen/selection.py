@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from stacgen.errors import EmptySelectionError, UsageError
 from stacgen.models import Frame, Selection, Stream, timestamp
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[Tt ].+)?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[Tt ].+)?")
 """A date, or a date and a time; Python would read weeks and bare digits, too."""
 
 

@@ -270,22 +270,20 @@ def test_a_profile_that_gdal_would_not_follow_is_refused(wrong: dict[str, Any]) 
         CogProfile(**wrong)
 
 
+@pytest.mark.parametrize("compress", ["zstd", "lerc_zstd"])
+def test_zstd_goes_up_to_level_22(compress: cog.Compression) -> None:
+    assert CogProfile(compress=compress, level=22).options()["LEVEL"] == "22"
+
+
 @pytest.mark.parametrize(
-    "right",
-    [
-        {"level": 12},
-        {"compress": "zstd", "level": 22},
-        {"compress": "lerc_zstd", "level": 22},
-        {"blocksize": 64},
-        {"blocksize": 80},
-        {"blocksize": 2048},
-    ],
+    "profile",
+    [CogProfile(level=12), *(CogProfile(blocksize=pixels) for pixels in (64, 80, 2048))],
 )
-def test_a_profile_at_its_limits_is_followed(tmp_path: Path, right: dict[str, Any]) -> None:
+def test_a_profile_at_its_limits_is_followed(tmp_path: Path, profile: CogProfile) -> None:
     small = raster(200)
-    made = write(small, tmp_path / "a.tif", CogProfile(**right))
-    with rasterio.open(made.path) as dataset:
+    with rasterio.open(write(small, tmp_path / "a.tif", profile).path) as dataset:
         np.testing.assert_array_equal(dataset.read(1), small.pixels)
+        assert dataset.block_shapes == [(profile.blocksize, profile.blocksize)]
 
 
 @pytest.mark.parametrize("path", ["missing/a.tif", "file/a.tif", "folder"])
@@ -298,16 +296,16 @@ def test_a_path_that_cannot_be_written_is_an_output_error(
         write(source, tmp_path / path)
 
 
-@pytest.mark.parametrize("compress", ["deflate", "zstd", "none"])
-@pytest.mark.parametrize("lost", [1, 4, 5, 100, 1000, 4000, 4096, 20_000, 0.5, 0.88, 0.999])
+@pytest.mark.parametrize(
+    "lost", [1, 4, 100, 1000, 4000, 4096, 20_000, 0.5, 0.74, 0.824, 0.982, 0.999]
+)
 def test_a_full_disk_is_an_output_error_however_little_is_lost(
-    source: Raster, tmp_path: Path, compress: cog.Compression, lost: float
+    source: Raster, written: Cog, tmp_path: Path, lost: float
 ) -> None:
-    profile = CogProfile(compress=compress)
-    size = write(source, tmp_path / "whole.tif", profile).file.size
+    size = written.file.size
     fits = size - int(lost if lost >= 1 else lost * size)
     with largest_file(fits), pytest.raises(OutputError, match="cannot be written"):
-        write(source, tmp_path / "a.tif", profile)
+        write(source, tmp_path / "a.tif")
 
 
 def test_a_file_that_is_no_valid_cog_is_an_output_error(source: Raster, tmp_path: Path) -> None:
@@ -321,7 +319,7 @@ def test_a_file_that_is_no_valid_cog_is_an_output_error(source: Raster, tmp_path
 
 
 def test_threads_write_side_by_side_what_one_writes_alone(tmp_path: Path) -> None:
-    sources = [raster(seed=seed) for seed in range(8)]
+    sources = [raster(600, seed=seed) for seed in range(8)]
     alone = [
         write(source, tmp_path / f"alone-{index}.tif").file for index, source in enumerate(sources)
     ]

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from itertools import islice
 from typing import Any
 
 import av
@@ -392,18 +391,17 @@ def test_a_lost_reference_frame_is_refused() -> None:
 @pytest.mark.parametrize(
     ("junk", "complaint"),
     [
-        (b"\x7e\x01", "the decoder complained: missing picture in access unit"),
-        (b"\x44\x01", "the decoder refused it: PPS id out of range"),
+        (b"\x7e\x01", "missing picture in access unit"),
+        (b"\x44\x01", "PPS id out of range"),
     ],
 )
-def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complaint: str) -> None:
-    """The stream is long, or FFmpeg meets its end while it looks for the format."""
-    coded = packets(dunia.encode(pictures(60), params=LOSSY))
+def test_a_complaint_about_what_follows_the_last_frame_refuses_them_all(
+    junk: bytes, complaint: str
+) -> None:
+    coded = packets(dunia.encode(pictures(), params=LOSSY))
     media = segment(enumerate([*coded, b"\0\0\0\1" + junk + bytes(range(1, 20))]))
-    decoding = decode.frames(media, numbers=range(60), timeline=TIMELINE, shape=SHAPE)
-    assert [each.number for each in islice(decoding, 60)] == list(range(60))
     with pytest.raises(SegmentError, match=complaint):
-        next(decoding)
+        decoded(media)
 
 
 def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:

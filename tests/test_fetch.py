@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -61,7 +61,7 @@ def sleeps() -> Sleeps:
 @pytest.fixture
 def http(sleeps: Sleeps) -> Http:
     """Patient, but quick: it only pretends to sleep."""
-    return Http(sleep=sleeps)
+    return Http(patience=Patience(connect=5, read=5), sleep=sleeps)
 
 
 def _at(server: dunia.Server, path: str = "/x", part: ByteRange | None = None) -> Resource:
@@ -295,25 +295,22 @@ def test_a_server_that_falls_silent_is_left_and_tried_again(
     sleeps: Sleeps, said: bytes, reason: str
 ) -> None:
     http = Http(patience=Patience(connect=0.2, read=0.2, tries=2), sleep=sleeps)
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    listener, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    listener.settimeout(2)
 
-        def be_silent() -> None:
-            connections = [listener.accept()[0]]
-            connections[0].sendall(said)
-            connections.append(listener.accept()[0])
-            connections[1].sendall(said)
-            over.wait(5)
-            for connection in connections:
-                connection.close()
+    def be_silent() -> None:
+        with suppress(TimeoutError), listener, ExitStack() as held:
+            for _ in range(2):
+                held.enter_context(listener.accept()[0]).sendall(said)
+            over.wait(2)
 
-        thread = threading.Thread(target=be_silent, daemon=True)
-        thread.start()
-        start = time.monotonic()
-        error = _failed(http, Resource(url=f"http://127.0.0.1:{listener.getsockname()[1]}/x"))
-        assert 0.4 <= time.monotonic() - start < 4
-        over.set()
-        thread.join(5)
+    thread = threading.Thread(target=be_silent, daemon=True)
+    thread.start()
+    start = time.monotonic()
+    error = _failed(http, Resource(url=f"http://127.0.0.1:{listener.getsockname()[1]}/x"))
+    assert 0.4 <= time.monotonic() - start < 2
+    over.set()
+    thread.join(5)
     assert f"in 2 tries: {reason}" in error
     assert len(sleeps) == 1
 
@@ -604,3 +601,14 @@ def test_a_size_that_is_not_announced_is_not_known(
 def test_the_size_of_what_cannot_be_reached_is_not_known(http: Http) -> None:
     with _refusing() as resource:
         assert http.size(resource) is None
+
+
+def test_a_size_is_not_waited_for_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Timer(2, listener.close)
+        closing.start()
+        start = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        assert Http(patience=Patience(read=0.2)).size(Resource(url=url)) is None
+        assert 0.2 <= time.monotonic() - start < 1.5
+        closing.cancel()

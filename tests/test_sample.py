@@ -185,7 +185,7 @@ def test_a_finer_band_shows_the_same_scene() -> None:
     assert np.corrcoef(fine.ravel(), _painted(0).ravel())[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("name", ["29PKR", "56HKH", "33XWJ", "01LAC"])
+@pytest.mark.parametrize("name", ["29PKR", "33XWJ"])
 def test_a_third_of_the_frames_has_the_edge_of_the_swath_and_clouds_come_and_go(name: str) -> None:
     acquisitions = passes.of_year(tiles.parse(name), 2025)
     edges = [of for of in acquisitions if of.orbit != "full"]

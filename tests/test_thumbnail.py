@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -45,12 +45,14 @@ def test_a_png_is_what_comes_out() -> None:
 
 
 @given(preview=FIELDS)
+@settings(max_examples=50, deadline=None)
 def test_it_is_transparent_exactly_where_there_is_nodata(preview: Field) -> None:
     _, opacity = read(thumbnail.encode(preview))
     np.testing.assert_array_equal(opacity, np.where(preview == 0, 0, 255))
 
 
 @given(preview=FIELDS)
+@settings(max_examples=50, deadline=None)
 def test_a_brighter_pixel_is_never_darker_in_the_picture(preview: Field) -> None:
     brightness, _ = read(thumbnail.encode(preview))
     seen = brightness[preview > 0][np.argsort(preview[preview > 0], kind="stable")]

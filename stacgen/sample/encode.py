@@ -1,6 +1,6 @@
 """Codes to an MPEG-TS segment: 12-bit gray HEVC by x265, as DUNIA streams it.
 
-One thread and no clock: the same codes give the same bytes.
+No clock, and no threads whose order matters: the same codes give the same bytes.
 """
 
 import io
@@ -25,14 +25,14 @@ FORMAT = "gray12le"
 Paint = Callable[[int, NDArray[np.uint16]], None]
 """Writes the codes of a frame, given by its number, into a (size, size) uint16 array."""
 
-_LARGE = 8_000  # pixels in a row from which an encoder is given one frame only
+_LARGE = 4_000  # pixels in a row from which an encoder is given one frame only
 _BLOCK = 32  # pixels; x265 codes whole blocks
 _PACKET = 188  # bytes of a transport packet
 _X265 = (
     # what a stream for random access needs: no reordering, headers in every segment
     "bframes=0:repeat-headers=1:info=0:scenecut=0:open-gop=0:"
     # the same bytes every time, and nothing on stderr
-    "pools=none:frame-threads=1:log-level=none:"
+    "frame-threads=1:log-level=none:"
     # as quick as x265 gets; the coarse blocks cost a tenth of size and save a third of time
     "rc-lookahead=0:aq-mode=0:cutree=0:weightp=0:no-deblock=1:rd=1:me=dia:subme=0:max-merge=1:"
     f"ipratio=1:min-cu-size={_BLOCK}"
@@ -44,7 +44,7 @@ def segment(paint: Paint, numbers: range, *, size: int) -> bytes:
 
     It starts with an IDR picture and holds the tables and parameter sets; frame `n` is shown at
     1.4 s + n / 25 s. x265 takes 1.6 GB for a 10 m frame and as much again for each it remembers:
-    there, each frame is an IDR picture from an encoder of its own.
+    at 10 and 20 m each frame is an IDR picture, from an encoder of its own.
 
     Args:
         paint: Called once for each frame, in order.
@@ -70,7 +70,7 @@ def _run(paint: Paint, numbers: range, *, size: int) -> bytes:
         stream.width = stream.height = wide
         stream.pix_fmt = FORMAT
         stream.time_base = stream.codec_context.time_base = Fraction(1, RATE)
-        stream.options = {"preset": "ultrafast", "crf": _quality(size), "x265-params": _X265}
+        stream.options = _options(large=size >= _LARGE)
         cut = f"hevc_metadata=crop_right={wide - size}:crop_bottom={wide - size}"
         cropped = av.BitStreamFilterContext(cut, stream)
         for number in (*numbers, None):
@@ -94,9 +94,14 @@ def _frame(paint: Paint, number: int, *, size: int, wide: int) -> av.VideoFrame:
     return frame
 
 
-def _quality(size: int) -> str:
-    """x265's constant rate factor: errors of 30 codes at 60 m, half that where land is smooth."""
-    return "16" if size >= _LARGE else "14"
+def _options(*, large: bool) -> dict[str, object]:
+    """How x265 is to work: a large picture by two threads, and a little more roughly."""
+    work = "pools=2:wpp=1" if large else "pools=none:wpp=0"
+    return {
+        "preset": "ultrafast",
+        "crf": "16" if large else "14",
+        "x265-params": f"{_X265}:{work}",
+    }
 
 
 def _renumbered(stream: bytes) -> bytes:

@@ -200,26 +200,26 @@ def _ground(tile: TileId, factor: int) -> Ground:
     metres = (np.arange(blocks.size, dtype=np.float32) + np.float32(0.5)) * (_PIXEL / factor)
     canopy = woven(texture("canopy", slope=0.7, finest=3, coarsest=90))
     rough = _ROUGH * np.float32(_CALM[factor])
+    border = _HEDGE if factor == _FINEST else 0
     for rows in blocks:
-        crop, hedge = parcels.divide(
-            plan, metres[None, :], metres[rows, None], border=_HEDGE if factor == _FINEST else 0
-        )
         grain = canopy(rows, blocks.size)
-        code = _classes(fields, partial(blocks.read, rows=rows), crop, grain)
-        code[hedge & (code >= cover.FARM.start)] = cover.TRACK
-        out.cover[rows] = code
-        bright = blocks.read(fields.shade, rows) + grain * rough[code]
+        read = partial(blocks.read, rows=rows)
+        farmed = read(fields.farm) > 0
+        row, column = np.nonzero(farmed)
+        crop = parcels.divide(plan, metres[column], metres[rows][row], border=border)
+        code = _graded(cover.WILD, read(fields.moist) * 31 + grain * 1.6)
+        code[farmed] = np.where(crop == parcels.HEDGE, cover.TRACK, crop + cover.FARM.start)
+        out.cover[rows] = _overlaid(code, fields, read, grain)
+        bright = read(fields.shade) + grain * rough[code]
         out.tone[rows] = np.clip(bright * 127, -120, 127)
     rivers.draw(out.cover, fields.reaches)
     return out
 
 
-def _classes(
-    of: Land, read: Callable[[Field], Field], crop: NDArray[np.uint8], grain: Field
+def _overlaid(
+    code: NDArray[np.uint8], of: Land, read: Callable[[Field], Field], grain: Field
 ) -> NDArray[np.uint8]:
-    """The land cover of a block: what takes precedence is laid on last."""
-    code = _graded(cover.WILD, read(of.moist) * 31 + grain * 1.6)
-    np.copyto(code, crop + np.uint8(cover.FARM.start), where=read(of.farm) > 0)
+    """Open land and fields with what stands on them; what takes precedence is laid on last."""
     wood = read(of.wood)
     np.copyto(code, _graded(cover.WOOD, wood * 20 + grain * 3 + 4), where=wood > 0)
     np.copyto(code, _graded(cover.BARE, grain * 2 + 8), where=read(of.bare) > 0)

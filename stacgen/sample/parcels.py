@@ -5,14 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.sample.noise import generator
+from stacgen.sample.noise import Field, generator
 from stacgen.tiles import TileId
 
 DISTRICT = 3_400
 """Usual width of a district, in metres."""
 
+HEDGE = 128
+"""The code of a border between fields."""
+
 _GRID = 109_800 // DISTRICT + 4
 _TURN = np.uint32(0x9E3779B1)
+_LOYAL = 100  # of 256 fields bear the custom of the district
+_OPEN = 0x6000  # a field with any of these bits has no border: three in four
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +62,17 @@ def plan(tile: TileId, *, parcel: float) -> Plan:
     )
 
 
-def divide(
-    of: Plan, x: NDArray[np.float32], y: NDArray[np.float32], *, border: float
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Crop codes of 0..127, and where the borders between fields run.
+def divide(of: Plan, x: Field, y: Field, *, border: float) -> NDArray[np.uint8]:
+    """Which crop stands at each place, and on what soil.
 
     Args:
         of: The districts.
-        x: (1, n), metres east of the tile's west edge.
-        y: (m, 1), metres south of its north edge.
-        border: Width of a border, in metres; 0 for none.
+        x: (n,), metres east of the tile's west edge.
+        y: (n,), metres south of its north edge.
+        border: Width of the tracks and hedges between some fields, in metres; 0 for none.
 
     Returns:
-        (m, n) codes: eight crops of sixteen soils; and (m, n) borders.
+        (n,) codes: eight crops of sixteen soils are 0 to 127; `HEDGE` is a border.
     """
     home = _nearest(of, x, y)
     along, across = of.along[home], of.across[home]
@@ -81,29 +84,27 @@ def divide(
     u = (x * along + y * across) / width + (dice >> 8 & 255).astype(np.float32) / 256
     place = np.floor(u)
     dice = _mix(dice + place.astype(np.int32).view(np.uint32))
-    crop = np.where(dice >> 24 < 100, of.custom[home], dice >> 3 & 7)  # noqa: PLR2004 - 2 in 5
-    code = (crop * 16 + (dice >> 8 & 15)).astype(np.uint8)
-    if not border:
-        return code, np.zeros(code.shape, bool)
-    hedged = dice & 0x6000 == 0  # a quarter of the fields
-    return code, hedged & (((v - line) * depth < border) | ((u - place) * width < border))
+    crop = np.where(dice >> 24 < _LOYAL, of.custom[home], dice >> 3 & 7)
+    code = np.asarray(crop * 16 + (dice >> 8 & 15), dtype=np.uint8)
+    if border:
+        edge = ((v - line) * depth < border) | ((u - place) * width < border)
+        code[edge & (dice & _OPEN == 0)] = HEDGE
+    return code
 
 
-def _nearest(of: Plan, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.int32]:
-    """The district of each pixel: the nearest of the four centres around it."""
-    columns, rows = x / DISTRICT + 1, y / DISTRICT + 1
-    best: NDArray[np.float32] | None = None
-    home = np.zeros((y.size, x.size), np.int32)
-    for row in (np.floor(rows - 0.5), np.floor(rows + 0.5)):
-        for column in (np.floor(columns - 0.5), np.floor(columns + 0.5)):
-            there = (row * _GRID + column).astype(np.int32)
-            far = np.square(of.x[there] - x) + np.square(of.y[there] - y)
-            if best is None:
-                best, home = far, there
-            else:
-                nearer = far < best
-                np.copyto(home, there, where=nearer)
-                np.copyto(best, far, where=nearer)
+def _nearest(of: Plan, x: Field, y: Field) -> NDArray[np.int32]:
+    """The district of each place: the nearest of the four centres around it."""
+    column = np.floor(x / DISTRICT + np.float32(0.5)).astype(np.int32)
+    row = np.floor(y / DISTRICT + np.float32(0.5)).astype(np.int32)
+    first = row * _GRID + column
+    home = first.copy()
+    best = np.full(x.shape, np.inf, np.float32)
+    for step in (0, 1, _GRID, _GRID + 1):
+        there = first + step
+        far = np.square(of.x[there] - x) + np.square(of.y[there] - y)
+        nearer = far < best
+        np.copyto(home, there, where=nearer)
+        np.copyto(best, far, where=nearer)
     return home
 
 

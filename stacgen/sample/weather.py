@@ -61,7 +61,7 @@ def sky(of: Pass) -> Sky:
     up, azimuth = passes.sun(of)
     away = (math.cos(math.radians(azimuth)), -math.sin(math.radians(azimuth)))
     lit = thick - _moved(thick, (away[0] * 1.6, away[1] * 1.6))
-    white = np.clip(0.42 + 0.6 * np.tanh(thick * 0.7) + 0.3 * lit, 0.25, 1.15)
+    white = np.clip(0.42 + 0.6 * np.tanh(thick * 0.7) + 0.2 * lit, 0.25, 1.15)
     far = min(float(at.uniform(1.2, 3.8)) * 1000 / 120 / math.tan(math.radians(up)), _PAD - 2)
     shadow = _moved(alpha, (away[0] * far, away[1] * far))
     cloud = _tile(alpha)
