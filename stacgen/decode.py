@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.logging
@@ -31,6 +32,7 @@ _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 
 """Pixel formats that hold one plane of codes, and their bits."""
 
 _STRICT = "crccheck+bitstream+buffer+explode"
+_UNDECODED: Any = [{"skip_frame": "all"}]  # PyAV takes a mapping a stream, and types a text
 _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
 
 Log = tuple[int, str, str]
@@ -126,7 +128,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
         io.BytesIO(content),
         mode="r",
         format="mp4" if is_mp4 else "mpegts",
-        stream_options=[{"skip_frame": "all"}],
+        stream_options=_UNDECODED,
     ) as container:
         logs[:] = [log for log in logs if not log[2].startswith(_NOT_PROBED)]
         yield container

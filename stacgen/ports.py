@@ -1,6 +1,6 @@
 """What the pipeline needs of the world outside, one verb each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +68,12 @@ class Store(Protocol):
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """Put a file in place, over what stood there; a path may be moved rather than copied."""
+
+    def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
+        """Put many files in place: keys, contents and media types, in no order among them.
+
+        All are in place when this returns; that is quicker than one after the other.
+        """
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A folder for files in the making, from which `write` is cheapest; gone afterwards."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 import pystac
@@ -23,6 +24,10 @@ GEOJSON = "application/geo+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
 HLS = "application/vnd.apple.mpegurl"
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_WIDTH = 96
+"""Characters to a line of a document, where it can be broken."""
 
 _EXTENSIONS = {
     "eo": "v2.0.0",
@@ -176,8 +181,25 @@ def to_bytes(document: Document) -> bytes:
     Raises:
         ValueError: It holds NaN or an infinity, which JSON has not.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    return _laid_out(document, "").encode() + b"\n"
+
+
+def _laid_out(value: Any, margin: str) -> str:  # noqa: ANN401 - JSON
+    """JSON with what fits on a line kept on it, so that coordinates and shapes read as such."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    line = _encode(value)
+    if len(line) + len(margin) <= _WIDTH or not isinstance(value, dict | list):
+        return line
+    inner = margin + "  "
+    if isinstance(value, dict):
+        parts = [
+            f"{encode_basestring(key)}: {_laid_out(each, inner)}" for key, each in value.items()
+        ]
+    else:
+        parts = [_laid_out(each, inner) for each in value]
+    opening, closing = line[0], line[-1]
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{margin}{closing}"
 
 
 def from_bytes(raw: bytes, *, name: str) -> Document:

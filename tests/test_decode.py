@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import av
@@ -131,9 +132,12 @@ def packets(media: bytes) -> list[bytes]:
 
 def segment(coded: Iterable[tuple[int, bytes]]) -> bytes:
     """MPEG-TS of frames coded already, each with the number that says when it is shown."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mpegts", options={"max_delay": "700000"}) as out:
-        stream = out.add_mux_stream("hevc", rate=dunia.RATE, width=SHAPE[1], height=SHAPE[0])
+    file, pattern = io.BytesIO(), io.BytesIO(dunia.encode(pictures(1)))
+    with (
+        av.open(pattern, "r", format="mpegts") as source,
+        av.open(file, "w", format="mpegts", options={"max_delay": "700000"}) as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.video[0])
         for number, content in coded:
             packet = av.Packet(content)
             packet.stream, packet.time_base = stream, Fraction(1, dunia.RATE)
@@ -182,6 +186,8 @@ def test_codes_are_those_of_the_notebook() -> None:
     [("libx265", 8), ("libx265", 10), ("libx265", 12), ("ffv1", 14), ("ffv1", 16)],
 )
 def test_fragmented_mp4_decodes_behind_its_initialization(codec: str, bits: int) -> None:
+    if codec == "ffv1" and "ffv1" not in av.ContainerFormat("mp4", "w").supported_codecs:
+        pytest.skip("FFmpeg puts FFV1 into MP4 from version 8 on")
     kind = "gray" if bits == 8 else f"gray{bits}le"
     initialization, media = fragmented(codec, kind, pictures(bits=bits))
     frames = decoded(media, initialization=initialization, timeline=BEGINS_AT_ZERO)
@@ -391,17 +397,18 @@ def test_a_lost_reference_frame_is_refused() -> None:
 @pytest.mark.parametrize(
     ("junk", "complaint"),
     [
-        (b"\x7e\x01", "missing picture in access unit"),
-        (b"\x44\x01", "PPS id out of range"),
+        (b"\x7e\x01", "the decoder complained: missing picture in access unit"),
+        (b"\x44\x01", "the decoder refused it: PPS id out of range"),
     ],
 )
-def test_a_complaint_about_what_follows_the_last_frame_refuses_them_all(
-    junk: bytes, complaint: str
-) -> None:
-    coded = packets(dunia.encode(pictures(), params=LOSSY))
+def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complaint: str) -> None:
+    """Of a shorter stream FFmpeg parses the end before the first frame comes."""
+    coded = packets(dunia.encode(pictures(200), params=LOSSY))
     media = segment(enumerate([*coded, b"\0\0\0\1" + junk + bytes(range(1, 20))]))
+    decoding = decode.frames(media, numbers=range(200), timeline=TIMELINE, shape=SHAPE)
+    assert [each.number for each in islice(decoding, 200)] == list(range(200))
     with pytest.raises(SegmentError, match=complaint):
-        decoded(media)
+        next(decoding)
 
 
 def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:

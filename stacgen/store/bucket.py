@@ -2,7 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 
 _OF_CLIENT = ("allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout")
 """Settings of the connection rather than of the cloud; obstore takes them apart."""
+
+_WRITERS = 16
+"""Objects put at once by `write_all`."""
 
 _COG_AGE = "public, max-age=31536000"
 _DOCUMENT_AGE = "public, max-age=60"
@@ -107,6 +111,12 @@ class Bucket:
         }
         with _translated(key):
             obstore.put(self._store, key, content, attributes=attributes)
+
+    def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
+        """See `stacgen.ports.Store`."""
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for _ in pool.map(lambda file: self.write(*file), files):
+                pass
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

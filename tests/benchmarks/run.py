@@ -1,0 +1,193 @@
+"""Measure stacgen against its peers and against the floor, all in one run.
+
+`python tests/benchmarks/run.py` prints a table of ratios with versions and machine, and takes
+about ten minutes; `--small` takes one and is for seeing that it runs. Needs the ffmpeg program and
+`pip install '.[test]' deflate`.
+"""
+
+import argparse
+import os
+import pickle
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import av  # noqa: E402
+import numpy as np  # noqa: E402
+import rasterio  # noqa: E402
+
+import dunia  # noqa: E402
+import stacgen  # noqa: E402
+from streams import Material, make, served  # noqa: E402
+from synthetic import grow_catalog  # noqa: E402
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a process took, of all its children together."""
+
+    wall: float
+    cpu: float
+    peak: float
+    """Largest resident set, in bytes."""
+
+    said: str
+
+
+def run(command: list[str], **environment: str) -> Cost:
+    """Run a program to its end and tell what it took."""
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, env={**os.environ, **environment})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begin
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        output.seek(0)
+        said = output.read()
+    return Cost(
+        wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024, said=said
+    )
+
+
+def median(costs: list[Cost]) -> Cost:
+    """The run in the middle, by wall time."""
+    return sorted(costs, key=lambda cost: cost.wall)[len(costs) // 2]
+
+
+class Bench:
+    """Runs stacgen and its peers on one material."""
+
+    def __init__(self, material: Material, folder: Path, rounds: int) -> None:
+        self.material = material
+        self.folder = folder
+        self.rounds = rounds
+        self._pickle = folder / f"{material.band.name}.pickle"
+        self._pickle.write_bytes(pickle.dumps(material))
+
+    def build(self, base: str, workers: int) -> Cost:
+        """Build the material anew."""
+        output = self.folder / "out"
+        shutil.rmtree(output, ignore_errors=True)
+        name = self.material.band.name
+        command = [sys.executable, "-m", "stacgen", "build", "29PKR", name, "--year", "2025", "-q"]
+        command += ["-o", str(output), "--api", base, "--workers", str(workers)]
+        return run(command)
+
+    def peer(self, what: str, output: Path) -> Cost:
+        """Run a peer on the material."""
+        output.mkdir(exist_ok=True)
+        return run([sys.executable, str(HERE / "peers.py"), what, str(self._pickle), str(output)])
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """What is measured, the result, and what it comes from."""
+        frames, metres = self.material.frames, self.material.band.resolution
+        label = f"{metres} m, {frames} frames"
+        one: list[Cost] = []
+        two: list[Cost] = []
+        peer: list[Cost] = []
+        with served(self.material) as base:
+            for _ in range(self.rounds):
+                one.append(self.build(base, 1))
+                two.append(self.build(base, 2))
+                peer.append(self.peer("notebook", self.folder / "peer"))
+                shutil.rmtree(self.folder / "peer")
+        slow, fast, other = median(one), median(two), median(peer)
+        yield (
+            f"notebook's loop + rio cogeo create / build with 2 workers, {label}",
+            f"{other.wall / fast.wall:.1f} x",
+            f"{other.wall:.1f} s / {fast.wall:.1f} s",
+        )
+        yield (
+            f"the same, build with 1 worker, {label}",
+            f"{other.wall / slow.wall:.1f} x",
+            f"{other.wall:.1f} s / {slow.wall:.1f} s",
+        )
+        floor = self.peer("decode", self.folder / "none").cpu
+        floor += float(self.peer("compress", self.folder / "out").said)
+        yield (
+            f"CPU of a build / floor, {label}",
+            f"{slow.cpu / floor:.2f}",
+            f"{slow.cpu:.1f} s / {floor:.1f} s",
+        )
+        yield (
+            f"wall, 2 workers / 1, {label}",
+            f"{fast.wall / slow.wall:.2f}",
+            f"{fast.wall:.1f} s / {slow.wall:.1f} s",
+        )
+        peaks = f"{slow.peak / 1e9:.2f} GB; {fast.peak / 1e9:.2f} GB"
+        yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
+
+
+def start_up() -> Iterator[tuple[str, str, str]]:
+    """How long a user waits for nothing."""
+    for name, command in (
+        ("stacgen --help", [sys.executable, "-m", "stacgen", "--help"]),
+        ("import stacgen", [sys.executable, "-c", "import stacgen"]),
+    ):
+        wall = statistics.median(run(command).wall for _ in range(5))
+        yield name, f"{wall:.2f} s", "median of 5"
+
+
+def finished_year(folder: Path, frames: int) -> Iterator[tuple[str, str, str]]:
+    """A second run where nothing is to be done."""
+    pictures = [np.full((1830, 1830), 200 + number, np.uint16) for number in range(frames)]
+    with dunia.Server().running() as server:
+        start = datetime(2025, 1, 1, tzinfo=UTC)
+        metadata = dunia.images(frames, start=start)
+        for number, image in enumerate(metadata):
+            day = datetime.fromtimestamp(start.timestamp() + 200_000 * number, UTC)
+            image["sensing_time"] = day.strftime("%Y-%m-%dT%H:%M:%S")
+        dunia.publish(server, pictures, metadata=metadata)
+        command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2025"]
+        command += ["-q", "-o", str(folder / "year"), "--api", server.base]
+        run(command)
+        wall = statistics.median(run(command).wall for _ in range(3))
+    yield f"run again on a finished year of {frames} frames", f"{wall:.2f} s", "median of 3"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="few frames, one round")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [*start_up(), *grow_catalog(folder, 2_000 if options.small else 100_000)]
+        rows += finished_year(folder, 8 if options.small else 146)
+        plan = [("B09", 4)] if options.small else [("B09", 24), ("B04", 8)]
+        for band, frames in plan:
+            rounds = 1 if options.small or band == "B04" else options.rounds
+            rows += Bench(make(band, frames, folder), folder, rounds).rows()
+    show(rows)
+
+
+def show(rows: list[tuple[str, str, str]]) -> None:
+    """Markdown, so that it can be pasted."""
+    ffmpeg = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True)
+    versions = (
+        f"stacgen {stacgen.__version__}, Python {platform.python_version()}, PyAV {av.__version__}"
+        f" (FFmpeg {av.ffmpeg_version_info}), rasterio {rasterio.__version__} (GDAL"
+        f" {rasterio.__gdal_version__}), numpy {np.__version__},"
+        f" {' '.join(ffmpeg.stdout.split()[:3])}; {os.cpu_count()} cores, {platform.machine()}"
+    )
+    lines = ["| what | result | from |", "|---|---|---|"]
+    lines += [f"| {what} | **{result}** | {source} |" for what, result, source in rows]
+    print("\n".join([*lines, "", versions]))  # noqa: T201 - the point
+
+
+if __name__ == "__main__":
+    main()
