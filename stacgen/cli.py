@@ -203,8 +203,8 @@ def build(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Build the frames of a tile and band, and file them into a STAC catalog."""
     from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-    from stacgen.cog import CogProfile  # noqa: PLC0415 - same
     from stacgen.models import Reflectance  # noqa: PLC0415 - same
+    from stacgen.profile import CogProfile  # noqa: PLC0415 - same
 
     with (
         _interruptible(),

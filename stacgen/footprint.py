@@ -1,7 +1,5 @@
 """The ground that a frame shows, as longitude and latitude. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from stacgen import gdal
-from stacgen.models import Coverage, Grid
+from stacgen.models import Coverage, Footprint, Grid
 
 _TOLERANCE = 0.005
 """Degrees by which simplifying may move the outline; STAC readers expect no finer footprint."""
@@ -23,17 +21,6 @@ _ANTIMERIDIAN = 180
 
 _DECIMALS = 6
 """Of a degree: a tenth of a metre."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
-    """Where the valid pixels are."""
-
-    geometry: Mapping[str, Any]
-    """GeoJSON Polygon, counter-clockwise; MultiPolygon where it crosses the antimeridian."""
-
-    bbox: tuple[float, float, float, float]
-    """(west, south, east, north); west is above east where it crosses the antimeridian."""
 
 
 def outline(coverage: Coverage, grid: Grid) -> Footprint | None:
@@ -83,8 +70,7 @@ def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
     longitudes, latitudes = _to_geographic(epsg).transform(x, y)
     if max(longitudes) - min(longitudes) > _ANTIMERIDIAN:  # they jump, so it lies across
         longitudes = [value % 360 for value in longitudes]
-    degrees = shapely.Polygon(zip(longitudes, latitudes, strict=True)).simplify(_TOLERANCE)
-    degrees = shapely.set_precision(degrees, 10**-_DECIMALS)
+    degrees = _simplified(shapely.Polygon(zip(longitudes, latitudes, strict=True)))
     fixed = antimeridian.fix_polygon(shapely.geometry.polygon.orient(degrees))
     geometry = shapely.geometry.mapping(fixed)
     return Footprint(
@@ -94,6 +80,18 @@ def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
         },
         bbox=_bounds(degrees),
     )
+
+
+def _simplified(shell: shapely.Polygon) -> shapely.Polygon:
+    """A shell with fewer corners, rounded.
+
+    Of a small and ragged one simplifying may leave nothing, or pieces; it then keeps its corners.
+    Rounding may pinch a hole off, which is dropped.
+    """
+    simple = shapely.set_precision(shell.simplify(_TOLERANCE), 10**-_DECIMALS)
+    if simple.is_empty or simple.geom_type != "Polygon":
+        simple = shapely.set_precision(shell, 10**-_DECIMALS)
+    return shapely.Polygon(simple.exterior)
 
 
 def _bounds(degrees: shapely.Polygon) -> tuple[float, float, float, float]:

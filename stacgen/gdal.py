@@ -22,6 +22,7 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError
+from stacgen.profile import Overviews
 
 GDAL_VERSION: str = rasterio.__gdal_version__
 """Version of the GDAL inside the rasterio wheel, `3.10.3`."""
@@ -49,17 +50,6 @@ class BandFacts:
     nodata: int
     tags: Mapping[str, str]
     """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overviews:
-    """The pyramid that goes into a file."""
-
-    factors: tuple[int, ...]
-    """Decimation of each level, `(2, 4, 8)`."""
-
-    resampling: str
-    """GDAL's name of the method, `average`."""
 
 
 @contextmanager

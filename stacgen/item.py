@@ -8,9 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from stacgen import layout, stac
 from stacgen.bands import Band
-from stacgen.footprint import Footprint
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
+    Footprint,
     Frame,
     Grid,
     Reflectance,
@@ -29,9 +29,6 @@ class Source:
 
     is_sample: bool = False
     """Whether the pixels are the package's own synthetic landscape."""
-
-    software: Mapping[str, str]
-    """Name and version of what made the file, `{"stacgen": "0.1.0"}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +63,7 @@ def build(
     *,
     item_id: str,
     source: Source,
+    software: Mapping[str, str],
     now: datetime,
 ) -> stac.Document:
     """The Item of a frame; a value that is not known is left out.
@@ -76,7 +74,8 @@ def build(
         grid: Where its pixels lie.
         pixels: What its pixels say.
         item_id: Unique in its Collection.
-        source: Made by whom, of what.
+        source: What it was made of.
+        software: Name and version of what made it, `{"stacgen": "0.1.0"}`.
         now: The time of creation, in UTC.
     """
     place = CollectionPlace(tile=stream.tile, band=stream.band)
@@ -93,7 +92,7 @@ def build(
             "updated": timestamp(now),
             **_properties(stream, frame, grid),
             "processing:lineage": lineage(stream, pixels, source),
-            "processing:software": dict(source.software),
+            "processing:software": dict(software),
         },
         assets={
             stream.band.name: _data(stream.band, grid, pixels, item_place),

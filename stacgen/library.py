@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacgen import __version__, bands, decode, gdal, pipeline, sample, selection, tiles
+from stacgen import bands, pipeline, sample, selection, tiles
 from stacgen.api import DUNIA, TCI_PATH, Endpoint
 from stacgen.bands import FIRST_YEAR
-from stacgen.cog import CogProfile
 from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.item import Source
 from stacgen.models import Frame, Grid, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
-from stacgen.pipeline.segment import Recipe
+from stacgen.pipeline.work import Recipe
 from stacgen.ports import Fetch
+from stacgen.profile import CogProfile
 from stacgen.store import open_store
 
 OUTPUT = "catalogs"
@@ -333,17 +333,12 @@ def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:
 
 
 def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
-    """How frames become files, with the versions of what makes them."""
-    software = {
-        "stacgen": __version__,
-        "ffmpeg": decode.FFMPEG_VERSION,
-        "gdal": gdal.GDAL_VERSION,
-    }
+    """How frames become files, as the pipeline has it."""
     return Recipe(
         profile=pixels.profile,
         clean_nodata=pixels.clean_nodata,
         reflectance=pixels.reflectance,
-        source=Source(is_sample=upstream.sample, software=software),
+        source=Source(is_sample=upstream.sample),
     )
 
 

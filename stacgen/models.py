@@ -4,11 +4,12 @@ They go one way: `Stream` and its `Frame`s, `Segment`, `Codes`, `Raster`, `Cog`;
 which is a document and lives in `stacgen.item`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,6 +224,17 @@ class Coverage:
 
     step: int
     """Pixels of the frame a cell, along either axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Where the valid pixels are."""
+
+    geometry: Mapping[str, Any]
+    """GeoJSON Polygon, counter-clockwise; MultiPolygon where it crosses the antimeridian."""
+
+    bbox: tuple[float, float, float, float]
+    """(west, south, east, north); west is above east where it crosses the antimeridian."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

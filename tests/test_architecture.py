@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "bands tiles",
+    "bands tiles profile",
     "models",
     "outcomes ports layout",
     "gdal stac nodata",

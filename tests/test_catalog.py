@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from stacgen import bands, catalog, item, layout, stac, tiles
 from stacgen.catalog import Holdings
 from stacgen.errors import ForeignCatalogError, OutputError
-from stacgen.footprint import Footprint
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
+    Footprint,
     Frame,
     Grid,
     Reflectance,
@@ -120,10 +120,17 @@ def make_item(
         thumbnail=StoredFile(size=5, sha256="cd" * 32),
         thumbnail_shape=(458, 458),
     )
-    source = item.Source(is_sample=is_sample, software={"stacgen": "0.1.0"})
+    source = item.Source(is_sample=is_sample)
     item_id = item_ids(stream)[number]
     return item.build(
-        stream, stream.frames[0], GRID, pixels, item_id=item_id, source=source, now=now
+        stream,
+        stream.frames[0],
+        GRID,
+        pixels,
+        item_id=item_id,
+        source=source,
+        software={"stacgen": "0.1.0"},
+        now=now,
     )
 
 

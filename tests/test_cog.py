@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rio_cogeo.cogeo import cog_validate
 
-from stacgen import bands, cog, gdal, rescale
-from stacgen.cog import CogProfile
+from stacgen import bands, cog, gdal, profile, rescale
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import Codes, Cog, Frame, Grid, Raster, Reflectance
+from stacgen.profile import CogProfile
 
 SIZE = 1100
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=SIZE)
 LABELS = cog.Labels(band=bands.find("B09"), reflectance=Reflectance(offset=-0.1))
-COMPRESSIONS = get_args(cog.Compression)
+COMPRESSIONS = get_args(profile.Compression)
 
 
 def raster(size: int = SIZE, *, seed: int = 0) -> Raster:
@@ -101,7 +101,7 @@ def largest_file(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("compress", COMPRESSIONS)
 @pytest.mark.parametrize("blocksize", [256, 512])
 def test_pixels_come_back_from_a_valid_cog(
-    source: Raster, tmp_path: Path, compress: cog.Compression, blocksize: int
+    source: Raster, tmp_path: Path, compress: profile.Compression, blocksize: int
 ) -> None:
     path = tmp_path / "a.tif"
     made = write(source, path, CogProfile(compress=compress, blocksize=blocksize))
@@ -126,7 +126,7 @@ def test_there_are_six_compressions() -> None:
     ("compress", "low", "high"), [("deflate", 1, 9), ("zstd", 1, 12), ("lerc_zstd", 1, 12)]
 )
 def test_a_higher_level_makes_a_smaller_file_of_the_same_pixels(
-    source: Raster, tmp_path: Path, compress: cog.Compression, low: int, high: int
+    source: Raster, tmp_path: Path, compress: profile.Compression, low: int, high: int
 ) -> None:
     sizes = []
     for level in (low, high):
@@ -155,9 +155,9 @@ def test_overviews_go_down_to_512_pixels(tmp_path: Path, size: int, factors: lis
     ]
 
 
-@pytest.mark.parametrize("method", get_args(cog.Resampling))
+@pytest.mark.parametrize("method", get_args(profile.Resampling))
 def test_an_overview_is_that_which_gdal_builds_over_a_plain_file(
-    source: Raster, tmp_path: Path, method: cog.Resampling
+    source: Raster, tmp_path: Path, method: profile.Resampling
 ) -> None:
     made = write(source, tmp_path / "a.tif", CogProfile(overview_resampling=method))
     with rasterio.open(plain(tmp_path / "plain.tif", source.pixels), "r+") as dataset:
@@ -271,7 +271,7 @@ def test_a_profile_that_gdal_would_not_follow_is_refused(wrong: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("compress", ["zstd", "lerc_zstd"])
-def test_zstd_goes_up_to_level_22(compress: cog.Compression) -> None:
+def test_zstd_goes_up_to_level_22(compress: profile.Compression) -> None:
     assert CogProfile(compress=compress, level=22).options()["LEVEL"] == "22"
 
 

@@ -77,6 +77,8 @@ def fragmented(codec: str, pixel_format: str, frames: Sequence[dunia.Codes]) -> 
     file = io.BytesIO()
     flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
     with av.open(file, "w", format="mp4", options=flags) as out:
+        if codec == "ffv1" and codec not in out.supported_codecs:
+            pytest.skip("FFmpeg writes FFV1 to MP4 from version 8 on")
         stream: Any = out.add_stream(codec, rate=dunia.RATE)
         stream.height, stream.width = frames[0].shape
         stream.pix_fmt = pixel_format
@@ -186,8 +188,6 @@ def test_codes_are_those_of_the_notebook() -> None:
     [("libx265", 8), ("libx265", 10), ("libx265", 12), ("ffv1", 14), ("ffv1", 16)],
 )
 def test_fragmented_mp4_decodes_behind_its_initialization(codec: str, bits: int) -> None:
-    if codec == "ffv1" and "ffv1" not in av.ContainerFormat("mp4", "w").supported_codecs:
-        pytest.skip("FFmpeg puts FFV1 into MP4 from version 8 on")
     kind = "gray" if bits == 8 else f"gray{bits}le"
     initialization, media = fragmented(codec, kind, pictures(bits=bits))
     frames = decoded(media, initialization=initialization, timeline=BEGINS_AT_ZERO)
@@ -412,8 +412,10 @@ def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complain
 
 
 def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    damaged = with_flipped_bits(dunia.encode(pictures(), params=HASHED), 1)
+    capfd.readouterr()
     with pytest.raises(SegmentError):
-        decoded(with_flipped_bits(dunia.encode(pictures(), params=HASHED), 1))
+        decoded(damaged)
     assert capfd.readouterr() == ("", "")
 
 

@@ -19,8 +19,7 @@ from pyproj import Transformer
 from conftest import Reference
 from dunia import ORIGIN
 from stacgen import decode, footprint, rescale
-from stacgen.footprint import Footprint
-from stacgen.models import Codes, Coverage, Frame, Grid, Timeline
+from stacgen.models import Codes, Coverage, Footprint, Frame, Grid, Timeline
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from stacgen.models import Grid, Resource
 from stacgen.outcomes import Received, Watch
 from stacgen.pipeline.plan import Task
-from stacgen.pipeline.segment import Context, Result, process
+from stacgen.pipeline.work import Context, Result
 from stacgen.ports import Answer, Fetch
 
 _AHEAD = 2
@@ -42,6 +42,10 @@ class Threads:
     """
 
     def __init__(self, workers: int, fetch: Fetch, watch: Watch) -> None:
+        # FFmpeg, GDAL and PROJ are loaded only where there is something to do for them.
+        from stacgen.pipeline.segment import process  # noqa: PLC0415
+
+        self._process = process
         self._fetch = _told(fetch, watch)
         self._workers = workers
         self._fetchers = ThreadPoolExecutor(_AHEAD, "stacgen-fetch")
@@ -56,7 +60,7 @@ class Threads:
         """See `Crew`."""
         media = task.segment.media
         ahead = _Ahead(media, self._fetchers.submit(self._fetch, media), self._fetch)
-        return self._decoders.submit(process, task, context, fetch=ahead)
+        return self._decoders.submit(self._process, task, context, fetch=ahead)
 
     def stop(self) -> None:
         """See `Crew`."""

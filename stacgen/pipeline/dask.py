@@ -11,7 +11,8 @@ from distributed import Client, KilledWorker, LocalCluster
 
 from stacgen.outcomes import Failed
 from stacgen.pipeline.plan import Task
-from stacgen.pipeline.segment import Context, Result, process
+from stacgen.pipeline.segment import process
+from stacgen.pipeline.work import Context, Result
 from stacgen.ports import Fetch
 
 LOCAL = "local"

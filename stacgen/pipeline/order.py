@@ -7,7 +7,7 @@ from stacgen.api import Endpoint
 from stacgen.bands import FIRST_YEAR, Band
 from stacgen.errors import UsageError
 from stacgen.models import Selection
-from stacgen.pipeline.segment import Recipe
+from stacgen.pipeline.work import Recipe
 from stacgen.tiles import TileId
 
 

@@ -27,7 +27,7 @@ from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Task
-from stacgen.pipeline.segment import Context, Done, Result
+from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
 
 _DEFAULT = Reflectance()

@@ -4,77 +4,49 @@ This is the unit of work. It needs nothing but its arguments, so it runs as well
 another process or on another machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from threading import Event
 
-from stacgen import cog, decode, footprint, item, rescale, stac, thumbnail
+from stacgen import (
+    __version__,
+    cog,
+    decode,
+    footprint,
+    gdal,
+    item,
+    rescale,
+    stac,
+    thumbnail,
+)
 from stacgen.errors import SegmentError, TransferError
-from stacgen.footprint import Footprint
-from stacgen.item import Source
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
     Codes,
     Cog,
-    Grid,
+    Footprint,
     Raster,
     Reflectance,
     Segment,
     Statistics,
     StoredFile,
-    Stream,
 )
 from stacgen.outcomes import Built, Failed, FrameRef
 from stacgen.pipeline.plan import Task, read_item
-from stacgen.ports import Fetch, Store
+from stacgen.pipeline.work import Context, Done, Recipe, Result
+from stacgen.ports import Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How pixels become files, the same for every frame of a build."""
-
-    profile: cog.CogProfile = cog.CogProfile()  # noqa: RUF009 - frozen
-    clean_nodata: int | None = None
-    """Codes up to this that touch nodata become nodata; None leaves them."""
-
-    reflectance: Reflectance | None = None
-    """None for ESA's scale and offset of the frame's baseline."""
-
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What all segments of a stream have in common."""
-
-    stream: Stream
-    grid: Grid
-    recipe: Recipe
-    store: Store
-    now: Callable[[], datetime]
-    """The clock, in UTC."""
-
-    stopped: Event | None = None
-    """Set when the build is given up; a segment then stops before its next frame."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """A frame that was published, with its Item."""
-
-    built: Built
-    document: stac.Document
-    replaced: bool
-    """Whether an Item of that id stood there before."""
-
-
-Result = Done | Failed
+SOFTWARE = {
+    "stacgen": __version__,
+    "ffmpeg": decode.FFMPEG_VERSION,
+    "gdal": gdal.GDAL_VERSION,
+}
+"""What makes the files, for `processing:software`."""
 
 
 def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
@@ -201,6 +173,7 @@ def _published(staged: _Staged, context: Context) -> Done:
         ),
         item_id=ref.item_id,
         source=context.recipe.source,
+        software=SOFTWARE,
         now=context.now(),
     )
     document = item.succeeding(document, previous)

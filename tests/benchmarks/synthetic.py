@@ -10,9 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from stacgen import bands, item, stac, tiles
-from stacgen.footprint import Footprint
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
+    Footprint,
     Frame,
     Grid,
     Reflectance,
@@ -27,7 +27,8 @@ from stacgen.store.folder import Folder
 
 YEARLY = 146
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = item.Source(software={"stacgen": "0.1.0"})
+SOURCE = item.Source()
+SOFTWARE = {"stacgen": "0.1.0"}
 PIXELS = item.Pixels(
     statistics=Statistics(
         minimum=1001, maximum=9999, mean=2749.5, stddev=721.6, count=3257400, valid_percent=97.26
@@ -108,7 +109,16 @@ def publish(each: Stream, store: Folder, numbers: range) -> None:
     ids = item_ids(each)
     place = CollectionPlace(tile=each.tile, band=each.band)
     documents = [
-        item.build(each, each.frames[n], ground, PIXELS, item_id=ids[n], source=SOURCE, now=NOW)
+        item.build(
+            each,
+            each.frames[n],
+            ground,
+            PIXELS,
+            item_id=ids[n],
+            source=SOURCE,
+            software=SOFTWARE,
+            now=NOW,
+        )
         for n in numbers
     ]
     store.write_all(

@@ -1,0 +1,55 @@
+"""What a segment is done with, and what comes of it: nouns only, and light."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+from stacgen import stac
+from stacgen.item import Source
+from stacgen.models import Grid, Reflectance, Stream
+from stacgen.outcomes import Built, Failed
+from stacgen.ports import Store
+from stacgen.profile import CogProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How pixels become files, the same for every frame of a build."""
+
+    profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
+    clean_nodata: int | None = None
+    """Codes up to this that touch nodata become nodata; None leaves them."""
+
+    reflectance: Reflectance | None = None
+    """None for ESA's scale and offset of the frame's baseline."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all segments of a stream have in common."""
+
+    stream: Stream
+    grid: Grid
+    recipe: Recipe
+    store: Store
+    now: Callable[[], datetime]
+    """The clock, in UTC."""
+
+    stopped: Event | None = None
+    """Set when the build is given up; a segment then stops before its next frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A frame that was published, with its Item."""
+
+    built: Built
+    document: stac.Document
+    replaced: bool
+    """Whether an Item of that id stood there before."""
+
+
+Result = Done | Failed
