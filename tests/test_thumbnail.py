@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from stacgen import thumbnail
+from stacgen.models import Coverage
 
 # A PNG lies nowhere on the ground, of which rasterio warns whoever reads one.
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
@@ -110,3 +111,13 @@ def test_the_same_preview_makes_the_same_bytes_and_stays_as_it_was() -> None:
     preview = ramp()
     assert thumbnail.encode(preview) == thumbnail.encode(preview)
     np.testing.assert_array_equal(preview, ramp())
+
+
+def test_leaks_of_video_coding_are_transparent_too() -> None:
+    """The preview is half as fine as the coverage here; leaked cells come out as nodata."""
+    preview = np.full((6, 6), 500, np.uint16)
+    valid = np.ones((12, 12), np.bool_)
+    valid[:, 6:] = False
+    kept = thumbnail.seen(preview, Coverage(valid=valid, step=1))
+    assert (kept[:, :3] == 500).all()
+    assert not kept[:, 3:].any()

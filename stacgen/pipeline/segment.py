@@ -140,7 +140,7 @@ def _facts(
         saturated=raster.saturated,
         cleaned=raster.cleaned,
         cog=written,
-        thumbnail=thumbnail.encode(written.preview),
+        thumbnail=thumbnail.encode(thumbnail.seen(written.preview, raster.coverage)),
     )
 
 

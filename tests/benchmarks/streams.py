@@ -1,5 +1,8 @@
 """Streams to measure on, made on the spot from the package's own sample and kept in memory."""
 
+import json
+import pickle
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,9 +74,7 @@ def make(band: str, frames: int, folder: Path) -> Material:
 @contextmanager
 def served(material: Material) -> Iterator[str]:
     """The material behind a DUNIA of its own, so that nothing but serving is done meanwhile."""
-    import json  # noqa: PLC0415 - only here
-
-    import dunia  # noqa: PLC0415 - beside the tests, on whose path it is
+    import dunia  # noqa: PLC0415 - beside the tests, on whose path it is then
 
     name = material.band.name
     images = json.loads(material.metadata)["images"][: material.frames]
@@ -90,3 +91,16 @@ def served(material: Material) -> Iterator[str]:
         server.content[f"/api/streaming/s2-tiles/utm-bounds/{TILE}"] = material.bounds
         server.content[f"/api/streaming/metadata/{TILE}/{YEAR}"] = material.tci
         yield server.base
+
+
+if __name__ == "__main__":
+    name, number, target = sys.argv[1:]
+    made = make(name, int(number), Path(target).parent)
+    # Under the name by which others will know it.
+    import streams
+
+    Path(target).write_bytes(
+        pickle.dumps(
+            streams.Material(**{field: getattr(made, field) for field in Material.__slots__})
+        )
+    )
