@@ -66,11 +66,13 @@ class Resampling(StrEnum):
     RMS = "rms"
 
 
-Tiles = Annotated[str | None, typer.Argument(help="MGRS tile, 29PKR; or several, with commas.")]
+Tiles = Annotated[
+    str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR; or several, with commas.")
+]
 BandNames = Annotated[
     str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A; or several, with commas.")
 ]
-Tile = Annotated[str, typer.Argument(help="MGRS tile, 29PKR.", show_default=False)]
+Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
 BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
 Years = Annotated[list[int] | None, typer.Option("--year", help="A calendar year; repeatable.")]
 Interval = Annotated[
@@ -151,13 +153,17 @@ def build(  # noqa: PLR0913 - one parameter an option
     api: Api = _API,
     tci_path: TciPath = _TCI_PATH,
     sample: Sample = False,
-    compress: Annotated[Compress, typer.Option(rich_help_panel="Pixels")] = Compress.DEFLATE,
+    compress: Annotated[
+        Compress, typer.Option(help="Of the COG; all are lossless.", rich_help_panel="Pixels")
+    ] = Compress.DEFLATE,
     level: Annotated[
-        int | None, typer.Option(help="Of the compression.", rich_help_panel="Pixels")
+        int | None, typer.Option(help="Compression level; 1 for deflate.", rich_help_panel="Pixels")
     ] = None,
-    blocksize: Annotated[int, typer.Option(rich_help_panel="Pixels")] = 512,
+    blocksize: Annotated[
+        int, typer.Option(help="Pixels a side of a tile of the file.", rich_help_panel="Pixels")
+    ] = 512,
     overview_resampling: Annotated[
-        Resampling, typer.Option(rich_help_panel="Pixels")
+        Resampling, typer.Option(help="How overviews are made.", rich_help_panel="Pixels")
     ] = Resampling.AVERAGE,
     clean_nodata: Annotated[
         int | None,
@@ -291,7 +297,7 @@ def index(
     found, items = library.index(
         root, store_options=_settings(store_option or []), base_url=base_url
     )
-    screen.say(f"Indexed {items} Items in {found} Collections: {root}")
+    screen.say(f"Indexed {items} Items, Collections: {found}, in {root}")
 
 
 @app.command(epilog="Then: [bold]stacgen build 29PKR B09 --year 2025 --api URL[/bold]")

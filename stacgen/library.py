@@ -273,7 +273,10 @@ def request(
 ) -> Request:
     """One tile and band; see `requests`."""
     return Request(
-        tile=tiles.parse(tile.strip()), band=bands.find(band), years=_years(years, wanted)
+        tile=tiles.parse(tile.strip()),
+        band=bands.find(band),
+        years=_years(years, wanted),
+        is_open=not years,
     )
 
 

@@ -162,6 +162,9 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
     if dry_run:
         for planned in report.planned:
             size = "size not known" if planned.size is None else _megabytes(planned.size)
+            if not planned.frames:
+                say(f"{planned.stream}: nothing to build; {counts}.")
+                continue
             say(
                 f"{planned.stream}: would build {_frames(len(planned.frames))} from"
                 f" {planned.segments} segments ({size}); {counts}."

@@ -58,6 +58,7 @@ class Server:
 
         class _Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # headers and body are written apart
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -127,7 +128,7 @@ class Server:
     @contextmanager
     def running(self) -> Iterator["Server"]:
         """Serve until the context ends."""
-        thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        thread = threading.Thread(target=self._http.serve_forever, args=(0.005,), daemon=True)
         thread.start()
         try:
             yield self

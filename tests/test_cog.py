@@ -180,6 +180,23 @@ def test_an_averaged_overview_leaves_nodata_out_at_every_level(
     assert ((overview == 0) == (counts == 0)).all()
 
 
+@pytest.mark.parametrize("method", get_args(profile.Resampling))
+def test_overviews_of_a_frame_without_nodata_are_no_different(
+    source: Raster, tmp_path: Path, method: profile.Resampling
+) -> None:
+    """They are made on a faster way, and must be those that GDAL makes with nodata in mind."""
+    filled = np.where(source.pixels == 0, 4000, source.pixels)
+    assert source.statistics is not None
+    statistics = replace(source.statistics, count=filled.size)
+    whole = replace(source, pixels=filled, statistics=statistics)
+    made = write(whole, tmp_path / "a.tif", CogProfile(overview_resampling=method))
+    with rasterio.open(plain(tmp_path / "plain.tif", filled), "r+") as dataset:
+        dataset.build_overviews([2], Resampling[method])
+    np.testing.assert_array_equal(levels(made.path)[0], levels(tmp_path / "plain.tif")[0])
+    with rasterio.open(made.path) as dataset:
+        assert dataset.nodata == 0
+
+
 def test_the_preview_is_the_smallest_overview(written: Cog) -> None:
     np.testing.assert_array_equal(written.preview, levels(written.path)[-1])
 

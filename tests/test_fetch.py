@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+import pickle
 import socket
 import struct
 import threading
@@ -167,6 +168,19 @@ def test_one_connection_serves_many_requests_of_a_thread(server: dunia.Server, h
     thread.start()
     thread.join()
     assert len(connections) == 2
+
+
+def test_it_goes_to_another_process_without_its_connections(server: dunia.Server) -> None:
+    server.content["/x"] = BODY
+    http = Http(patience=Patience(tries=3), headers={"X-Key": "k"}, largest=len(BODY))
+    http(_at(server))
+    twin = pickle.loads(pickle.dumps(http))  # noqa: S301 - our own
+    assert (twin.patience, twin.headers, twin.largest) == (
+        Patience(tries=3),
+        http.headers,
+        len(BODY),
+    )
+    assert twin(_at(server)).body == BODY
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

@@ -351,6 +351,19 @@ def test_no_mask_makes_a_shape_that_is_none(mask: Mask, grid: Grid, cells: int) 
         assert_well_formed(found)
 
 
+@pytest.mark.parametrize(
+    ("resolution", "side", "seed"),
+    [(10, 15, 41), (10, 25, 1041), (60, 15, 88), (60, 15, 1428), (120, 8, 993), (120, 25, 158)],
+)
+def test_a_ragged_shape_is_one_polygon_however_small(resolution: int, side: int, seed: int) -> None:
+    """Found by trial: simplified or rounded, these fall to nothing, to pieces or get a hole."""
+    valid = np.random.default_rng(seed).random((side, side)) < 0.55
+    grid = Grid(epsg=32629, left=199980, top=1600020, resolution=resolution, size=3 * side)
+    found = shown(valid.repeat(3, axis=0).repeat(3, axis=1), grid)
+    assert found.geometry["type"] == "Polygon"
+    assert_well_formed(found)
+
+
 def test_the_area_is_the_share_that_the_sensor_saw(reference: Reference) -> None:
     for codes, described, nodata, grid in frames(reference):
         raster = rescale.to_digital_numbers(codes, described, grid)

@@ -20,6 +20,7 @@ from stacgen.library import Labour, Upstream, build_all, read_plan, requests
 from stacgen.models import Grid, Selection
 from stacgen.outcomes import Report
 from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.selection import parse_moment
 from test_build import HASTY, assert_links_resolve, linked_items, tree
 
 
@@ -69,7 +70,29 @@ def test_if_no_stream_has_a_wanted_frame_that_is_raised(upstream: Upstream, tmp_
             "29PKR",
             "B01,B09",
             years=[2025],
-            wanted=Selection(start=stacgen.selection.parse_moment("2025-12-01")),
+            wanted=Selection(start=parse_moment("2025-12-01")),
+            upstream=upstream,
+            output=tmp_path,
+        )
+
+
+def test_years_of_an_open_interval_without_a_stream_are_no_loss(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    report = stacgen.build(
+        "29PKR",
+        "B09",
+        wanted=Selection(start=parse_moment("2023-06-01")),
+        upstream=upstream,
+        output=tmp_path,
+    )
+    assert len(report.built) == 16
+    assert not report.lost
+    with pytest.raises(NotStreamedError):
+        stacgen.build(
+            "29PKR",
+            "B01",
+            wanted=Selection(end=parse_moment("2022-06-01")),
             upstream=upstream,
             output=tmp_path,
         )

@@ -244,5 +244,6 @@ def test_a_bucket_that_fails_is_an_output_error() -> None:
         "region": "x",
     }
     store = Bucket.at("s3://frames/x", nowhere, retries=0)
-    with pytest.raises(OutputError, match=r"failed at catalog\.json"):
+    with pytest.raises(OutputError, match=r"failed at catalog\.json") as caught:
         store.read("catalog.json")
+    assert "\n" not in str(caught.value)

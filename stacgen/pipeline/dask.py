@@ -4,6 +4,7 @@ Workers fetch, decode and publish COGs, thumbnails and Items to the store themse
 documents come back, and only the client commits catalogs.
 """
 
+import logging
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 
@@ -34,7 +35,10 @@ class Dask:
         self._cluster: LocalCluster | None = None
         if address == LOCAL:
             self._cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
             )
             self._client = Client(self._cluster)
         else:

@@ -20,6 +20,9 @@ class Request:
     years: tuple[int, ...]
     """In the order of time, each once."""
 
+    is_open: bool = False
+    """Whether the years follow from an interval, so that one without a stream is no loss."""
+
     def __str__(self) -> str:
         """Tile, band and years, as a user types them."""
         return f"{self.tile} {self.band.name} {', '.join(map(str, self.years))}"

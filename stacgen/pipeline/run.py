@@ -9,7 +9,7 @@ from threading import Event as Flag
 from zlib import crc32
 
 from stacgen import selection, stac
-from stacgen.errors import EmptySelectionError, UpstreamError, UsageError
+from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
@@ -241,17 +241,22 @@ def _chosen(
 ) -> Iterator[tuple[Stream, tuple[Frame, ...]]]:
     """The wanted frames, a stream a year; one without any is an error only if all are."""
     wanted, found = order.selection, False
-    empty: EmptySelectionError | None = None
+    empty: EmptySelectionError | NotStreamedError | None = None
     for year in request.years:
         if wanted.limit == 0:
             return
-        stream = planning.describe(
-            order.endpoint, request.tile, request.band, year, fetch=fetch, watch=watch
-        )
         try:
+            stream = planning.describe(
+                order.endpoint, request.tile, request.band, year, fetch=fetch, watch=watch
+            )
             chosen = selection.choose(stream, wanted)
         except EmptySelectionError as error:
             empty = error
+            continue
+        except NotStreamedError as error:
+            if not request.is_open:
+                raise
+            empty = empty or error
             continue
         if wanted.limit is not None:
             wanted = replace(wanted, limit=wanted.limit - len(chosen))
@@ -283,6 +288,10 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                 yield each if order.shard is None else _part(each, order.shard)
         except EmptySelectionError as error:
             errors.append(error)
+        except NotStreamedError as error:
+            errors.append(error)
+            if len(parts) > 1 and not part.is_open:
+                watch(Lost(stream=str(part), reason=str(error)))
         except (UpstreamError, UsageError) as error:
             errors.append(error)
             if len(parts) > 1:

@@ -28,5 +28,7 @@ def open_store(address: str | Path, options: Mapping[str, str] | None = None) ->
     from stacgen.store.bucket import SCHEMES, Bucket  # noqa: PLC0415 - obstore is needed by few
 
     if scheme not in SCHEMES:
-        raise UsageError(f"Output {text!r} is neither a folder nor a bucket ({SCHEMES}).")
+        raise UsageError(
+            f"Output {text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})."
+        )
     return Bucket.at(text, options or {})

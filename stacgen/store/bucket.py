@@ -57,7 +57,7 @@ class Bucket:
             )
             return cls(store, url, options)
         except (BaseError, ValueError, TypeError) as error:
-            raise UsageError(f"The store {url} cannot be opened: {error}") from error
+            raise UsageError(f"The store {url} cannot be opened: {_reason(error)}.") from error
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """Opened anew elsewhere, where the environment has credentials of its own."""
@@ -130,4 +130,9 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:
-        raise OutputError(f"The store failed at {key}: {error}") from error
+        raise OutputError(f"The store failed at {key}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line; obstore adds a dump of its own state, which helps nobody who reads this."""
+    return str(error).partition("\n")[0].strip(" .")
