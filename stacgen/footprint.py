@@ -100,7 +100,6 @@ def _bounds(degrees: shapely.Polygon) -> tuple[float, float, float, float]:
     `antimeridian.bbox` leaves out parts of a shape that crosses the antimeridian more than once.
     """
     west, south, east, north = degrees.bounds
-    west -= 360 * (west >= _ANTIMERIDIAN)
     east -= 360 * (east > _ANTIMERIDIAN)
     return tuple(round(value, _DECIMALS) for value in (west, south, east, north))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ twentieth of the machine, since tiles are written once and never read again."""
 _FAILURES = (RasterioError, CPLE_BaseError, SystemError, OSError)
 """What rasterio raises when it cannot write: GDAL's own errors as they are, which have no public
 name, and SystemError where GDAL gives no reason."""
+
+_ONE_AT_A_TIME = Lock()
+"""Within `shapes` rasterio turns a warning off and on again for the whole process; two threads that
+did so at once would let it slip through, or leave it off."""
 
 Transform = tuple[float, float, float, float, float, float]
 Polygon = Mapping[str, Any]
@@ -152,7 +157,8 @@ def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
 
 def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:
     """The polygons around what is True, pixels touching along edges, corners being apart."""
-    shapes = rasterio.features.shapes(
-        mask.view(np.uint8), mask=mask, connectivity=4, transform=Affine(*transform)
-    )
-    return [polygon for polygon, _ in shapes]
+    with _ONE_AT_A_TIME:
+        shapes = rasterio.features.shapes(
+            mask.view(np.uint8), mask=mask, connectivity=4, transform=Affine(*transform)
+        )
+        return [polygon for polygon, _ in shapes]

@@ -278,6 +278,7 @@ def test_the_same_raster_makes_the_same_bytes(source: Raster, written: Cog, tmp_
         {"compress": "lerc", "level": 1},
         {"blocksize": 0},
         {"blocksize": 48},
+        {"blocksize": 72},
         {"blocksize": 500},
         {"blocksize": -512},
     ],

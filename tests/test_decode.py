@@ -331,6 +331,14 @@ def test_what_is_no_initialization_is_refused() -> None:
         decoded(media, initialization=b"<!doctype html>", timeline=BEGINS_AT_ZERO)
 
 
+def test_an_initialization_of_a_version_to_come_is_refused() -> None:
+    initialization, media = fragmented("libx265", "gray12le", pictures())
+    later = initialization.replace(b"mdhd\0", b"mdhd\xff")
+    assert later != initialization
+    with pytest.raises(SegmentError, match="refused it: Version 255"):
+        decoded(media, initialization=later, timeline=BEGINS_AT_ZERO)
+
+
 def test_a_fragment_cut_short_is_refused() -> None:
     initialization, media = fragmented("libx265", "gray12le", pictures())
     for length in range(0, len(media) - 200, len(media) // 20):  # behind the frames is an index
@@ -409,6 +417,13 @@ def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complain
     assert [each.number for each in islice(decoding, 200)] == list(range(200))
     with pytest.raises(SegmentError, match=complaint):
         next(decoding)
+
+
+def test_a_complaint_made_on_opening_lets_no_frame_pass() -> None:
+    coded = packets(dunia.encode(pictures(), params=LOSSY))
+    media = segment(enumerate([*coded, b"\0\0\0\1\x7e\x01" + bytes(range(1, 20))]))
+    with pytest.raises(SegmentError, match="complained: missing picture in access unit"):
+        next(decode.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE))
 
 
 def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:

@@ -249,3 +249,12 @@ def test_coverage_keeps_small_codes_that_touch_no_nodata() -> None:
     valid = rescaled(codes).coverage.valid
     assert not valid[:, :10].any()
     assert valid[:, 10:].all()
+
+
+def test_coverage_looks_for_leaks_only_where_code_zero_is_nodata() -> None:
+    codes = np.zeros((240, 240), np.uint16)
+    codes[:, 60:120] = 1
+    codes[:, 120:] = 200
+    valid = rescaled(codes, -1.0, 150.0).coverage.valid
+    assert valid[:, :60].all()
+    assert not valid[:, 60:].any()

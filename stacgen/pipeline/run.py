@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event as Flag
 from zlib import crc32
@@ -126,7 +126,7 @@ def dry_run(order: Order, *, fetch: Fetch, store: Store, watch: Watch, measure: 
     return recorder.report(store.address)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Site:
     """A stream under construction: what is to be filed when its last segment is done."""
 
@@ -135,13 +135,11 @@ class _Site:
     documents: list[stac.Document]
     open_tasks: int
     replaced: bool = False
-    committed: bool = field(default=False, init=False)
 
     def commit(self, order: Order, store: Store) -> None:
-        """File what is there, once; a shard leaves that to `stacgen index`."""
-        if self.committed or order.shard is not None:
+        """File what is there; a shard leaves that to `stacgen index`."""
+        if order.shard is not None:
             return
-        self.committed = True
         stream = self.plan.stream
         target = filing.Filing(
             place=CollectionPlace(tile=stream.tile, band=stream.band),
@@ -158,9 +156,9 @@ def _work(
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
-        for site in sites:
-            if not site.open_tasks:
-                site.commit(order, store)
+        for site in [site for site in sites if not site.open_tasks]:
+            site.commit(order, store)
+            sites.remove(site)  # with its documents: a thousand streams are not kept in memory
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
