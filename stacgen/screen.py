@@ -17,7 +17,6 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -69,7 +68,7 @@ def watching(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[Watch]:
 
 
 class _Shown:
-    """A bar a stream, and lines above the bars."""
+    """One bar for all streams, and lines above it."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -88,18 +87,18 @@ class _Shown:
         )
         self._quiet = quiet
         self._verbose = verbose
-        self._tasks: dict[str, TaskID] = {}
+        self._task = self.bar.add_task("", total=0, size=0, visible=False)
+        self._streams = 0
+        self._frames = 0
         self._received = 0
 
     def show(self, event: Event) -> None:
         match event:
             case Planned():
-                total = len(event.frames)
-                self._tasks[event.stream] = self.bar.add_task(event.stream, total=total, size=0)
+                self._planned(event)
             case Received():
                 self._received += event.size
-                for task in self._tasks.values():
-                    self.bar.update(task, size=self._received)
+                self.bar.update(self._task, size=self._received)
             case Lost():
                 self._line(f"LOST    {event.stream}: {event.reason}", style="red")
             case Noted():
@@ -109,16 +108,23 @@ class _Shown:
             case _:
                 assert_never(event)
 
+    def _planned(self, event: Planned) -> None:
+        """The bar grows as streams are planned, which is when their turn comes."""
+        self._streams += 1
+        self._frames += len(event.frames)
+        name = event.stream if self._streams == 1 else f"{self._streams} streams"
+        self.bar.update(self._task, description=name, total=self._frames, visible=True)
+
     def _show_outcome(self, outcome: Outcome) -> None:
         ref = outcome.ref
         match outcome:
             case Built():
-                self.bar.advance(self._tasks[ref.stream])
+                self.bar.advance(self._task)
                 self._line(f"built   {ref}  {_megabytes(outcome.size)}", shown=self._verbose)
             case Skipped():
                 self._line(f"skipped {ref}", shown=self._verbose)
             case Failed():
-                self.bar.advance(self._tasks[ref.stream])
+                self.bar.advance(self._task)
                 self._line(f"FAILED  {ref}: {outcome.reason}", style="red")
             case _:
                 assert_never(outcome)
