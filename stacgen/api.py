@@ -48,7 +48,7 @@ class Endpoint:
         if _web_url(self.base) is None:
             raise UsageError(f"The API's address {self.base!r} is no http(s) URL.")
         try:
-            self.tci_path.format(tile="29PKR", year=2025)
+            self._fill("29PKR", 2025)
         except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise UsageError(
                 f"The TCI path {self.tci_path!r} may hold {{tile}} and {{year}}, nothing else."
@@ -64,7 +64,11 @@ class Endpoint:
 
     def tci_metadata(self, tile: TileId, year: int) -> str | None:
         """URL of cloud and nodata figures, or None where the template is empty."""
-        return self._url(self.tci_path.format(tile=tile, year=year)) if self.tci_path else None
+        return self._url(self._fill(tile, year)) if self.tci_path else None
+
+    def _fill(self, tile: str, year: int) -> str:
+        """The TCI path of a tile and year; `{tile_id}` is understood too, as ESA's notebook says."""
+        return self.tci_path.format(tile=tile, tile_id=tile, year=year)
 
     def _url(self, path: str) -> str:
         return self.base.rstrip("/") + "/" + path.lstrip("/")

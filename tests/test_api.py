@@ -510,6 +510,8 @@ def test_an_endpoint_may_be_elsewhere() -> None:
     assert endpoint.tile_bounds(TILE).startswith("http://127.0.0.1:8080/dunia/api/streaming/")
     assert endpoint.tci_metadata(TILE, 2025) == "http://127.0.0.1:8080/dunia/tci/2025/29PKR.json"
     assert Endpoint(tci_path="").tci_metadata(TILE, 2025) is None
+    by_id = Endpoint(base="http://127.0.0.1:8080", tci_path="/tci/{tile_id}")
+    assert by_id.tci_metadata(TILE, 2025) == f"http://127.0.0.1:8080/tci/{TILE}"
 
 
 @pytest.mark.parametrize(

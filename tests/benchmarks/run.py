@@ -29,6 +29,7 @@ import rasterio  # noqa: E402
 
 import dunia  # noqa: E402
 import stacgen  # noqa: E402
+from picture import draw  # noqa: E402
 from streams import Material, served  # noqa: E402
 
 
@@ -73,6 +74,8 @@ class Bench:
         self.material = material
         self.folder = folder
         self.rounds = rounds
+        self.times: dict[str, float] = {}
+        """Seconds a frame, after `rows`."""
         self._pickle = folder / f"{material.band.name}.pickle"
 
     def build(self, base: str, workers: int) -> Cost:
@@ -115,6 +118,12 @@ class Bench:
         )
         floor = self.peer("decode", self.folder / "none").cpu
         floor += float(self.peer("compress", self.folder / "out").said)
+        self.times = {
+            "notebook + rio cogeo": other.wall / frames,
+            "stacgen, 1 worker": slow.wall / frames,
+            "stacgen, 2 workers": fast.wall / frames,
+            "floor, 1 core": floor / frames,
+        }
         yield (
             f"CPU of a build / floor, {label}",
             f"{slow.cpu / floor:.2f}",
@@ -180,16 +189,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="few frames, one round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--picture", type=Path, help="where to draw the times, as SVG")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [*start_up(), *grown_catalog(2_000 if options.small else 100_000)]
         rows += finished_year(folder, 8 if options.small else 146)
         plan = [("B09", 4)] if options.small else [("B09", 24), ("B04", 8)]
+        times: dict[str, dict[str, float]] = {}
         for band, frames in plan:
             rounds = 1 if options.small or band == "B04" else options.rounds
-            rows += Bench(material(band, frames, folder), folder, rounds).rows()
+            bench = Bench(material(band, frames, folder), folder, rounds)
+            rows += bench.rows()
+            times[f"{bench.material.band.resolution} m"] = bench.times
     show(rows)
+    if options.picture is not None:
+        options.picture.write_text(draw(times))
 
 
 def show(rows: list[tuple[str, str, str]]) -> None:
