@@ -67,7 +67,7 @@ class Endpoint:
         return self._url(self._fill(tile, year)) if self.tci_path else None
 
     def _fill(self, tile: str, year: int) -> str:
-        """The TCI path of a tile and year; `{tile_id}` is understood too, as ESA's notebook says."""
+        """The TCI path of a tile and year; `{tile_id}`, the notebook's word, is understood, too."""
         return self.tci_path.format(tile=tile, tile_id=tile, year=year)
 
     def _url(self, path: str) -> str:

@@ -4,12 +4,16 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import islice, product
 from pathlib import Path
+from string import ascii_uppercase
 
 from stacgen import bands, item, stac, tiles
+from stacgen.errors import UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
     Footprint,
@@ -26,6 +30,9 @@ from stacgen.pipeline.commit import Filing, commit
 from stacgen.store.folder import Folder
 
 YEARLY = 146
+_A_TILE = 96
+"""Streams: twelve bands, eight years."""
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = item.Source()
 SOFTWARE = {"stacgen": "0.1.0"}
@@ -60,10 +67,15 @@ PIXELS = item.Pixels(
 
 def streams(count: int) -> Iterator[Stream]:
     """So many streams of one tile after another, twelve bands and years from 2019 on."""
-    for number in range(count):
-        column = "JKLMNPQR"[number // 96 % 8]
-        row = "RSTUVABCDE"[number // 768 % 10]
-        yield stream(tiles.parse(f"29P{column}{row}"), number)
+    each = (stream(tile, number) for tile in real_tiles() for number in range(_A_TILE))
+    yield from islice(each, count)
+
+
+def real_tiles() -> Iterator[tiles.TileId]:
+    """Tiles of the grid, zone by zone in latitude band P."""
+    for zone, column, row in product(range(1, 61), ascii_uppercase, ascii_uppercase):
+        with suppress(UsageError):
+            yield tiles.parse(f"{zone:02}P{column}{row}")
 
 
 def stream(tile: tiles.TileId, number: int) -> Stream:
