@@ -32,6 +32,10 @@ _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 
 """Pixel formats that hold one plane of codes, and their bits."""
 
 _STRICT = "crccheck+bitstream+buffer+explode"
+_LEAST_PROBED = 5_000_000
+"""FFmpeg's own limit, in bytes, of what it looks at before it begins. A few 10 m frames exceed it,
+and it then complains that it has not seen enough of them."""
+
 _UNDECODED: Any = [{"skip_frame": "all"}]  # PyAV takes a mapping a stream, and types a text
 _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
 
@@ -128,6 +132,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
         io.BytesIO(content),
         mode="r",
         format="mp4" if is_mp4 else "mpegts",
+        options={"probesize": str(len(content) + _LEAST_PROBED)},
         stream_options=_UNDECODED,
     ) as container:
         logs[:] = [log for log in logs if not log[2].startswith(_NOT_PROBED)]

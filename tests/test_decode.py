@@ -488,3 +488,12 @@ def test_whatever_is_amiss_is_a_segment_error(lossy: bytes, data: st.DataObject)
         assert str(error)  # noqa: PT017 - a SegmentError is right, and so are four frames
     else:
         assert [number for number, _ in frames] == list(range(COUNT))
+
+
+def test_frames_of_many_megabytes_are_no_cause_for_complaint() -> None:
+    """FFmpeg looks at 5 MB before it begins, and complains where that is less than two frames."""
+    noise = np.random.default_rng(0).integers(100, 4096, (2, 1830, 1830), dtype=np.uint16)
+    media = dunia.encode(list(noise))
+    assert len(media) > 10_000_000
+    frames = decode.frames(media, numbers=range(2), timeline=TIMELINE, shape=(1830, 1830))
+    assert [(codes.pixels == noise[codes.number]).all() for codes in frames] == [True, True]

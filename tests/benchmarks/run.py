@@ -32,6 +32,8 @@ import stacgen  # noqa: E402
 from picture import draw  # noqa: E402
 from streams import Material, served  # noqa: E402
 
+PARTS = ("start", "many", "year", "60", "10")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -188,37 +190,51 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="few frames, one round")
+    parser.add_argument("--part", action="append", choices=PARTS, help="repeatable; all if none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path, help="where to draw the times, as SVG")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows = [*start_up(), *grown_catalog(2_000 if options.small else 100_000)]
-        rows += finished_year(folder, 8 if options.small else 146)
-        plan = [("B09", 4)] if options.small else [("B09", 24), ("B04", 8)]
-        times: dict[str, dict[str, float]] = {}
-        for band, frames in plan:
-            rounds = 1 if options.small or band == "B04" else options.rounds
-            bench = Bench(material(band, frames, folder), folder, rounds)
-            rows += bench.rows()
-            times[f"{bench.material.band.resolution} m"] = bench.times
-    show(rows)
+        measure(options, Path(name))
+
+
+def measure(options: argparse.Namespace, folder: Path) -> None:
+    """Measure the parts that were asked for, and print each as it is known."""
+    print("| what | result | from |\n|---|---|---|")  # noqa: T201 - the point
+    times: dict[str, dict[str, float]] = {}
+    for part in options.part or PARTS:
+        if part == "start":
+            show(start_up())
+        elif part == "many":
+            show(grown_catalog(2_000 if options.small else 100_000))
+        elif part == "year":
+            show(finished_year(folder, 8 if options.small else 146))
+        else:
+            band, frames, rounds = ("B09", 24, options.rounds) if part == "60" else ("B04", 8, 1)
+            frames = 4 if options.small else frames
+            bench = Bench(material(band, frames, folder), folder, 1 if options.small else rounds)
+            show(bench.rows())
+            times[f"{part} m"] = bench.times
+    print(f"\n{versions()}")  # noqa: T201 - same
     if options.picture is not None:
         options.picture.write_text(draw(times))
 
 
-def show(rows: list[tuple[str, str, str]]) -> None:
-    """Markdown, so that it can be pasted."""
+def show(rows: Iterator[tuple[str, str, str]]) -> None:
+    """Lines of a Markdown table, so that they can be pasted."""
+    for what, result, source in rows:
+        print(f"| {what} | **{result}** | {source} |", flush=True)  # noqa: T201 - the point
+
+
+def versions() -> str:
+    """What was measured, and on what."""
     ffmpeg = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True)
-    versions = (
+    return (
         f"stacgen {stacgen.__version__}, Python {platform.python_version()}, PyAV {av.__version__}"
         f" (FFmpeg {av.ffmpeg_version_info}), rasterio {rasterio.__version__} (GDAL"
         f" {rasterio.__gdal_version__}), numpy {np.__version__},"
         f" {' '.join(ffmpeg.stdout.split()[:3])}; {os.cpu_count()} cores, {platform.machine()}"
     )
-    lines = ["| what | result | from |", "|---|---|---|"]
-    lines += [f"| {what} | **{result}** | {source} |" for what, result, source in rows]
-    print("\n".join([*lines, "", versions]))  # noqa: T201 - the point
 
 
 if __name__ == "__main__":
