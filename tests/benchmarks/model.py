@@ -2,7 +2,8 @@
 
 `python tests/benchmarks/model.py` uses the figures below; each can be replaced by what you measure.
 CPU seconds are those of `run.py`; sizes those of `stacgen build --sample` of a year of B09 and of four
-frames of B04. A 20 m frame is taken as a quarter of a 10 m one, as it has a quarter of the pixels.
+frames of B04. A 20 m frame is taken as a quarter of a 10 m one, as it has a quarter of the
+pixels.
 """
 
 from collections.abc import Iterator
