@@ -1,8 +1,8 @@
 """What a catalog of any size costs, from figures of one frame; prints the table of docs/scale.md.
 
-`python tests/benchmarks/model.py` uses the figures below; each can be replaced by what you measure.
+`python tests/benchmarks/model.py` uses the figures below; put in what you measure.
 CPU seconds are those of `run.py`; sizes those of `stacgen build --sample` of a year of B09 and of
-four frames of B04. A 20 m frame is taken as a quarter of a 10 m one: it has a quarter of its pixels.
+four frames of B04. A 20 m frame is taken as a quarter of a 10 m one.
 """
 
 from collections.abc import Iterator
