@@ -36,7 +36,12 @@ _LEAST_PROBED = 5_000_000
 """FFmpeg's own limit, in bytes, of what it looks at before it begins. A few 10 m frames exceed it,
 and it then complains that it has not seen enough of them."""
 
-_UNDECODED: Any = [{"skip_frame": "all"}]  # PyAV takes a mapping a stream, and types a text
+_HAS_STREAM_OPTIONS = int(av.__version__.partition(".")[0]) < 19  # noqa: PLR2004 - gone since
+_UNDECODED: dict[str, Any] = (
+    {"stream_options": [{"skip_frame": "all"}]} if _HAS_STREAM_OPTIONS else {}
+)
+"""Keeps FFmpeg from decoding a frame to learn the pixel format, where PyAV can tell it so."""
+
 _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
 
 Log = tuple[int, str, str]
@@ -133,7 +138,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
         mode="r",
         format="mp4" if is_mp4 else "mpegts",
         options={"probesize": str(len(content) + _LEAST_PROBED)},
-        stream_options=_UNDECODED,
+        **_UNDECODED,
     ) as container:
         logs[:] = [log for log in logs if not log[2].startswith(_NOT_PROBED)]
         yield container
