@@ -27,7 +27,7 @@ _KINDS = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: ""}
 _PREFACE = """\
 # Command line
 
-<!-- Made by docs/generate_cli.py from stacgen/cli.py; do not edit. -->
+<!-- Made by docs/generate_cli.py from stacgen/cli; do not edit. -->
 
 `python -m stacgen` is the same as `stacgen`. Every command answers to `--help`.
 """

@@ -1,0 +1,28 @@
+"""The command line: options to arguments, results to stdout, everything for people to stderr.
+
+It only wires, a module a command. What a command does is a call of the library, loaded when the
+command runs, so that `--help` is quick.
+"""
+
+import sys
+
+import typer
+
+from stacgen.cli import build, frames, index, sample
+from stacgen.cli.app import app, common
+from stacgen.cli.options import PARTLY
+from stacgen.errors import StacgenError
+
+__all__ = ["PARTLY", "app", "build", "common", "frames", "index", "main", "sample"]
+
+
+def main() -> None:
+    """Run a command; whatever stacgen cannot do becomes a sentence and an exit code."""
+    try:
+        app()
+    except StacgenError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of stdout has gone; nothing more to say to it
+        sys.exit(PARTLY)

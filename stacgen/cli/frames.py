@@ -1,0 +1,60 @@
+"""`stacgen frames`."""
+
+from typing import Annotated
+
+import typer
+
+from stacgen.cli.app import app
+from stacgen.cli.options import (
+    API,
+    TCI_PATH,
+    Api,
+    End,
+    Interval,
+    Json,
+    Limit,
+    MaxCloud,
+    MaxNodata,
+    Quiet,
+    Sample,
+    Start,
+    TciPath,
+    Years,
+    chosen,
+)
+
+Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
+BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
+
+
+@app.command(epilog="Example: [bold]stacgen frames 29PKR B09 --year 2025 --max-cloud 20[/bold]")
+def frames(  # noqa: PLR0913 - one parameter an option
+    tile: Tile,
+    band: BandName,
+    *,
+    year: Years = None,
+    start: Start = None,
+    end: End = None,
+    interval: Interval = None,
+    max_cloud: MaxCloud = None,
+    max_nodata: MaxNodata = None,
+    limit: Limit = None,
+    api: Api = API,
+    tci_path: TciPath = TCI_PATH,
+    sample: Sample = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """List the frames that there are, without fetching any."""
+    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    with screen.watching(as_json=False, quiet=quiet, verbose=False) as watch:
+        found = library.frames(
+            tile,
+            band,
+            years=year or (),
+            wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
+            upstream=library.Upstream(api=api, tci_path=tci_path, sample=sample),
+            watch=watch,
+        )
+    screen.list_frames(found, as_json=as_json)

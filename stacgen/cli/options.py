@@ -1,0 +1,103 @@
+"""Options that several commands share, and what they are turned into."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stacgen.errors import StacgenError, UsageError
+
+if TYPE_CHECKING:
+    from stacgen.models import Selection
+
+PARTLY = 1
+"""Exit code where some frames failed and the others are there."""
+
+Years = Annotated[list[int] | None, typer.Option("--year", help="A calendar year; repeatable.")]
+Interval = Annotated[
+    str | None,
+    typer.Option("--datetime", metavar="A/B", help="From A to B; .. leaves an end open."),
+]
+Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
+End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
+MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
+MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
+Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
+Api = Annotated[
+    str, typer.Option(envvar="STACGEN_API", help="Address of the API.", rich_help_panel="API")
+]
+TciPath = Annotated[
+    str,
+    typer.Option(
+        help="Path of the cloud and nodata figures; empty for none.", rich_help_panel="API"
+    ),
+]
+Sample = Annotated[
+    bool,
+    typer.Option(
+        "--sample", help="Ask a made-up API on this machine; no network.", rich_help_panel="API"
+    ),
+]
+StoreOptions = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Setting of the bucket; repeatable."),
+]
+BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be public.")]
+Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line a frame.")]
+
+API = "https://dunia.esa.int"
+TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
+
+
+class InterruptedBuildError(StacgenError):
+    """Ctrl-C; what was finished is in the catalog."""
+
+    exit_code = 130
+    """As shells have it."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within this Ctrl-C ends the command with a sentence and the exit code that shells know."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedBuildError(
+            "Interrupted. What was finished is in the catalog; run again for the rest."
+        ) from error
+
+
+def chosen(
+    start: str | None,
+    end: str | None,
+    interval: str | None,
+    max_cloud: float | None,
+    max_nodata: float | None,
+    limit: int | None,
+) -> "Selection":
+    """The frames that are wanted, from the options that say so."""
+    from stacgen import selection  # noqa: PLC0415 - numpy takes a while
+    from stacgen.models import Selection  # noqa: PLC0415 - same
+
+    first: datetime | None
+    last: datetime | None
+    if interval is not None:
+        if start is not None or end is not None:
+            raise UsageError("Say --datetime, or --start and --end, not both.")
+        first, last = selection.parse_interval(interval)
+    else:
+        first = selection.parse_moment(start or "")
+        last = selection.parse_moment(end or "", is_end=True)
+    return Selection(start=first, end=last, max_cloud=max_cloud, max_nodata=max_nodata, limit=limit)
+
+
+def settings(pairs: list[str]) -> dict[str, str]:
+    """The values of `--store-option`, by name."""
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all("=" in pair for pair in pairs):
+        raise UsageError("A --store-option is written NAME=VALUE.")
+    return found
