@@ -44,10 +44,20 @@ class Entry:
     """In UTC."""
 
 
+Version = str
+"""What tells one content of a file from another; a store gives it, and gets it back as it is."""
+
+
 class Store(Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 
-    A file appears whole or not at all. Every method raises `OutputError` where the place fails.
+    A file appears whole or not at all, and what was written is read and listed from then on. Names
+    that begin with a dot are the store's own. Every method raises `OutputError` where the place
+    fails.
+
+    Files that several builders change are changed by `create` and `swap` alone, mostly through
+    `stacgen.pipeline.update`, so that none undoes what another did. Both may be asked again when
+    the answer was lost: what lies there already as it should counts as done.
     """
 
     @property
@@ -57,6 +67,9 @@ class Store(Protocol):
     def read(self, key: str) -> bytes | None:
         """The content, or None where there is no such file."""
 
+    def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
+        """The content and the version that `swap` expects, or None where there is no such file."""
+
     def stat(self, key: str) -> Entry | None:
         """Size and time, or None where there is no such file."""
 
@@ -64,7 +77,13 @@ class Store(Protocol):
         """The checksum of a file that is there, read anew."""
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """Every file whose key begins with the prefix, which ends in a slash."""
+        """Every file whose key begins with the prefix, in no order.
+
+        The prefix is empty or ends in a slash.
+        """
+
+    def download(self, key: str, path: Path) -> str:
+        """Copy a file that is there to a path of this machine, and tell its SHA-256."""
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """Put a file in place, over what stood there; a path may be moved rather than copied."""
@@ -74,6 +93,23 @@ class Store(Protocol):
 
         All are in place when this returns; that is quicker than one after the other.
         """
+
+    def create(self, key: str, content: bytes, media_type: str) -> bool:
+        """Put a file in place where there is none; of several who try, one does.
+
+        Returns:
+            Whether this content lies there now; False where another does.
+        """
+
+    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
+        """Put a file in place of the version that was read; of several who try, one does.
+
+        Returns:
+            Whether this content lies there now; False where the file has changed or gone.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove a file; it is no error that there is none."""
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A folder for files in the making, from which `write` is cheapest; gone afterwards."""

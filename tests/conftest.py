@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 import dunia
+from servers import azurite, ceph, moto
+
+__all__ = ["azurite", "ceph", "moto"]  # fixtures
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Reference material beside the project; tests that need it say so when it is absent."""

@@ -1,18 +1,23 @@
-"""Both kinds of store keep one promise: whole files, by key."""
+"""Every kind of store keeps one promise: whole files, by key, and no change lost.
+
+Folder and memory are at hand; the buckets are real servers, see `servers`.
+"""
 
 import os
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import obstore
 import pytest
 from obstore.store import MemoryStore
 
+from servers import Service
+from stacgen import stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.ports import Store
 from stacgen.store import open_store
@@ -22,12 +27,17 @@ from stacgen.store.folder import Folder
 JSON = "application/json"
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["folder", "memory", "locked", "moto", "ceph", "azurite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Each kind of store, empty; `locked` is a bucket that can do no compare-and-swap."""
     if request.param == "folder":
-        yield Folder(tmp_path / "deep" / "root")
-    else:
-        yield Bucket(MemoryStore(), "memory://")
+        return Folder(tmp_path / "deep" / "root")
+    if request.param == "memory":
+        return Bucket(MemoryStore(), "memory://")
+    is_locked = request.param == "locked"
+    service: Service = request.getfixturevalue("moto" if is_locked else request.param)
+    settings = {"conditional_put": "disabled"} if is_locked else {}
+    return open_store(f"{service.bucket()}/a prefix", {**service.options, **settings})
 
 
 def test_what_is_written_can_be_read_listed_and_told(store: Store) -> None:
@@ -77,6 +87,102 @@ def test_a_file_from_scratch_arrives_whole_and_scratch_is_gone(store: Store) -> 
 def test_a_missing_checksum_is_an_output_error(store: Store) -> None:
     with pytest.raises(OutputError, match=r"nowhere\.tif"):
         store.sha256("nowhere.tif")
+
+
+def test_a_download_is_the_file_and_its_checksum(store: Store, tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    store.write("a/x.tif", content, "image/tiff")
+    assert store.download("a/x.tif", tmp_path / "x.tif") == sha256(content).hexdigest()
+    assert (tmp_path / "x.tif").read_bytes() == content
+    with pytest.raises(OutputError, match=r"nowhere\.tif"):
+        store.download("nowhere.tif", tmp_path / "y.tif")
+
+
+@pytest.mark.parametrize("key", ["a b/c d.json", "ü/é.json", "a%20b/c+d.json", "a/b,c=d;e@f.json"])
+def test_a_key_may_hold_blanks_and_letters_of_any_language(store: Store, key: str) -> None:
+    store.write(key, b"{}", JSON)
+    assert store.read(key) == b"{}"
+    assert [entry.key for entry in store.list("")] == [key]
+    folder = key.partition("/")[0]
+    assert [entry.key for entry in store.list(f"{folder}/")] == [key]
+
+
+def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(store: Store) -> None:
+    for key in ("29PKR/a.json", "29PKRX/a.json", "29PKR.json"):
+        store.write(key, b"{}", JSON)
+    assert [entry.key for entry in store.list("29PKR/")] == ["29PKR/a.json"]
+
+
+def test_a_list_is_complete_when_it_is_longer_than_a_page_of_the_server(store: Store) -> None:
+    keys = [f"items/{number:04}.json" for number in range(1_100)]
+    store.write_all((key, b"{}", JSON) for key in keys)
+    assert sorted(entry.key for entry in store.list("items/")) == keys
+
+
+def test_of_those_who_create_a_file_one_does(store: Store) -> None:
+    contents = [str(number).encode() for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda content: store.create("a/x.json", content, JSON), contents))
+    assert sum(made) == 1
+    assert store.read("a/x.json") == contents[made.index(True)]
+
+
+def test_of_those_who_swap_a_file_one_does(store: Store) -> None:
+    store.write("a/x.json", b"old", JSON)
+    found = store.read_versioned("a/x.json")
+    assert found is not None
+    contents = [str(number).encode() for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(
+            pool.map(lambda content: store.swap("a/x.json", content, JSON, found[1]), contents)
+        )
+    assert sum(done) == 1
+    assert store.read("a/x.json") == contents[done.index(True)]
+
+
+def test_what_has_changed_or_gone_is_not_swapped(store: Store) -> None:
+    store.write("a/x.json", b"old", JSON)
+    found = store.read_versioned("a/x.json")
+    assert found is not None
+    assert found[0] == b"old"
+    store.write("a/x.json", b"other", JSON)
+    assert not store.swap("a/x.json", b"new", JSON, found[1])
+    assert store.read("a/x.json") == b"other"
+    store.delete("a/x.json")
+    assert not store.swap("a/x.json", b"new", JSON, found[1])
+    assert store.read("a/x.json") is None
+    assert store.read_versioned("a/x.json") is None
+
+
+def test_creating_or_swapping_again_what_lies_there_counts_as_done(store: Store) -> None:
+    assert store.create("x.json", b"1", JSON)
+    assert store.create("x.json", b"1", JSON)
+    found = store.read_versioned("x.json")
+    assert found is not None
+    assert store.swap("x.json", b"2", JSON, found[1])
+    assert store.swap("x.json", b"2", JSON, found[1])
+    assert store.read("x.json") == b"2"
+
+
+def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(store: Store) -> None:
+    store.write("a/b/x.json", b"{}", JSON)
+    store.write("a/y.json", b"{}", JSON)
+    for _ in range(2):
+        store.delete("a/b/x.json")
+    assert [entry.key for entry in store.list("")] == ["a/y.json"]
+
+
+def test_conditional_changes_leave_nothing_else_behind(store: Store) -> None:
+    store.create("x.json", b"1", JSON)
+    found = store.read_versioned("x.json")
+    assert found is not None
+    store.swap("x.json", b"2", JSON, found[1])
+    if isinstance(store, Folder):
+        left = [path.name for path in Path(store.address).rglob("*")]
+    else:
+        assert isinstance(store, Bucket)
+        left = [each["path"] for page in obstore.list(store._store) for each in page]
+    assert left == ["x.json"]
 
 
 def test_a_folder_holds_nothing_but_what_was_written(tmp_path: Path) -> None:
@@ -193,18 +299,34 @@ def test_a_folder_flushes_file_and_name_before_it_returns(tmp_path: Path) -> Non
     assert f"{root}>" in lines[2]
 
 
-def test_buckets_get_content_types_and_cache_times() -> None:
-    memory = MemoryStore()
-    store = Bucket(memory, "memory://")
-    store.write("catalog.json", b"{}", JSON)
-    store.write("x.tif", b"II*", "image/tiff")
-    import obstore  # noqa: PLC0415 - only here
-
-    kinds = {key: obstore.get(memory, key).attributes for key in ("catalog.json", "x.tif")}
-    assert kinds["catalog.json"]["Content-Type"] == JSON
-    assert kinds["x.tif"]["Content-Type"] == "image/tiff"
-    assert "31536000" in kinds["x.tif"]["Cache-Control"]
-    assert "max-age=60" in kinds["catalog.json"]["Cache-Control"]
+@pytest.mark.parametrize("by", ["write", "create", "swap"])
+@pytest.mark.parametrize("name", ["moto", "ceph", "azurite"])
+@pytest.mark.parametrize(
+    ("media_type", "seconds"),
+    [
+        (stac.COG, 31_536_000),
+        (stac.PNG, 31_536_000),
+        (stac.JSON, 60),
+        (stac.GEOJSON, 60),
+        ("application/vnd.apache.parquet", 60),
+        ("text/html", 60),
+    ],
+)
+def test_buckets_tell_the_type_and_how_long_to_keep_it(
+    name: str, media_type: str, seconds: int, by: str, request: pytest.FixtureRequest
+) -> None:
+    service: Service = request.getfixturevalue(name)
+    url = service.bucket()
+    store = open_store(url, service.options)
+    if by == "write":
+        store.write("x", b"x", media_type)
+    else:
+        store.create("x", b"1", media_type)
+    if by == "swap":
+        found = store.read_versioned("x")
+        assert found is not None
+        assert store.swap("x", b"x", media_type, found[1])
+    assert service.headers(url, "x") == (media_type, f"public, max-age={seconds}")
 
 
 @pytest.mark.parametrize("address", ["catalogs", "/data/catalogs", "C:catalogs", "a:b/c"])

@@ -1,19 +1,29 @@
 """A catalog in object storage; the only module that knows obstore."""
 
-import hashlib
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
 from stacgen.errors import OutputError, UsageError
-from stacgen.ports import Entry
+from stacgen.ports import Entry, Version
+from stacgen.store import condition
+from stacgen.store.condition import Means
+from stacgen.store.environment import settings
+
+if TYPE_CHECKING:
+    from obstore import Attributes
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 """Kinds of object storage; `memory` lives as long as the process and is for trying out."""
@@ -24,15 +34,32 @@ _OF_CLIENT = ("allow_http", "allow_invalid_certificates", "connect_timeout", "pr
 _WRITERS = 16
 """Objects put at once by `write_all`."""
 
-_COG_AGE = "public, max-age=31536000"
-_DOCUMENT_AGE = "public, max-age=60"
+_WHOLE = 64 * 1024 * 1024
+"""Bytes up to which an object is put in one request."""
+
+_PART = 16 * 1024 * 1024
+"""Bytes of each part of a larger one; stores take 10,000 parts."""
+
+_PARTS = 4
+"""Of them, at the same time."""
+
+_LONGEST_BUILD = 2 * 24 * 3600
+"""Seconds after which a scratch folder is taken to be left over."""
+
+_SCRATCH = "stacgen-"
+
+_LASTING = "public, max-age=31536000"
+"""Cache-Control of pixels."""
+
+_PASSING = "public, max-age=60"
+"""Cache-Control of all that may change: documents, pages, tables."""
 
 
 class Bucket:
     """Keeps files as objects; an object appears when its last byte has arrived, as stores promise.
 
     Credentials, endpoint and region come from the environment, as each cloud's own tools have
-    them.
+    them; see `stacgen.store.environment`. Lists are complete whatever their length.
     """
 
     def __init__(
@@ -48,12 +75,13 @@ class Bucket:
     @classmethod
     def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
         """The bucket and prefix that a URL names; `retries` are for what may pass."""
-        client: dict[str, Any] = {key: options[key] for key in options if key in _OF_CLIENT}
-        settings: dict[str, Any] = {key: options[key] for key in options if key not in _OF_CLIENT}
+        found = settings(url.partition(":")[0], options, os.environ, Path.home())
+        client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
+        cloud: dict[str, Any] = {key: found[key] for key in found if key not in _OF_CLIENT}
         opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
         try:
             store = opened(
-                url, client_options=client, retry_config={"max_retries": retries}, **settings
+                url, client_options=client, retry_config={"max_retries": retries}, **cloud
             )
             return cls(store, url, options)
         except (BaseError, ValueError, TypeError) as error:
@@ -70,11 +98,18 @@ class Bucket:
 
     def read(self, key: str) -> bytes | None:
         """See `stacgen.ports.Store`."""
+        found = self.read_versioned(key)
+        return None if found is None else found[0]
+
+    def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
+        """See `stacgen.ports.Store`; the version is the store's and the content's checksum."""
         with _translated(key):
             try:
-                return bytes(obstore.get(self._store, key).bytes())
+                found = obstore.get(self._store, key)
+                content = bytes(found.bytes())
             except FileNotFoundError:
                 return None
+        return content, f"{condition.version_of(found.meta)}\n{sha256(content).hexdigest()}"
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""
@@ -87,7 +122,7 @@ class Bucket:
 
     def sha256(self, key: str) -> str:
         """See `stacgen.ports.Store`."""
-        digest = hashlib.sha256()
+        digest = sha256()
         with _translated(key):
             for chunk in obstore.get(self._store, key):
                 digest.update(chunk)
@@ -98,19 +133,32 @@ class Bucket:
         with _translated(prefix):
             for page in obstore.list(self._store, prefix):
                 for found in page:
-                    yield Entry(
-                        key=found["path"], size=found["size"], modified=found["last_modified"]
-                    )
+                    key = found["path"]
+                    if not any(name.startswith(".") for name in key.split("/")):
+                        yield Entry(key=key, size=found["size"], modified=found["last_modified"])
+
+    def download(self, key: str, path: Path) -> str:
+        """See `stacgen.ports.Store`."""
+        digest = sha256()
+        with _translated(key), path.open("xb") as file:
+            for chunk in obstore.get(self._store, key):
+                digest.update(chunk)
+                file.write(chunk)
+        return digest.hexdigest()
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
-        """See `stacgen.ports.Store`; documents are cached for a minute, pixels for a year."""
-        is_document = "json" in media_type
-        attributes = {
-            "Content-Type": media_type,
-            "Cache-Control": _DOCUMENT_AGE if is_document else _COG_AGE,
-        }
+        """See `stacgen.ports.Store`; what is large goes in parts, and shows with the last."""
         with _translated(key):
-            obstore.put(self._store, key, content, attributes=attributes)
+            size = content.stat().st_size if isinstance(content, Path) else len(content)
+            obstore.put(
+                self._store,
+                key,
+                content,
+                attributes=_attributes(media_type),
+                use_multipart=size > _WHOLE,
+                chunk_size=_PART,
+                max_concurrency=_PARTS,
+            )
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
         """See `stacgen.ports.Store`."""
@@ -118,11 +166,83 @@ class Bucket:
             for _ in pool.map(lambda file: self.write(*file), files):
                 pass
 
+    def create(self, key: str, content: bytes, media_type: str) -> bool:
+        """See `stacgen.ports.Store`."""
+        with _translated(key):
+            try:
+                obstore.put(
+                    self._store, key, content, mode="create", attributes=_attributes(media_type)
+                )
+            except AlreadyExistsError:
+                return self.read(key) == content
+            except NotImplementedError:
+                return self._change_locked(key, content, media_type, None)
+        return True
+
+    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
+        """See `stacgen.ports.Store`; the means are found out when they are first needed."""
+        with _translated(key):
+            unchanged = condition.mode(expected.rpartition("\n")[0], self._means)
+            if self._means is Means.LOCK or not unchanged:
+                return self._change_locked(key, content, media_type, expected)
+            try:
+                obstore.put(
+                    self._store,
+                    key,
+                    content,
+                    mode=unchanged,
+                    attributes=_attributes(media_type),
+                )
+            except condition.REFUSED:
+                return self.read(key) == content
+        return True
+
+    def delete(self, key: str) -> None:
+        """See `stacgen.ports.Store`."""
+        with _translated(key):
+            condition.remove(self._store, key)
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See `stacgen.ports.Store`; a temporary folder of this machine."""
-        with tempfile.TemporaryDirectory(prefix="stacgen-") as folder:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
+            _sweep(Path(folder).parent)
             yield Path(folder)
+
+    @cached_property
+    def _means(self) -> Means:
+        return condition.probe(self._store)
+
+    def _change_locked(
+        self, key: str, content: bytes, media_type: str, expected: Version | None
+    ) -> bool:
+        """Put an object under a lock; `expected` is None where there must be none."""
+        with condition.locked(self._store, key) as until:
+            found = self.read_versioned(key)
+            if _digest(found and found[1]) != _digest(expected):
+                return found is not None and found[0] == content
+            if time.monotonic() > until:
+                return False
+            self.write(key, content, media_type)
+        return True
+
+
+def _digest(version: Version | None) -> str | None:
+    """The checksum in a version."""
+    return None if version is None else version.rpartition("\n")[2]
+
+
+def _attributes(media_type: str) -> "Attributes":
+    lasts = media_type.startswith("image/")
+    return {"Content-Type": media_type, "Cache-Control": _LASTING if lasts else _PASSING}
+
+
+def _sweep(folder: Path) -> None:
+    """Remove scratch folders that killed builds left there long ago."""
+    for path in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

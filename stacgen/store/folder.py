@@ -1,5 +1,7 @@
 """A catalog in a folder: each file whole, named and on the disk before the next refers to it."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -9,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from stacgen.errors import OutputError
-from stacgen.ports import Entry
+from stacgen.ports import Entry, Version
 
 _Made = TypeVar("_Made")
 
@@ -30,6 +33,12 @@ _FLUSHERS = 16
 _ATTEMPTS = 100
 """To make a file in the hidden folder, which other builds make and remove at the same time."""
 
+_CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""What file systems say that give a file one name only."""
+
 _LONGEST_BUILD = 2 * 24 * 3600
 """Seconds after which a file in the making is taken to be given up."""
 
@@ -39,6 +48,9 @@ class Folder:
 
     A file is written under another name in the root, flushed to the disk (fsync), renamed, and its
     folder flushed. After a power cut a name therefore stands for a whole file or for none.
+
+    A disk has no compare-and-swap: `swap` compares and renames under a lock of the operating
+    system, which is free again when its holder dies. So all who write must see one file system.
     """
 
     def __init__(self, root: Path) -> None:
@@ -56,6 +68,11 @@ class Folder:
                 return (self._root / key).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+    def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
+        """See `stacgen.ports.Store`; the version is the checksum."""
+        content = self.read(key)
+        return None if content is None else (content, sha256(content).hexdigest())
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""
@@ -82,18 +99,64 @@ class Folder:
                 if entry is not None and not name.startswith("."):
                     yield entry
 
+    def download(self, key: str, path: Path) -> str:
+        """See `stacgen.ports.Store`."""
+        digest = sha256()
+        with _translated(key), (self._root / key).open("rb") as source, path.open("xb") as target:
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+                target.write(chunk)
+        return digest.hexdigest()
+
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:  # noqa: ARG002
         """See `stacgen.ports.Store`; a file from `scratch` is moved, and a folder has no types."""
         target = self._root / key
         with _translated(key):
-            for made in _make_folder(target.parent):
-                _flush(made.parent)
             if isinstance(content, Path):
                 _flush(content)
-                content.replace(target)
+                _place(content, target, os.replace)
             else:
-                self._write_bytes(target, content)
+                with self._written(content) as file:
+                    _place(file, target, os.replace)
+
+    def create(self, key: str, content: bytes, media_type: str) -> bool:
+        """See `stacgen.ports.Store`; a second name for the file is made, which replaces none."""
+        target = self._root / key
+        with _translated(key):
+            try:
+                with self._written(content) as file:
+                    _place(file, target, os.link)
+            except FileExistsError:
+                return self.read(key) == content
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                with self._locked(key):
+                    if not target.exists():
+                        self.write(key, content, media_type)
+                    return self.read(key) == content
+        return True
+
+    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
+        """See `stacgen.ports.Store`."""
+        with _translated(key), self._locked(key):
+            found = self.read_versioned(key)
+            if found is None or found[1] != expected:
+                return found is not None and found[0] == content
+            self.write(key, content, media_type)
+        return True
+
+    def delete(self, key: str) -> None:
+        """See `stacgen.ports.Store`; folders that it leaves empty go, too."""
+        target = self._root / key
+        with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
+            target.unlink()
             _flush(target.parent)
+            with suppress(OSError):
+                for parent in target.parents:
+                    if parent == self._root:
+                        break
+                    parent.rmdir()
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
         """See `stacgen.ports.Store`; a disk flushes many files at once nearly as fast as one."""
@@ -124,20 +187,42 @@ class Folder:
             shutil.rmtree(folder, ignore_errors=True)
             self._tidy()
 
-    def _write_bytes(self, target: Path, content: bytes) -> None:
-        temporary, file = self._begin(lambda path: path.open("xb"))
+    @contextmanager
+    def _written(self, content: bytes) -> Iterator[Path]:
+        """A file of that content in the hidden folder, on the disk, until it is moved."""
+        path, file = self._begin(lambda path: path.open("xb"))
         try:
             with file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(target)
+            yield path
         finally:
-            temporary.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             self._tidy()
 
-    def _begin(self, make: Callable[[Path], _Made]) -> tuple[Path, _Made]:
-        """Make something under a new name in the hidden folder.
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Hold the lock of a key against other processes and threads.
+
+        Its file is removed by who holds it. Who waited for a file that is gone begins again.
+        """
+        name = f"{sha256(key.encode()).hexdigest()[:16]}.lock"
+        while True:
+            path, file = self._begin(lambda path: path.open("ab"), name)
+            with file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not _is_at(file, path):
+                    continue
+                try:
+                    yield
+                finally:
+                    path.unlink()
+                    self._tidy()
+                return
+
+    def _begin(self, make: Callable[[Path], _Made], name: str | None = None) -> tuple[Path, _Made]:
+        """Make something in the hidden folder, under a new name unless one is given.
 
         Another build may remove that folder, being empty, at any instant; then it is made again.
         """
@@ -145,7 +230,7 @@ class Folder:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 hidden.mkdir(parents=True, exist_ok=True)
-                path = hidden / secrets.token_hex(8)
+                path = hidden / (name or secrets.token_hex(8))
                 return path, make(path)
             except (FileNotFoundError, FileExistsError):
                 if attempt == _ATTEMPTS:
@@ -161,6 +246,32 @@ class Folder:
                     shutil.rmtree(path, ignore_errors=True)
                     path.unlink(missing_ok=True)
             hidden.rmdir()
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether an open file is the one of that name, and none that was removed before."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
+    """Give a file that is on the disk its name, and have that on the disk, too.
+
+    Folders are made anew if they go while this happens, as empty ones may.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            for made in _make_folder(target.parent):
+                _flush(made.parent)
+            move(file, target)
+            _flush(target.parent)
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS or not file.exists():
+                raise
+        else:
+            return
 
 
 def _make_folder(folder: Path) -> list[Path]:
