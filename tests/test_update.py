@@ -26,7 +26,7 @@ from stacgen.store.folder import Folder
 
 JSON = "application/json"
 WRITERS = 8
-LINKS = 12
+LINKS = 8
 
 WRITER = """
 import json, sys
@@ -170,6 +170,7 @@ class Faults:
 
     @contextmanager
     def running(self) -> Iterator["Faults"]:
+        """Serve until the block ends."""
         thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         thread.start()
         try:
