@@ -236,6 +236,11 @@ def check_ours(existing: stac.Document | None, *, is_sample: bool, name: str) ->
         )
 
 
+def is_sample(root: stac.Document) -> bool:
+    """Whether a root of ours holds synthetic frames."""
+    return bool(root.get(_MARK) == _content(is_sample=True))
+
+
 def _content(*, is_sample: bool) -> str:
     return "sample" if is_sample else "dunia"
 

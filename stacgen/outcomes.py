@@ -136,3 +136,51 @@ class Report:
     def failed(self) -> tuple[Failed, ...]:
         """The frames that were refused."""
         return tuple(each for each in self.outcomes if isinstance(each, Failed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A copy is about to begin, of so many files at most."""
+
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A file was put, or would be in a dry run."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A file was there already, as it should be."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """A file was there, is no part of the catalog any more, and was removed, or would be."""
+
+    key: str
+
+
+CopyEvent = Counted | Copied | Kept | Removed
+CopyWatch = Callable[[CopyEvent], None]
+"""Is told of each event of a copy as it happens, in one thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a copy did."""
+
+    address: str
+    """Where the catalog is now."""
+
+    copied: tuple[Copied, ...]
+    kept: int
+    removed: tuple[Removed, ...]
+    left: int
+    """Files at the source that are no part of the catalog and were not copied."""

@@ -26,13 +26,20 @@ from rich.text import Text
 from stacgen.models import Frame, timestamp
 from stacgen.outcomes import (
     Built,
+    Copied,
+    CopyEvent,
+    CopyWatch,
+    Counted,
     Event,
     Failed,
+    Kept,
     Lost,
     Noted,
     Outcome,
     Planned,
+    Published,
     Received,
+    Removed,
     Report,
     Skipped,
     Watch,
@@ -186,6 +193,67 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
         say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
 
 
+@contextmanager
+def publishing(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[CopyWatch]:
+    """A watcher of a copy: a bar of files, and a line or JSON line a file where asked."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        _Volume(),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        expand=True,
+        disable=quiet or not console.is_terminal,
+    )
+    task = bar.add_task("files", total=None, size=0)
+    copied = 0
+
+    def watch(event: CopyEvent) -> None:
+        nonlocal copied
+        match event:
+            case Counted():
+                bar.update(task, total=event.files)
+                return
+            case Copied():
+                copied += event.size
+                word, record = "copied ", {"size": event.size}
+            case Kept():
+                word, record = "kept   ", {}
+            case Removed():
+                word, record = "removed", {}
+            case _:
+                assert_never(event)
+        if not isinstance(event, Removed):
+            bar.update(task, advance=1, size=copied)
+        if verbose:
+            bar.console.print(Text(f"{word} {event.key}"))
+        if as_json:
+            line = {"status": word.strip(), "key": event.key, **record}
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+
+    with bar:
+        yield watch
+
+
+def summarize_copy(published: Published, *, dry_run: bool, quiet: bool) -> None:
+    """The last line of a copy."""
+    if quiet:
+        return
+    volume = _megabytes(sum(each.size for each in published.copied))
+    would = "Would copy" if dry_run else "Copied"
+    line = f"{would} {_files(len(published.copied))} ({volume}), {published.kept} there already"
+    if published.removed:
+        line += f", {len(published.removed)} {'to remove' if dry_run else 'removed'}"
+    say(f"{line}: {published.address}")
+    if published.left:
+        say(f"{_files(published.left)} beside the catalog stayed where they are.")
+
+
 def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:
     """The frames that there are, to stdout: a table, or JSON lines."""
     if as_json:
@@ -227,6 +295,10 @@ def _percent(value: float | None) -> str:
 
 def _frames(count: int) -> str:
     return f"{count} frame" if count == 1 else f"{count} frames"
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 def _megabytes(size: int) -> str:

@@ -19,7 +19,7 @@ LAYERS = (
     "gdal stac nodata",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
     "item",
-    "catalog",
+    "catalog publication",
     "pipeline",
     "library",
     "screen",

@@ -9,9 +9,11 @@ API answer -> frames -> segments -> codes -> digital numbers -> COG -> Item -> c
 from stacgen.pipeline.crew import Crew, Threads, workers_for
 from stacgen.pipeline.index import index
 from stacgen.pipeline.order import Order, Request, Shard
+from stacgen.pipeline.publish import Copy, publish
 from stacgen.pipeline.run import build, dry_run, list_frames
 
 __all__ = [
+    "Copy",
     "Crew",
     "Order",
     "Request",
@@ -21,5 +23,6 @@ __all__ = [
     "dry_run",
     "index",
     "list_frames",
+    "publish",
     "workers_for",
 ]
