@@ -36,7 +36,6 @@ DOORS = {
     "m3u8": {"playlist"},
     "obstore": {"store"},
     "pyproj": {"footprint"},
-    "pystac": {"stac"},
     "rasterio": {"gdal"},
     "requests": {"fetch"},
     "rich": {"screen"},
