@@ -17,16 +17,21 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.library import build, frames, index, publish
+    from stacgen.library import build, frames, index
+    from stacgen.upkeep import publish, validate
 
 __version__ = "0.1.0"
-__all__ = ["StacgenError", "__version__", "build", "frames", "index", "publish"]
+__all__ = ["StacgenError", "__version__", "build", "frames", "index", "publish", "validate"]
 
 
 def __getattr__(name: str) -> object:
     """Load the functions when they are first asked for."""
-    if name in ("build", "frames", "index", "publish"):
+    if name in ("build", "frames", "index"):
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)
+    if name in ("publish", "validate"):
+        from stacgen import upkeep  # noqa: PLC0415 - same
+
+        return getattr(upkeep, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

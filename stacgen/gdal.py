@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError
-from stacgen.models import Facts
+from stacgen.models import Facts, Inspected
 from stacgen.profile import Overviews
 
 SOFTWARE = {"gdal": rasterio.__gdal_version__}
@@ -118,6 +118,55 @@ def _read_last_tile(path: Path) -> None:
     """
     with rasterio.open(path) as dataset:
         dataset.read(1, window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
+
+
+def inspect(path: Path) -> Inspected:
+    """Read a raster file of one uint16 band from its first to its last pixel.
+
+    Raises:
+        OutputError: It cannot be read as such.
+    """
+    try:
+        with rasterio.Env(**_ENV), rasterio.open(path) as dataset:
+            histogram = np.zeros(1 << 16, np.int64)
+            for _, window in dataset.block_windows(1):
+                block = dataset.read(1, window=window)
+                histogram += np.bincount(block.ravel(), minlength=histogram.size)
+            valid, errors, remarks = cog_validate(path, strict=True, quiet=True)
+            return Inspected(
+                problems=() if valid else (*errors, *remarks),
+                epsg=dataset.crs.to_epsg() if dataset.crs else None,
+                transform=tuple(dataset.transform)[:6],
+                shape=dataset.shape,
+                data_type=dataset.dtypes[0],
+                nodata=dataset.nodata,
+                scale=dataset.scales[0],
+                offset=dataset.offsets[0],
+                statistics=_figures(histogram, nodata=dataset.nodata),
+            )
+    except (*_FAILURES, ValueError, TypeError) as error:
+        raise OutputError(f"It cannot be read to its end: {error}.") from error
+
+
+def _figures(histogram: NDArray[np.int64], *, nodata: float | None) -> dict[str, float]:
+    """Figures of the values that are not nodata, from how often each value comes."""
+    total = int(histogram.sum())
+    if nodata is not None:
+        histogram[int(nodata)] = 0
+    values = np.flatnonzero(histogram)
+    count = int(histogram.sum())
+    if not count:
+        return {"count": 0}
+    weights = histogram[values].astype(np.float64)
+    mean = float(values @ weights) / count
+    return {
+        "minimum": int(values[0]),
+        "maximum": int(values[-1]),
+        "mean": mean,
+        "stddev": float(np.sqrt((values - mean) ** 2 @ weights / count)),
+        "count": count,
+        "valid_percent": 100 * count / total,
+    }
 
 
 def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:

@@ -14,7 +14,7 @@ from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.item import Source
 from stacgen.models import Frame, Grid, Reflectance, Selection
-from stacgen.outcomes import CopyEvent, CopyWatch, Event, Published, Report, Watch
+from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.work import Recipe
 from stacgen.ports import Fetch
@@ -172,50 +172,6 @@ def index(
         OutputError: The output cannot be used, or holds a catalog that stacgen did not make.
     """
     return pipeline.index(open_store(output, store_options), base_url=base_url)
-
-
-def publish(  # noqa: PLR0913 - each is one thing that a user may say
-    source: str | Path,
-    target: str | Path,
-    *,
-    base_url: str | None = None,
-    delete: bool = False,
-    verify: bool = False,
-    dry_run: bool = False,
-    source_options: Mapping[str, str] | None = None,
-    store_options: Mapping[str, str] | None = None,
-    watch: CopyWatch | None = None,
-) -> Published:
-    """Copy the catalog at `source` to where it is public, leaves first and only what has changed.
-
-    Readers of `target` meet no dangling link while it is copied. It may be interrupted and run
-    again; when all is there, nothing is written.
-
-    Args:
-        source: A folder, or the URL of a bucket.
-        target: Another.
-        base_url: Where `target` is public; gives the root its `self` link.
-        delete: Remove from `target` what `source` has no more.
-        verify: Compare the checksum of every COG that is there.
-        dry_run: Only tell what would be copied and removed.
-        source_options: Settings of the bucket at `source` beside those in the environment.
-        store_options: Settings of the bucket at `target`, likewise.
-        watch: Is told of every file as it is done.
-
-    Raises:
-        UsageError: `source` and `target` are one place.
-        OutputError: One of them cannot be used, `source` holds no sound catalog, or `target` holds
-            one that is not ours.
-    """
-    copy = pipeline.Copy(
-        source=open_store(source, source_options),
-        target=open_store(target, store_options),
-        base_url=base_url,
-        delete=delete,
-        verify=verify,
-        dry_run=dry_run,
-    )
-    return pipeline.publish(copy, watch=watch or _unwatched)
 
 
 def build_all(  # noqa: PLR0913 - each is one thing that a user may say
@@ -389,5 +345,5 @@ def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
     )
 
 
-def _unwatched(event: Event | CopyEvent) -> None:
+def _unwatched(event: Event) -> None:
     """Nobody looks."""

@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import groupby
 from typing import Any, assert_never
 
 from rich.console import Console
@@ -44,6 +46,7 @@ from stacgen.outcomes import (
     Skipped,
     Watch,
 )
+from stacgen.pipeline import Validation
 
 _MEGABYTE = 1_000_000
 
@@ -252,6 +255,26 @@ def summarize_copy(published: Published, *, dry_run: bool, quiet: bool) -> None:
     say(f"{line}: {published.address}")
     if published.left:
         say(f"{_files(published.left)} beside the catalog stayed where they are.")
+
+
+def list_findings(validation: Validation, *, as_json: bool) -> None:
+    """What is wrong with a catalog, to stdout: by file, or as JSON lines."""
+    console = Console(soft_wrap=True, highlight=False)
+    width = max((len(each.rule) for each in validation.findings), default=0)
+    by_file = sorted(validation.findings, key=lambda each: each.key)
+    for key, findings in groupby(by_file, key=lambda each: each.key):
+        if not as_json:
+            console.print(Text(key, style="bold"))
+        for each in findings:
+            if as_json:
+                sys.stdout.write(json.dumps(asdict(each)) + "\n")
+            else:
+                console.print(Text(f"  {each.rule:{width}}  {each.text}"))
+    seen = f"{validation.documents} documents"
+    if validation.cogs:
+        seen += f" and {validation.cogs} COGs"
+    count = len(validation.findings)
+    say(f"Looked at {seen}: {count or 'no'} finding{'' if count == 1 else 's'}.")
 
 
 def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:

@@ -8,12 +8,23 @@ import sys
 
 import typer
 
-from stacgen.cli import build, frames, index, publish, sample
+from stacgen.cli import build, frames, index, publish, sample, validate
 from stacgen.cli.app import app, common
 from stacgen.cli.options import PARTLY
 from stacgen.errors import StacgenError
 
-__all__ = ["PARTLY", "app", "build", "common", "frames", "index", "main", "publish", "sample"]
+__all__ = [
+    "PARTLY",
+    "app",
+    "build",
+    "common",
+    "frames",
+    "index",
+    "main",
+    "publish",
+    "sample",
+    "validate",
+]
 
 
 def main() -> None:

@@ -36,13 +36,13 @@ def publish(  # noqa: PLR0913 - one parameter an option
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line a file.")] = False,
 ) -> None:
     """Copy a catalog to where it is public, leaves first and only what has changed."""
-    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     with (
         interruptible(),
         screen.publishing(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
-        published = library.publish(
+        published = upkeep.publish(
             source,
             target,
             base_url=base_url,

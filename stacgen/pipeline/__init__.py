@@ -11,6 +11,7 @@ from stacgen.pipeline.index import index
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.publish import Copy, publish
 from stacgen.pipeline.run import build, dry_run, list_frames
+from stacgen.pipeline.validate import Validation, validate
 
 __all__ = [
     "Copy",
@@ -19,10 +20,12 @@ __all__ = [
     "Request",
     "Shard",
     "Threads",
+    "Validation",
     "build",
     "dry_run",
     "index",
     "list_frames",
     "publish",
+    "validate",
     "workers_for",
 ]

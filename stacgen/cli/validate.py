@@ -1,0 +1,36 @@
+"""`stacgen validate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stacgen.cli.app import app
+from stacgen.cli.options import PARTLY, StoreOptions, settings
+
+
+@app.command(epilog="Example: [bold]stacgen validate catalogs --deep[/bold]")
+def validate(
+    root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file, too: checksums, COGs, pixels.")
+    ] = False,
+    schemas: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="JSON schemas, so that none is fetched; repeatable."),
+    ] = None,
+    store_option: StoreOptions = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON line a finding, to stdout.")
+    ] = False,
+) -> None:
+    """Look for what is wrong with a catalog; exit code 1 where something is."""
+    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    found = upkeep.validate(
+        root, schemas=schemas, deep=deep, store_options=settings(store_option or [])
+    )
+    screen.list_findings(found, as_json=as_json)
+    if found.findings:
+        raise typer.Exit(PARTLY)

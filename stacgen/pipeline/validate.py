@@ -1,0 +1,126 @@
+"""A catalog read from end to end, to find what is wrong with it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from stacgen import catalog, layout, publication, stac, validation
+from stacgen.catalog import Holdings
+from stacgen.errors import OutputError
+from stacgen.ports import Entry, Store
+from stacgen.publication import Kind
+from stacgen.validation import Finding
+
+_READERS = 8
+"""Files read at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What was looked at, and what was found."""
+
+    documents: int
+    cogs: int
+    """That were opened."""
+
+    findings: tuple[Finding, ...]
+
+
+def validate(
+    store: Store, *, problems: Callable[[stac.Document], list[str]] | None, deep: bool = False
+) -> Validation:
+    """Look at every document of a catalog, and at its files.
+
+    Args:
+        store: Holds it.
+        problems: What a document breaks of its schemas; None looks at none.
+        deep: Read every file beside an Item: checksums, layout of COGs, every pixel.
+
+    Raises:
+        OutputError: The store fails, or there is no catalog.
+    """
+    there = {entry.key: entry for entry in store.list("")}
+    if layout.ROOT not in there:
+        raise OutputError(f"There is no catalog at {store.address}.")
+    documents = [
+        key for _, keys in publication.stages(there) for key in keys if key.endswith(".json")
+    ]
+    seen = _Seen(store=store, there=there, problems=problems, deep=deep)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(chain.from_iterable(pool.map(seen.look, documents)))
+    for key, document in seen.collections.items():
+        folder = key.removesuffix("collection.json")
+        found += validation.check_collection(key, document, seen.holdings.get(folder, ()))
+    found += validation.check_linked(seen.linked, documents)
+    return Validation(documents=len(documents), cogs=len(seen.opened), findings=tuple(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What is kept of documents that were looked at."""
+
+    store: Store
+    there: dict[str, Entry]
+    problems: Callable[[stac.Document], list[str]] | None
+    deep: bool
+    collections: dict[str, stac.Document] = field(default_factory=dict)
+    holdings: dict[str, list[Holdings]] = field(default_factory=dict)
+    """Of the Items of each Collection's folder, which ends in a slash."""
+
+    linked: set[str] = field(default_factory=set)
+    opened: list[str] = field(default_factory=list)
+
+    def look(self, key: str) -> list[Finding]:
+        """Everything about one document that can be told by itself."""
+        document, found = validation.parse(key, self.store.read(key) or b"")
+        if document is None:
+            return found
+        try:
+            return [*found, *self._look(key, document)]
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            text = f"Something that every such document has is missing or odd: {error!r}."
+            return [*found, Finding(key=key, rule="content", text=text)]
+
+    def _look(self, key: str, document: stac.Document) -> Iterator[Finding]:
+        kind = publication.kind(key)
+        if self.problems is not None:
+            for text in self.problems(document):
+                yield Finding(key=key, rule="schema", text=text)
+        yield from validation.check_names(key, document)
+        yield from validation.check_links(key, document, self.there)
+        self.linked.update(publication.targets(key, document))
+        if kind is Kind.COLLECTION and "/scenes/" not in key:
+            self.collections[key] = document
+        if kind is Kind.ITEM:
+            yield from validation.check_sizes(key, document, self.there)
+            folder = "/".join(key.split("/")[:2])
+            self.holdings.setdefault(f"{folder}/", []).append(catalog.of_item(document))
+            if self.deep:
+                yield from self._look_deep(key, document)
+
+    def _look_deep(self, key: str, document: stac.Document) -> Iterator[Finding]:
+        band = key.split("/")[1]
+        for asset in publication.assets(key, document):
+            if asset.key not in self.there:
+                continue
+            with self.store.scratch() as folder:
+                path = folder / "asset"
+                checksum = self.store.download(asset.key, path)
+                if asset.checksum is not None and checksum != asset.checksum:
+                    text = f"Its SHA-256 is {checksum}; its Item says {asset.checksum}."
+                    yield Finding(key=asset.key, rule="checksum", text=text)
+                if asset.key.endswith(".tif"):
+                    self.opened.append(asset.key)
+                    yield from _look_at_pixels(asset.key, document, band, path)
+
+
+def _look_at_pixels(key: str, document: stac.Document, band: str, path: Path) -> Iterable[Finding]:
+    from stacgen import gdal  # noqa: PLC0415 - GDAL takes a while, and few ask for pixels
+
+    try:
+        found = gdal.inspect(path)
+    except OutputError as error:
+        return [Finding(key=key, rule="cog", text=str(error))]
+    return validation.check_pixels(key, document, band, found)

@@ -1,0 +1,79 @@
+"""Documents held against the JSON schemas of STAC; the only module that knows jsonschema."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7
+
+from stacgen import stac
+from stacgen.errors import UsageError
+
+_CORE = "https://schemas.stacspec.org/v{version}/{kind}-spec/json-schema/{kind}.json"
+_KINDS = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}
+
+
+class Schemas:
+    """The schemas of STAC and its extensions: those of folders, and others by their own URL."""
+
+    def __init__(self, folders: Sequence[Path], fetch: Callable[[str], bytes] | None) -> None:
+        """Read the schemas of folders.
+
+        Args:
+            folders: Hold files with an `$id`, at any depth.
+            fetch: Gets any other by its URL; None where there shall be no network.
+
+        Raises:
+            UsageError: A folder does not exist, or one of its files is no JSON.
+        """
+        self._fetch = fetch
+        self._validators: dict[str, Draft7Validator] = {}
+        found: dict[str, Any] = {}
+        for folder in folders:
+            if not folder.is_dir():
+                raise UsageError(f"There is no folder of schemas at {folder}.")
+            for path in sorted(folder.rglob("*.json")):
+                try:
+                    schema = json.loads(path.read_bytes())
+                except ValueError as error:
+                    raise UsageError(f"The schema {path} is not JSON: {error}.") from error
+                if isinstance(schema, dict) and "$id" in schema:
+                    found[schema["$id"].rstrip("#")] = schema
+                    # STAC 1.1's own common.json has a slip in its `$id`; its siblings name it so.
+                    found.setdefault(urljoin(schema["$id"], path.name), schema)
+        empty: Any = Registry  # its own types do not know the argument that its pages name
+        self._registry: Registry[Any] = empty(retrieve=self._retrieve).with_resources(
+            (url, DRAFT7.create_resource(schema)) for url, schema in found.items()
+        )
+
+    def problems(self, document: stac.Document) -> list[str]:
+        """What a document breaks, a sentence a schema."""
+        kind = _KINDS.get(str(document.get("type")), "catalog")
+        core = _CORE.format(version=document.get("stac_version"), kind=kind)
+        found = []
+        for url in [core, *document.get("stac_extensions", [])]:
+            try:
+                error = best_match(self._validator(str(url)).iter_errors(document))
+            except (Unresolvable, SchemaError, LookupError) as unusable:
+                found.append(f"The schema {url} cannot be had: {unusable}.")
+                continue
+            if error is not None:
+                found.append(f"{error.json_path}: {error.message[:200]} ({url}).")
+        return found
+
+    def _validator(self, url: str) -> Draft7Validator:
+        if url not in self._validators:
+            schema = self._registry.get_or_retrieve(url).value.contents
+            self._validators[url] = Draft7Validator(schema, registry=self._registry)
+        return self._validators[url]
+
+    def _retrieve(self, url: str) -> "Resource[Any]":
+        if self._fetch is None:
+            raise LookupError(f"it is in none of the folders of schemas: {url}")
+        return DRAFT7.create_resource(json.loads(self._fetch(url)))

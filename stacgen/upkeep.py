@@ -1,0 +1,84 @@
+"""The calls on a catalog that is there: `stacgen.publish` and `stacgen.validate`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stacgen import pipeline
+from stacgen.errors import UsageError
+from stacgen.fetch import Http
+from stacgen.models import Resource
+from stacgen.outcomes import CopyWatch, Published
+from stacgen.pipeline import Validation
+from stacgen.store import open_store
+
+
+def publish(  # noqa: PLR0913 - each is one thing that a user may say
+    source: str | Path,
+    target: str | Path,
+    *,
+    base_url: str | None = None,
+    delete: bool = False,
+    verify: bool = False,
+    dry_run: bool = False,
+    source_options: Mapping[str, str] | None = None,
+    store_options: Mapping[str, str] | None = None,
+    watch: CopyWatch | None = None,
+) -> Published:
+    """Copy the catalog at `source` to where it is public, leaves first and only what has changed.
+
+    Readers of `target` meet no dangling link while it is copied. It may be interrupted and run
+    again; when all is there, nothing is written.
+
+    Args:
+        source: A folder, or the URL of a bucket.
+        target: Another.
+        base_url: Where `target` is public; gives the root its `self` link.
+        delete: Remove from `target` what `source` has no more.
+        verify: Compare the checksum of every COG that is there.
+        dry_run: Only tell what would be copied and removed.
+        source_options: Settings of the bucket at `source` beside those in the environment.
+        store_options: Settings of the bucket at `target`, likewise.
+        watch: Is told of every file as it is done.
+
+    Raises:
+        UsageError: `source` and `target` are one place.
+        OutputError: One of them cannot be used, `source` holds no sound catalog, or `target` holds
+            one that is not ours.
+    """
+    copy = pipeline.Copy(
+        source=open_store(source, source_options),
+        target=open_store(target, store_options),
+        base_url=base_url,
+        delete=delete,
+        verify=verify,
+        dry_run=dry_run,
+    )
+    return pipeline.publish(copy, watch=watch or (lambda _: None))
+
+
+def validate(
+    root: str | Path,
+    *,
+    schemas: Sequence[Path] | None = None,
+    deep: bool = False,
+    store_options: Mapping[str, str] | None = None,
+) -> Validation:
+    """Look for what is wrong with the catalog at `root`.
+
+    Args:
+        root: A folder, or the URL of a bucket.
+        schemas: Folders of JSON schemas; others are then not fetched. None fetches all.
+        deep: Read every file, too: checksums, layout of COGs, every pixel.
+        store_options: Settings of the bucket beside those in the environment.
+
+    Raises:
+        UsageError: jsonschema is not installed, or there are no such folders.
+        OutputError: The store cannot be used, or holds no catalog.
+    """
+    try:
+        from stacgen.schemas import Schemas  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("jsonschema is not here: pip install 'stacgen[validate]'.") from error
+    http = Http()
+    held = Schemas(schemas or (), None if schemas else lambda url: http(Resource(url=url)).body)
+    return pipeline.validate(open_store(root, store_options), problems=held.problems, deep=deep)

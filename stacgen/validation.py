@@ -1,0 +1,194 @@
+"""What is wrong with the documents of a catalog, by what they say and by one another. Pure.
+
+Each check takes what was read and gives findings, a sentence each; none stops at the first.
+"""
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from stacgen import catalog, publication, stac
+from stacgen.catalog import Holdings
+from stacgen.models import Inspected
+from stacgen.ports import Entry
+from stacgen.publication import Kind
+
+_TOLERANCE = 1e-9
+"""By which figures may differ, of their size: the last digits of a sum in another order."""
+
+_LOCAL = re.compile(r"^(/|~|file:|[A-Za-z]:[\\/]|\\\\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong."""
+
+    key: str
+    """Of the file."""
+
+    rule: str
+    """What it breaks, in a word."""
+
+    text: str
+    """A sentence."""
+
+
+def parse(key: str, raw: bytes) -> tuple[stac.Document | None, list[Finding]]:
+    """A document, read as strictly as JSON is defined: no NaN, no infinity, no name twice."""
+
+    def refuse(name: str) -> float:
+        raise ValueError(f"{name} is no number in JSON")
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a name comes twice in an object")
+        return found
+
+    try:
+        document = json.loads(raw, parse_constant=refuse, object_pairs_hook=once)
+    except ValueError as error:
+        return None, [Finding(key=key, rule="json", text=f"It is not JSON: {error}.")]
+    if not isinstance(document, dict):
+        return None, [Finding(key=key, rule="json", text="It is not a JSON object.")]
+    return document, []
+
+
+def check_names(key: str, document: stac.Document) -> Iterator[Finding]:
+    """Ids, types and parents agree with where the document lies."""
+    kind = publication.kind(key)
+    folders = key.split("/")[:-1]
+    expected = {Kind.COLLECTION: "Collection", Kind.ITEM: "Feature", Kind.SCENE: "Feature"}
+    if document.get("type") != expected.get(kind, "Catalog") if kind else True:
+        yield Finding(key=key, rule="name", text=f"Its type is {document.get('type')!r}.")
+    found, name = document.get("id"), folders[-1] if folders else ""
+    if kind in (Kind.ITEM, Kind.SCENE, Kind.TILE) and found != name:
+        yield Finding(key=key, rule="name", text=f"Its id is {found!r}, and its folder {name!r}.")
+    if kind is Kind.ITEM:
+        home = f"sentinel-2-l2a-{folders[0]}-{folders[1]}"
+        if document.get("collection") != home:
+            text = f"It says it is of {document.get('collection')!r}, and lies in {home}."
+            yield Finding(key=key, rule="name", text=text)
+        year = str(document.get("properties", {}).get("datetime"))[:4]
+        if year != folders[2]:
+            yield Finding(
+                key=key, rule="name", text=f"Its year is {year}, its folder {folders[2]}."
+            )
+    if kind is Kind.COLLECTION:
+        home = f"sentinel-2-l2a-{folders[0]}-{folders[1]}"
+        if found != home:
+            yield Finding(key=key, rule="name", text=f"Its id is {found!r}, and not {home!r}.")
+
+
+def check_links(key: str, document: stac.Document, there: Mapping[str, Entry]) -> Iterator[Finding]:
+    """Every link and asset leads to a file of the catalog or to a public URL, and to no secret."""
+    links: list[dict[str, object]] = document.get("links", [])
+    for each in [*links, *document.get("assets", {}).values()]:
+        href = str(each.get("href"))
+        if _LOCAL.match(href):
+            yield Finding(key=key, rule="href", text=f"{href} is a path of some machine.")
+            continue
+        parts = urlsplit(href)
+        if parts.query or "@" in parts.netloc:
+            text = f"{href.partition('?')[0]} has a query or a password, which may be a secret."
+            yield Finding(key=key, rule="href", text=text)
+        if not parts.scheme:
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(key), parts.path))
+            if target not in there:
+                yield Finding(key=key, rule="link", text=f"It links to {target}: nothing there.")
+
+
+def check_sizes(key: str, document: stac.Document, there: Mapping[str, Entry]) -> Iterator[Finding]:
+    """The files beside an Item have the sizes it says."""
+    for asset in publication.assets(key, document):
+        entry = there.get(asset.key)
+        if entry is not None and asset.size is not None and asset.size != entry.size:
+            text = f"It has {entry.size} bytes; its Item says {asset.size}."
+            yield Finding(key=asset.key, rule="size", text=text)
+
+
+def check_collection(
+    key: str, document: stac.Document, holdings: Iterable[Holdings]
+) -> Iterator[Finding]:
+    """Extent and summaries of a Collection are those of its Items."""
+    try:
+        said = catalog.of_collection(document)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        text = f"Its extent or summaries cannot be read: {error!r}."
+        yield Finding(key=key, rule="extent", text=text)
+        return
+    found = list(holdings)
+    if not found:
+        yield Finding(key=key, rule="extent", text="It has no Item.")
+        return
+    try:
+        held = catalog.total(found)
+    except TypeError as error:
+        text = f"What its Items say cannot be summed up: {error}."
+        yield Finding(key=key, rule="summaries", text=text)
+        return
+    for rule, names in _COLLECTION.items():
+        for name in names:
+            if getattr(said, name) != getattr(held, name):
+                text = f"Its {name} is {_plain(getattr(said, name))}; its Items have"
+                text = f"{text} {_plain(getattr(held, name))}."
+                yield Finding(key=key, rule=rule, text=text)
+
+
+_COLLECTION = {
+    "extent": ("bbox", "start", "end"),
+    "summaries": ("baselines", "years", "cloud_cover", "nodata_percentage"),
+}
+
+
+def check_linked(linked: set[str], documents: Iterable[str]) -> Iterator[Finding]:
+    """Every document but the root is linked from one above it."""
+    for key in documents:
+        if key not in linked and publication.kind(key) is not Kind.ROOT:
+            text = "No document links to it; stacgen index does that."
+            yield Finding(key=key, rule="unlinked", text=text)
+
+
+def check_pixels(
+    key: str, document: stac.Document, band: str, found: Inspected
+) -> Iterator[Finding]:
+    """A COG is one, and its Item says of it what it says itself and what its pixels are."""
+    for problem in found.problems:
+        yield Finding(key=key, rule="cog", text=f"It is no valid COG: {problem}.")
+    asset = document["assets"][band]
+    code = asset.get("proj:code", document["properties"].get("proj:code"))
+    facts = {
+        "proj:code": (code, None if found.epsg is None else f"EPSG:{found.epsg}"),
+        "proj:transform": (tuple(asset.get("proj:transform", ()))[:6], found.transform),
+        "proj:shape": (tuple(asset.get("proj:shape", ())), found.shape),
+        "data_type": (asset.get("data_type"), found.data_type),
+        "nodata": (asset.get("nodata"), found.nodata),
+        "raster:scale": (asset.get("raster:scale"), found.scale),
+        "raster:offset": (asset.get("raster:offset"), found.offset),
+    }
+    figures = asset["bands"][0].get("statistics", {})
+    facts |= {
+        f"statistics {name}": (figures.get(name), value) for name, value in found.statistics.items()
+    }
+    for name, (said, is_so) in facts.items():
+        if not _is_same(said, is_so):
+            text = f"Its {name} is {_plain(is_so)}; its Item says {_plain(said)}."
+            yield Finding(key=key, rule="cog", text=text)
+
+
+def _is_same(first: object, second: object) -> bool:
+    if isinstance(first, int | float) and isinstance(second, int | float):
+        return abs(first - second) <= _TOLERANCE * max(1.0, abs(first), abs(second))
+    return first == second
+
+
+def _plain(value: object) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, frozenset):
+        return ", ".join(map(str, sorted(value)))
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value))
+    return str(value)

@@ -1,0 +1,297 @@
+"""Every kind of fault, planted into a sound catalog, is found; in a sound one nothing is."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pystac.validation
+import pytest
+import rasterio
+
+import dunia
+import stacgen
+from conftest import SHARED
+from servers import Service
+from stacgen.errors import OutputError, UsageError
+from stacgen.library import Upstream
+from stacgen.models import Selection
+from stacgen.pipeline import Validation
+
+SCHEMAS = [Path(pystac.validation.__file__).parent / "jsonschemas", SHARED / "schemas"]
+YEAR = "29PKR/B01/2025/catalog.json"
+COLLECTION = "29PKR/B01/collection.json"
+
+pytestmark = pytest.mark.skipif(
+    not SCHEMAS[1].is_dir(), reason=f"the extension schemas in {SCHEMAS[1]} are not on this machine"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound catalog of two frames."""
+    root = tmp_path_factory.mktemp("built")
+    wanted, upstream = Selection(limit=2), Upstream(sample=True)
+    stacgen.build("29PKR", "B01", years=[2025], wanted=wanted, upstream=upstream, output=root)
+    return root
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Path:
+    """The same, to be damaged."""
+    return Path(shutil.copytree(built, tmp_path / "root"))
+
+
+def validate(root: Path | str, *, deep: bool = False, **options: Any) -> Validation:  # noqa: ANN401
+    return stacgen.validate(root, schemas=SCHEMAS, deep=deep, **options)
+
+
+def item_of(root: Path) -> Path:
+    return min(root.glob("29PKR/B01/2025/*/*_60m.json"))
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def set_property(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["properties"].update({name: value})
+
+
+def set_asset(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["assets"]["B01"].update({name: value})
+
+
+def link(rel: str, href: str) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["links"].append({"rel": rel, "href": href})
+
+
+def test_a_sound_catalog_has_no_finding(built: Path) -> None:
+    found = validate(built, deep=True)
+    assert found.findings == ()
+    assert (found.documents, found.cogs) == (2 + 1 + 1 + 1 + 1, 2)
+
+
+ITEM_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
+    ("schema", "'much' is not of type 'number'", set_property("eo:cloud_cover", "much")),
+    ("schema", "cannot be had", lambda it: it["stac_extensions"].append("https://x.test/s.json")),
+    ("name", "Its id is 'other'", lambda it: it.update(id="other")),
+    ("name", "It says it is of 'other'", lambda it: it.update(collection="other")),
+    ("name", "Its year is 2024", set_property("datetime", "2024-01-01T00:00:00Z")),
+    ("name", "Its type is 'Catalog'", lambda it: it.update(type="Catalog")),
+    ("href", "/data/x.tif is a path of some machine", link("via", "/data/x.tif")),
+    ("href", "is a path of some machine", link("via", "file:///data/x.tif")),
+    ("href", "is a path of some machine", link("via", r"C:\data\x.tif")),
+    ("href", "https://x.test/y has a query", link("via", "https://x.test/y?token=secret")),
+    ("href", "has a query or a password", link("via", "https://me:word@x.test/y")),
+    ("link", "It links to 29PKR/B01/2025/x.json: nothing there", link("next", "../x.json")),
+    ("content", "missing or odd", lambda it: it.pop("properties")),
+]
+
+
+@pytest.mark.parametrize(("rule", "text", "fault"), ITEM_FAULTS, ids=lambda each: str(each)[:40])
+def test_a_fault_in_an_item_is_found(
+    root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(item_of(root), fault)
+    key = item_of(root).relative_to(root).as_posix()
+    found = [(each.key, each.rule) for each in validate(root).findings if text in each.text]
+    assert found == [(key, rule)]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("{", "It is not JSON"),
+        ("[]", "It is not a JSON object"),
+        ('{"a": NaN}', "NaN is no number in JSON"),
+        ('{"a": Infinity}', "Infinity is no number in JSON"),
+        ('{"a": 1, "a": 2}', "a name comes twice"),
+    ],
+)
+def test_what_is_not_json_is_found(root: Path, content: str, text: str) -> None:
+    item_of(root).write_text(content)
+    found = [each.rule for each in validate(root).findings if text in each.text]
+    assert found == ["json"]
+
+
+SUMMARY = "eo:cloud_cover"
+COLLECTION_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
+    ("extent", "bbox", lambda it: it["extent"]["spatial"].update(bbox=[[-9, 9, -8, 10]])),
+    (
+        "extent",
+        "start",
+        lambda it: it["extent"]["temporal"]["interval"][0].__setitem__(0, "2020-01-01T00:00:00Z"),
+    ),
+    ("extent", "cannot be read", lambda it: it.pop("extent")),
+    ("summaries", "baselines", lambda it: it["summaries"].update({"processing:version": ["00"]})),
+    (
+        "summaries",
+        "cloud_cover",
+        lambda it: it["summaries"].update({SUMMARY: {"minimum": 0, "maximum": 100}}),
+    ),
+    ("name", "and not 'sentinel-2-l2a-29PKR-B01'", lambda it: it.update(id="other")),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "fault"), COLLECTION_FAULTS, ids=lambda each: str(each)[:40]
+)
+def test_a_fault_in_a_collection_is_found(
+    root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(root / COLLECTION, fault)
+    found = [(each.key, each.rule) for each in validate(root).findings if text in each.text]
+    assert found == [(COLLECTION, rule)]
+
+
+def test_a_collection_without_items_is_found(root: Path) -> None:
+    for path in (root / "29PKR" / "B01" / "2025").glob("*/*"):
+        path.unlink()
+    assert "It has no Item." in {each.text for each in validate(root).findings}
+
+
+def test_an_item_that_nothing_links_to_is_found(root: Path) -> None:
+    key = item_of(root).relative_to(root).as_posix()
+    name = item_of(root).name
+    edit(
+        root / YEAR,
+        lambda year: year.update(links=[it for it in year["links"] if name not in it["href"]]),
+    )
+    assert [(each.key, each.rule) for each in validate(root).findings] == [(key, "unlinked")]
+
+
+def cog_of(root: Path) -> Path:
+    return item_of(root).with_suffix(".tif")
+
+
+def test_a_file_that_is_missing_or_short_is_found(root: Path) -> None:
+    cog = cog_of(root)
+    cog.write_bytes(cog.read_bytes()[:-1])
+    (cog.parent / "thumbnail.png").unlink()
+    assert {each.rule for each in validate(root).findings} == {"size", "link"}
+
+
+def test_a_byte_that_changed_is_found_by_a_deep_look(root: Path) -> None:
+    thumbnail = cog_of(root).with_name("thumbnail.png")
+    content = thumbnail.read_bytes()
+    thumbnail.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert validate(root).findings == ()
+    assert [each.rule for each in validate(root, deep=True).findings] == ["checksum"]
+
+
+def test_a_cog_that_cannot_be_read_is_found(root: Path) -> None:
+    cog = cog_of(root)
+    cog.write_bytes(b"\0" * cog.stat().st_size)
+    found = [each.rule for each in validate(root, deep=True).findings]
+    assert found == ["checksum", "cog"]
+
+
+def test_a_plain_geotiff_is_no_cog(root: Path) -> None:
+    cog = cog_of(root)
+    with rasterio.open(cog) as source:
+        pixels, profile = source.read(1), source.profile
+    profile.update(tiled=False, blockysize=1)
+    profile.pop("blockxsize")
+    with rasterio.open(cog, "w", **profile) as target:
+        target.write(pixels, 1)
+    texts = [each.text for each in validate(root, deep=True).findings]
+    assert any("It is no valid COG" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("proj:code", "EPSG:32630"),
+        ("proj:transform", [60.0, 0.0, 0.0, 0.0, -60.0, 0.0]),
+        ("proj:shape", [10, 10]),
+        ("data_type", "uint8"),
+        ("nodata", 1),
+        ("raster:scale", 0.5),
+        ("raster:offset", 0.5),
+    ],
+)
+def test_an_item_that_belies_its_cog_is_found(root: Path, name: str, value: object) -> None:
+    edit(item_of(root), set_asset(name, value))
+    found = validate(root, deep=True).findings
+    assert [each.rule for each in found if f"Its {name} is" in each.text] == ["cog"]
+
+
+@pytest.mark.parametrize("name", ["minimum", "maximum", "mean", "stddev", "count", "valid_percent"])
+def test_statistics_that_are_not_those_of_the_pixels_are_found(root: Path, name: str) -> None:
+    def fault(document: dict[str, Any]) -> None:
+        document["assets"]["B01"]["bands"][0]["statistics"][name] += 0.5
+
+    edit(item_of(root), fault)
+    found = validate(root, deep=True).findings
+    assert [each.rule for each in found if f"statistics {name}" in each.text] == ["cog"]
+
+
+def test_statistics_are_those_that_numpy_takes(built: Path) -> None:
+    from stacgen import gdal  # noqa: PLC0415 - only here
+
+    with rasterio.open(cog_of(built)) as dataset:
+        pixels = dataset.read(1)
+    valid = pixels[pixels != 0].astype(np.float64)
+    found = gdal.inspect(cog_of(built)).statistics
+    assert found["count"] == valid.size
+    assert np.isclose(found["mean"], valid.mean(), rtol=1e-12)
+    assert np.isclose(found["stddev"], valid.std(), rtol=1e-9)
+
+
+def test_schemas_are_fetched_where_no_folder_has_them(root: Path, server: dunia.Server) -> None:
+    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
+
+    url = f"{server.base}/schema.json"
+    server.put_json("/schema.json", {"$id": url, "required": ["something"]})
+
+    def fetch(url: str) -> bytes:
+        import urllib.request  # noqa: PLC0415 - only here
+
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - ours, on loopback
+            body: bytes = answer.read()
+            return body
+
+    document = json.loads(item_of(root).read_bytes())
+    document["stac_extensions"] = [url]
+    found = Schemas(SCHEMAS, fetch).problems(document)
+    assert len(found) == 1
+    assert "'something' is a required property" in found[0]
+
+
+def test_a_place_without_a_catalog_or_schemas_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="There is no catalog at"):
+        validate(tmp_path)
+    with pytest.raises(UsageError, match="no folder of schemas"):
+        stacgen.validate(tmp_path, schemas=[tmp_path / "none"])
+
+
+def test_the_command_tells_of_findings_and_exits_with_1(root: Path) -> None:
+    options = [word for folder in SCHEMAS for word in ("--schemas", str(folder))]
+    command = [sys.executable, "-m", "stacgen", "validate", str(root), *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "Looked at 6 documents: no findings.\n"
+    edit(item_of(root), set_property("eo:cloud_cover", "much"))
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "'much' is not of type 'number'" in done.stdout
+    done = subprocess.run([*command, "--json"], check=False, capture_output=True, text=True)
+    assert {json.loads(line)["rule"] for line in done.stdout.splitlines()} == {
+        "schema",
+        "summaries",
+    }
+
+
+def test_a_catalog_in_a_bucket_is_looked_at_there(built: Path, moto: Service) -> None:
+    url = f"{moto.bucket()}/frames"
+    stacgen.publish(built, url, store_options=moto.options)
+    found = validate(url, deep=True, store_options=moto.options)
+    assert found.findings == ()
+    assert found.cogs == 2
