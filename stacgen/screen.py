@@ -186,6 +186,12 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
         say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
 
 
+def tell_drawn(address: str, frames: int, size: int, *, quiet: bool) -> None:
+    """What was drawn, and where it is."""
+    if not quiet:
+        say(f"Drew {_frames(frames)} ({_megabytes(size)}): {address}")
+
+
 def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:
     """The frames that there are, to stdout: a table, or JSON lines."""
     if as_json:

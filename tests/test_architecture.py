@@ -17,11 +17,11 @@ LAYERS = (
     "models",
     "outcomes ports layout",
     "gdal stac nodata",
-    "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
+    "api selection playlist fetch decode rescale cog thumbnail footprint store sample picture film",
     "item",
     "catalog",
     "pipeline",
-    "library",
+    "library look",
     "screen",
     "cli",
     "__main__",
@@ -29,8 +29,9 @@ LAYERS = (
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 
 DOORS = {
+    "PIL": {"picture"},
     "antimeridian": {"footprint"},
-    "av": {"decode", "sample"},
+    "av": {"decode", "film", "sample"},
     "distributed": {"pipeline"},
     "m3u8": {"playlist"},
     "obstore": {"store"},
@@ -44,6 +45,8 @@ DOORS = {
     "typer": {"cli"},
 }
 
+EXTRAS = {"PIL", "distributed"}
+"""Dependencies of extras, which are there only where they were asked for."""
 
 HELP = """
 import sys; sys.argv = ["stacgen", "--help"]
@@ -96,11 +99,11 @@ def test_each_dependency_has_one_door() -> None:
 def test_every_dependency_is_declared_and_no_other() -> None:
     declared = {line for line in requires("stacgen") or [] if "extra ==" not in line}
     names = {line.partition(">")[0].replace("-", "_") for line in declared}
-    assert names == (set(DOORS) - {"distributed"}) | {"numpy"}
+    assert names == (set(DOORS) - EXTRAS) | {"numpy"}
 
 
 def test_importing_and_asking_for_help_load_no_heavy_library() -> None:
-    heavy = {"av", "rasterio", "pyproj", "numpy", "pystac", "obstore", "shapely"}
+    heavy = {"PIL", "av", "rasterio", "pyproj", "numpy", "pystac", "obstore", "shapely"}
     for script in ("import stacgen", HELP):
         listing = script + "\nimport sys; print('loaded', *sys.modules, sep=' ')"
         done = subprocess.run(
