@@ -258,7 +258,7 @@ def cells_in(polygons: Sequence[Polygon], on: Lattice) -> Cells | None:
         polygons: GeoJSON, in degrees; edges run straight in the CRS of the pixels.
         on: Where the pixels lie.
     """
-    placed = [rasterio.warp.transform_geom("EPSG:4326", on.crs, each) for each in polygons]
+    placed = _placed(polygons, on)
     boxes = np.array([rasterio.features.bounds(each) for each in placed])
     to_pixel = ~Affine(*on.transform)
     left, top = to_pixel * (boxes[:, 0].min(), boxes[:, 3].max())
@@ -268,13 +268,28 @@ def cells_in(polygons: Sequence[Polygon], on: Lattice) -> Cells | None:
     rows = min(int(np.ceil(bottom)), on.shape[0]) - row
     if rows <= 0 or columns <= 0:
         return None
-    inside = rasterio.features.geometry_mask(
-        placed,
-        (rows, columns),
-        Affine(*on.transform) * Affine.translation(column, row),
-        invert=True,
-    )
+    inside = _inside(placed, on, row, column, (rows, columns))
     return Cells(row=row, column=column, inside=inside) if inside.any() else None
+
+
+def share_in(polygon: Polygon, cells: Cells, on: Lattice) -> float:
+    """Of some pixels, the percent whose centre lies in a polygon; arguments as in `cells_in`."""
+    inside = _inside(_placed([polygon], on), on, cells.row, cells.column, cells.inside.shape)
+    both = np.count_nonzero(inside & cells.inside)
+    return 100 * both / np.count_nonzero(cells.inside)
+
+
+def _placed(polygons: Sequence[Polygon], on: Lattice) -> list[Polygon]:
+    return [rasterio.warp.transform_geom("EPSG:4326", on.crs, each) for each in polygons]
+
+
+def _inside(
+    placed: Sequence[Polygon], on: Lattice, row: int, column: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Pixels of a window whose centre lies in a polygon; these are in the CRS of the pixels."""
+    transform = Affine(*on.transform) * Affine.translation(column, row)
+    mask: NDArray[np.bool_] = rasterio.features.geometry_mask(placed, shape, transform, invert=True)
+    return mask
 
 
 def values(dataset: rasterio.io.DatasetReader, cells: Cells) -> Iterator[NDArray[np.uint16]]:

@@ -17,7 +17,9 @@ LAYERS = (
     "models",
     "outcomes ports layout",
     "gdal stac nodata",
-    "api selection playlist fetch decode rescale cog thumbnail footprint store sample picture film",
+    "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
+    "picture film series",
+    "chart",
     "item",
     "catalog",
     "pipeline",
@@ -34,6 +36,7 @@ DOORS = {
     "av": {"decode", "film", "sample"},
     "distributed": {"pipeline"},
     "m3u8": {"playlist"},
+    "matplotlib": {"chart"},
     "obstore": {"store"},
     "pyproj": {"footprint"},
     "pystac": {"stac"},
@@ -45,7 +48,7 @@ DOORS = {
     "typer": {"cli"},
 }
 
-EXTRAS = {"PIL", "distributed"}
+EXTRAS = {"PIL", "distributed", "matplotlib"}
 """Dependencies of extras, which are there only where they were asked for."""
 
 HELP = """
@@ -103,7 +106,17 @@ def test_every_dependency_is_declared_and_no_other() -> None:
 
 
 def test_importing_and_asking_for_help_load_no_heavy_library() -> None:
-    heavy = {"PIL", "av", "rasterio", "pyproj", "numpy", "pystac", "obstore", "shapely"}
+    heavy = {
+        "PIL",
+        "av",
+        "matplotlib",
+        "rasterio",
+        "pyproj",
+        "numpy",
+        "pystac",
+        "obstore",
+        "shapely",
+    }
     for script in ("import stacgen", HELP):
         listing = script + "\nimport sys; print('loaded', *sys.modules, sep=' ')"
         done = subprocess.run(

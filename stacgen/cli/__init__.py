@@ -8,12 +8,23 @@ import sys
 
 import typer
 
-from stacgen.cli import build, frames, index, preview, sample
+from stacgen.cli import build, frames, index, plot, preview, sample
 from stacgen.cli.app import app, common
 from stacgen.cli.options import PARTLY
 from stacgen.errors import StacgenError
 
-__all__ = ["PARTLY", "app", "build", "common", "frames", "index", "main", "preview", "sample"]
+__all__ = [
+    "PARTLY",
+    "app",
+    "build",
+    "common",
+    "frames",
+    "index",
+    "main",
+    "plot",
+    "preview",
+    "sample",
+]
 
 
 def main() -> None:
