@@ -90,11 +90,15 @@ def of_place(
         axes.plot(*_points(clear), color=_BLUE, linewidth=1.2, alpha=0.5, zorder=2)
         for each, value in known:
             axes.plot([_moment(each)], [value], linestyle="", zorder=3, **_marker(each.cloud))
-        is_reflectance = any(each.measured and each.measured.reflectance for each in readings)
-        axes.set_ylabel("Reflectance" if is_reflectance else "Digital number (DN)")
+        is_reflectance = any(
+            each.measured is not None and each.measured.reflectance is not None for each in readings
+        )
+        axes.set_ylabel(
+            "Surface reflectance (no unit)" if is_reflectance else "Digital number (DN)"
+        )
         axes.margins(y=0.08)
         missing = len(readings) - len(known)
-        note = f", {missing} of them elsewhere" if missing else ""
+        note = f", {missing} of them not of it" if missing else ""
         subtitle = f"{place}; {_acquisitions(readings)}{note}"
         _dress(axes, axes, title=title, subtitle=subtitle, about=about)
         clouds = [
@@ -106,7 +110,7 @@ def of_place(
         axes.legend(
             [Line2D([], [], linestyle="", **_marker(cloud)) for cloud in clouds],
             ["unknown" if cloud is None else f"{cloud:.0f} %" for cloud in clouds],
-            title="Cloud cover of the tile",
+            title=f"Cloud cover of the tile (line: up to {_CLEAR:.0f} %)",
             loc="upper center",
             bbox_to_anchor=(0.5, -0.13),
             ncols=len(clouds),
@@ -118,7 +122,7 @@ def of_place(
 
 
 def _figure() -> Figure:
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06)
     return Figure(_SIZE, layout=layout)
 
 
@@ -177,7 +181,7 @@ def _dress(top: Axes, bottom: Axes, *, title: str, subtitle: str, about: str) ->
     """Title, axis of time, and origin."""
     figure = top.figure
     figure.suptitle(title, x=0.02, ha="left", fontsize=17, fontweight="bold")
-    top.set_title(subtitle, loc="left", fontsize=12, color=_FAINT, pad=10)
+    top.set_title(subtitle, loc="left", fontsize=12, color=_FAINT, pad=8)
     locator = AutoDateLocator(minticks=4, maxticks=9)
     bottom.xaxis.set_major_locator(locator)
     bottom.xaxis.set_major_formatter(ConciseDateFormatter(locator))

@@ -145,7 +145,7 @@ def columns_for(count: int) -> int:
     >>> columns_for(1), columns_for(24), columns_for(73), columns_for(1000)
     (1, 6, 10, 12)
     """
-    return min(math.ceil(math.sqrt(count * 1.25)), 12)
+    return min(math.ceil(math.sqrt(count * 1.25)), 12, count)
 
 
 def cell_side(width: int, columns: int) -> int:

@@ -26,6 +26,7 @@ LAYERS = (
     "library look",
     "screen",
     "cli",
+    "rio",
     "__main__",
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
@@ -34,6 +35,7 @@ DOORS = {
     "PIL": {"picture"},
     "antimeridian": {"footprint"},
     "av": {"decode", "film", "sample"},
+    "click": {"rio"},
     "distributed": {"pipeline"},
     "m3u8": {"playlist"},
     "matplotlib": {"chart"},

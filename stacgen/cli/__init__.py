@@ -5,6 +5,7 @@ command runs, so that `--help` is quick.
 """
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -27,10 +28,15 @@ __all__ = [
 ]
 
 
-def main() -> None:
-    """Run a command; whatever stacgen cannot do becomes a sentence and an exit code."""
+def main(arguments: Sequence[str] | None = None, *, name: str | None = None) -> None:
+    """Run a command; whatever stacgen cannot do becomes a sentence and an exit code.
+
+    Args:
+        arguments: Those of the command; None for those of the process.
+        name: What it is called in help texts; None for what it was called by.
+    """
     try:
-        app()
+        app(args=arguments, prog_name=name)
     except StacgenError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
