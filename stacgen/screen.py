@@ -197,7 +197,8 @@ def note(text: str, *, quiet: bool) -> None:
 def tell_drawn(address: str, frames: int, size: int, *, quiet: bool) -> None:
     """What was drawn, and where it is."""
     if not quiet:
-        say(f"Drew {_frames(frames)} ({_megabytes(size)}): {address}")
+        volume = _megabytes(size) if size >= _MEGABYTE else f"{size / 1000:.0f} kB"
+        say(f"Drew {_frames(frames)} ({volume}): {address}")
 
 
 def list_readings(readings: Iterable[Reading]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import stac
+from stacgen import selection, stac
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
 from stacgen.models import Selection, timestamp
 from stacgen.ports import Readable
@@ -96,6 +96,7 @@ def series(place: Readable, wanted: Selection) -> Series:
         EmptySelectionError: No Item answers to the selection.
         OutputError: A document is not there or makes no sense.
     """
+    selection.check(wanted)
     if place.read(COLLECTION) is None:
         raise UsageError(
             f"There is no {COLLECTION} at {place.address}. Name the folder of a tile and band,"
