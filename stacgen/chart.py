@@ -98,7 +98,7 @@ def of_place(
         )
         axes.margins(y=0.08)
         missing = len(readings) - len(known)
-        note = f", {missing} of them not of it" if missing else ""
+        note = f", {missing} of them show too little of it" if missing else ""
         subtitle = f"{place}; {_acquisitions(readings)}{note}"
         _dress(axes, axes, title=title, subtitle=subtitle, about=about)
         clouds = [

@@ -33,6 +33,9 @@ _GREYS = 88
 _STEPS = 9
 """Shades of the palette: of grey, and between each two colours of the lettering."""
 
+_COLUMNS = 12
+"""Of a sheet at the most, unless more are asked for."""
+
 _AGAIN = 4
 """Corners are drawn this much larger and scaled down, so that they come out smooth."""
 
@@ -140,12 +143,14 @@ def resized(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_
 
 
 def columns_for(count: int) -> int:
-    """Columns of a sheet of so many frames, which then is about as high as it is wide.
+    """Columns of a sheet of so many frames: about as many as rows, and its last row nearly full.
 
-    >>> columns_for(1), columns_for(24), columns_for(73), columns_for(1000)
-    (1, 6, 10, 12)
+    >>> columns_for(1), columns_for(24), columns_for(36), columns_for(73), columns_for(1000)
+    (1, 6, 6, 11, 11)
     """
-    return min(math.ceil(math.sqrt(count * 1.25)), 12, count)
+    near = min(math.ceil(math.sqrt(count * 1.25)), _COLUMNS)
+    choices = range(max(near - 1, 1), min(near + 2, _COLUMNS, count) + 1)
+    return min(choices, key=lambda columns: (-count % columns, abs(columns - near), -columns))
 
 
 def cell_side(width: int, columns: int) -> int:

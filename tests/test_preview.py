@@ -52,9 +52,22 @@ def copy(catalog: Path, tmp_path: Path) -> Path:
 
 def frames_of_film(path: Path) -> list[Pixels]:
     with av.open(path) as container:
-        return [
-            frame.to_ndarray(format="rgb24").astype(np.uint8) for frame in container.decode(video=0)
+        return [rgb(frame) for frame in container.decode(video=0)]
+
+
+def rgb(frame: av.VideoFrame) -> Pixels:
+    """A decoded frame as ITU-R BT.709 defines its colours, in limited range."""
+    luma, *chroma = (
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
+            :, : plane.width
         ]
+        for plane in frame.planes
+    )
+    y = (luma.astype(float) - 16) / 219
+    cb, cr = (np.kron(each - 128.0, np.ones((2, 2))) / 224 for each in chroma)
+    red, blue = y + 1.5748 * cr, y + 1.8556 * cb
+    green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152
+    return (np.stack([red, green, blue], axis=-1) * 255).round().clip(0, 255).astype(np.uint8)
 
 
 def frames_of_gif(path: Path) -> list[Pixels]:
@@ -140,10 +153,8 @@ def test_a_film_keeps_colours(color: tuple[int, int, int], tmp_path: Path) -> No
     path = tmp_path / "film.mp4"
     plain = np.full((64, 64, 3), color, np.uint8)
     path.write_bytes(film.encode([plain, plain], fps=5))
-    with av.open(path) as container:
-        for frame in container.decode(video=0):
-            back = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
-            assert np.abs(back.astype(int) - color).max() <= 4
+    for frame in frames_of_film(path):
+        assert np.abs(frame.astype(int) - color).max() <= 4
 
 
 def test_a_gif_shows_each_frame_as_long_as_was_asked_and_begins_anew(
@@ -225,17 +236,16 @@ def test_a_website_gives_the_same_picture_as_the_folder(
     assert {each.path for each in gets} == set(cogs)
     assert all(("Range" in each.headers) is (ask == "range") for each in gets)
     if ask == "range":
-        fetched = sum(span(each.headers["Range"]) for each in gets)
-        assert fetched < 2 * sum(len(server.content[path]) for path in cogs) / 3
+        assert all(last(each) < 0.6 * len(server.content[each.path]) for each in gets)
 
 
 def no_head(request: dunia.Request) -> dunia.Reply | None:
     return dunia.Reply(status=405) if request.method == "HEAD" else None
 
 
-def span(header: str) -> int:
-    first, last = header.removeprefix("bytes=").split("-")
-    return int(last) - int(first) + 1
+def last(request: dunia.Request) -> int:
+    """The last byte that was asked for; overviews lie ahead of the pixels."""
+    return int(request.headers["Range"].rpartition("-")[2])
 
 
 def test_a_bucket_gives_the_same_picture_as_the_folder(catalog: Path) -> None:
@@ -407,7 +417,7 @@ def test_the_stretch_lies_between_the_percentiles_of_what_is_valid(
     if valid.size:
         black, white = np.percentile(valid, [2, 98], method="inverted_cdf")
         assert found.black == black
-        assert found.white == max(white, black + 1)
+        assert found.white == max(float(white), float(black) + 1)
     grey = found.grey(numbers)
     order = np.argsort(numbers, kind="stable")
     assert (np.diff(grey[order].astype(int)) >= 0).all()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -270,7 +271,10 @@ def test_a_chart_is_light_and_large_enough_and_the_same_each_time(
     [
         ({}, ["Cloud cover (%)", "Valid pixels (%)", "Sensing time (UTC)", "5 acquisitions"]),
         ({"point": INSIDE}, ["Digital number (DN)", "Pixel at 13.9° N 11.3° W; 5 acquisitions"]),
-        ({"point": EMPTY}, ["Pixel at 13.9° N 10.9° W; 5 acquisitions, 1 of them not of it"]),
+        (
+            {"point": EMPTY},
+            ["5 acquisitions, 1 of them show too little of it"],
+        ),
         ({"point": INSIDE, "reflectance": True}, ["Surface reflectance (no unit)"]),
     ],
 )
@@ -284,7 +288,7 @@ def test_a_chart_says_what_it_shows_and_in_which_unit(
     assert ET.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - ours
     origin = "contains modified Copernicus Sentinel data 2025"
     for text in [*texts, origin, "29PKR B09 (60 m)"]:
-        assert f"<!-- {text} -->" in content.decode()
+        assert re.search(f"<!-- .*{re.escape(text)} -->", content.decode())
     assert str(tmp_path) not in content.decode()
 
 
