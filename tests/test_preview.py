@@ -335,6 +335,14 @@ def no_time(copy: Path) -> None:
     gallery.change(first(copy, ".json"), datetime="yesterday")
 
 
+def no_figure(copy: Path) -> None:
+    gallery.change(first(copy, ".json"), **{"eo:cloud_cover": "much"})
+
+
+def no_links(copy: Path) -> None:
+    (copy / "2025" / "catalog.json").write_bytes(b'{"type": "Catalog", "links": [1]}')
+
+
 def astray(copy: Path) -> None:
     document = json.loads(first(copy, ".json").read_bytes())
     document["assets"]["B09"]["href"] = "../../../../../../etc/passwd"
@@ -358,6 +366,8 @@ def elsewhere(copy: Path) -> None:
         (no_item, r"\.json is linked and not there"),
         (no_json, r"is not JSON"),
         (no_time, r"is no Item with one time"),
+        (no_figure, r"is no Item with one time"),
+        (no_links, r"2025/catalog\.json has links that make no sense"),
         (astray, r"not below the Collection"),
         (elsewhere, r"not below the Collection"),
     ],

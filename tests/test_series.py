@@ -241,6 +241,13 @@ def test_a_missing_cog_is_an_output_error(copy: Path) -> None:
         stacgen.readings(copy, point=INSIDE)
 
 
+def test_an_item_without_a_footprint_is_not_measured(copy: Path) -> None:
+    item = gallery.items(copy)[0]
+    item.write_text(json.dumps(json.loads(item.read_bytes()) | {"geometry": None}))
+    with pytest.raises(OutputError, match="has no footprint"):
+        stacgen.readings(copy, point=INSIDE)
+
+
 def test_sums_do_not_overflow() -> None:
     block = np.full(100_000, 65_535, np.uint16)
     assert series.measure([block] * 3, None, covered=100).mean == 65_535

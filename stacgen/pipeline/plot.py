@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stacgen import gdal
-from stacgen.errors import UsageError
+from stacgen.errors import OutputError, UsageError
 from stacgen.gdal import Cells, Lattice
 from stacgen.models import Reflectance, Selection
 from stacgen.pipeline.read import Acquisition, Series, series
@@ -77,11 +77,14 @@ class _Probe:
                 f"{each.id} has not one asset of data, so nothing can be measured in it. Name the"
                 " Collection of a band."
             )
+        footprint = each.document.get("geometry")
+        if not isinstance(footprint, dict):
+            raise OutputError(f"{each.id} has no footprint; mend or remove it.")
         converts = _reflectance(each) if self._reflectance else None
         with gdal.opened(self._place, each.key_of(each.data)) as dataset:
             lattice = gdal.lattice(dataset)
             cells = self._on(lattice)
-            covered = gdal.share_in(each.document["geometry"], cells, lattice)
+            covered = gdal.share_in(footprint, cells, lattice)
             return measure(gdal.values(dataset, cells), converts, covered=covered)
 
     def _on(self, lattice: Lattice) -> Cells:

@@ -102,7 +102,7 @@ def series(place: Readable, wanted: Selection) -> Series:
             f"There is no {COLLECTION} at {place.address}. Name the folder of a tile and band,"
             " such as catalogs/29PKR/B09."
         )
-    collection, *documents = _walk(place, COLLECTION, set())
+    collection, *documents = _walk(place, COLLECTION)
     found = [_acquisition(place, key, document) for key, document in documents]
     chosen = _choose(found, wanted, place.address)
     return Series(
@@ -111,17 +111,28 @@ def series(place: Readable, wanted: Selection) -> Series:
     )
 
 
-def _walk(place: Readable, key: str, seen: set[str]) -> Iterator[tuple[str, stac.Document]]:
-    """A Collection and every Item below it, with their keys."""
-    seen.add(key)
-    document = _document(place, key)
-    if document.get("type") != "Catalog":
-        yield key, document
-    for rel in ("child", "item"):
-        for link in stac.links(document, rel):
-            target = _key(key, link.href)
+def _walk(place: Readable, start: str) -> Iterator[tuple[str, stac.Document]]:
+    """A Collection, first, and every Item below it, with their keys."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        key = waiting.pop()
+        document = _document(place, key)
+        if document.get("type") != "Catalog":
+            yield key, document
+        for target in _targets(place, key, document):
             if target not in seen:
-                yield from _walk(place, target, seen)
+                seen.add(target)
+                waiting.append(target)
+
+
+def _targets(place: Readable, key: str, document: stac.Document) -> list[str]:
+    try:
+        links = stac.links(document, "child") + stac.links(document, "item")
+        return [_key(key, link.href) for link in links]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{place.address}/{key} has links that make no sense; mend or remove it."
+        ) from error
 
 
 def _document(place: Readable, key: str) -> stac.Document:
@@ -137,6 +148,7 @@ def _acquisition(place: Readable, key: str, document: stac.Document) -> Acquisit
     found = Acquisition(key=key, document=document)
     try:
         _ = found.id, found.moment, found.data, found.thumbnail
+        float(found.cloud or 0)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OutputError(
             f"{place.address}/{key} is no Item with one time and assets; mend or remove it."
