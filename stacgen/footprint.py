@@ -10,7 +10,6 @@ import shapely.geometry
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from stacgen import gdal
 from stacgen.models import Coverage, Footprint, Grid
 
 _TOLERANCE = 0.005
@@ -32,6 +31,8 @@ def outline(coverage: Coverage, grid: Grid) -> Footprint | None:
     if coverage.valid.all():
         left, bottom, right, top = grid.bounds
         return _geographic(shapely.geometry.box(left, bottom, right, top), grid.epsg)
+    from stacgen import gdal  # noqa: PLC0415 - slow to load, and needed only where there is nodata
+
     cell = coverage.step * grid.resolution
     polygons = gdal.outlines(opened(coverage.valid), (cell, 0, grid.left, 0, -cell, grid.top))
     shells = [shapely.Polygon(polygon["coordinates"][0]) for polygon in polygons]

@@ -26,12 +26,12 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError, StacgenError
-from stacgen.models import ByteRange, row_blocks
+from stacgen.models import ByteRange, Facts, row_blocks
 from stacgen.ports import Readable
 from stacgen.profile import Overviews
 
-GDAL_VERSION: str = rasterio.__gdal_version__
-"""Version of the GDAL inside the rasterio wheel, `3.10.3`."""
+SOFTWARE = {"gdal": rasterio.__gdal_version__}
+"""The GDAL inside the rasterio wheel, and its version."""
 
 _ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": 64_000_000}
 """One thread a call, since whole segments run side by side; and a cache of 64 MB rather than of a
@@ -51,18 +51,6 @@ did so at once would let it slip through, or leave it off."""
 Transform = tuple[float, float, float, float, float, float]
 Polygon = Mapping[str, Any]
 """GeoJSON, in the coordinates of the transform it was made with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandFacts:
-    """What a file says of its one band besides the pixels."""
-
-    description: str
-    scale: float
-    offset: float
-    nodata: int
-    tags: Mapping[str, str]
-    """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +80,16 @@ class Cells:
 
 
 @contextmanager
-def in_memory(
-    pixels: NDArray[np.uint16], *, epsg: int, transform: Transform, facts: BandFacts
-) -> Iterator[rasterio.io.DatasetWriter]:
+def in_memory(pixels: NDArray[np.uint16], facts: Facts) -> Iterator[rasterio.io.DatasetWriter]:
     """A dataset over the array itself, with georeference and facts: no pixel is copied.
 
     Args:
         pixels: (rows, columns), C-contiguous; must stay alive and unchanged within the context.
-        epsg: The CRS.
-        transform: (a, b, c, d, e, f), as in `Grid.transform`.
         facts: Of the band.
     """
     rows, columns = pixels.shape
     address = pixels.__array_interface__["data"][0]
-    placed = "/".join(map(str, Affine(*transform).to_gdal()))
+    placed = "/".join(map(str, Affine(*facts.transform).to_gdal()))
     name = (
         f"MEM:::DATAPOINTER={address},PIXELS={columns},LINES={rows},DATATYPE=UInt16"
         f",GEOTRANSFORM={placed}"
@@ -115,7 +99,7 @@ def in_memory(
         rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", **_ENV),
         rasterio.open(name, "r+", driver="MEM") as dataset,
     ):
-        dataset.crs = f"EPSG:{epsg}"
+        dataset.crs = f"EPSG:{facts.epsg}"
         dataset.nodata = facts.nodata
         dataset.scales = (facts.scale,)
         dataset.offsets = (facts.offset,)
@@ -168,25 +152,6 @@ def _read_last_tile(path: Path) -> None:
     """
     with rasterio.open(path) as dataset:
         dataset.read(1, window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
-
-
-def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
-    """A grey picture with transparency, as the bytes of a PNG; both are (rows, columns)."""
-    rows, columns = grey.shape
-    # A PNG has no place for a transform; without one rasterio warns that there is none.
-    anywhere = Affine(1, 0, 0, 0, -1, rows)
-    with rasterio.MemoryFile(ext=".png") as file:
-        with file.open(
-            driver="PNG",
-            width=columns,
-            height=rows,
-            count=2,
-            dtype="uint8",
-            transform=anywhere,
-            ZLEVEL=6,
-        ) as picture:
-            picture.write(np.stack([grey, alpha]))
-        return bytes(file.read())
 
 
 def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:

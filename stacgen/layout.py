@@ -3,7 +3,6 @@
 Names follow from identity alone, so that any two builders agree on them.
 """
 
-import posixpath
 from dataclasses import dataclass
 
 from stacgen.bands import Band
@@ -84,5 +83,8 @@ def href(source: str, target: str) -> str:
     >>> href("catalog.json", "29PKR/catalog.json")
     './29PKR/catalog.json'
     """
-    path = posixpath.relpath(target, posixpath.dirname(source) or ".")
-    return path if path.startswith("../") else f"./{path}"
+    here, there = source.split("/")[:-1], target.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    return ("../" * (len(here) - shared) or "./") + "/".join(there[shared:])
