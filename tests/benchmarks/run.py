@@ -144,12 +144,9 @@ class Bench:
         with served(self.material) as base:
             for frames in (8, self.material.frames):
                 one, two = (self.build(base, n, "--limit", str(frames)).peak for n in (1, 2))
-                yield (
-                    f"peak memory, 1 worker; 2 workers, {self.material.band.resolution} m,"
-                    f" {frames} frames",
-                    f"{one / 1e9:.2f} GB; {two / 1e9:.2f} GB",
-                    "",
-                )
+                label = f"{self.material.band.resolution} m, {frames} frames"
+                peaks = f"{one / 1e9:.2f} GB; {two / 1e9:.2f} GB"
+                yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
 
 
 def start_up() -> Iterator[tuple[str, str, str]]:
