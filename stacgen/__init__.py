@@ -18,10 +18,22 @@ from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
     from stacgen.library import build, frames, index
+    from stacgen.look import plot, preview, readings
     from stacgen.upkeep import publish, validate
 
 __version__ = "0.1.0"
-__all__ = ["StacgenError", "__version__", "build", "frames", "index", "publish", "validate"]
+__all__ = [
+    "StacgenError",
+    "__version__",
+    "build",
+    "frames",
+    "index",
+    "plot",
+    "preview",
+    "publish",
+    "readings",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -30,6 +42,10 @@ def __getattr__(name: str) -> object:
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)
+    if name in ("plot", "preview", "readings"):
+        from stacgen import look  # noqa: PLC0415 - same
+
+        return getattr(look, name)
     if name in ("publish", "validate"):
         from stacgen import upkeep  # noqa: PLC0415 - same
 

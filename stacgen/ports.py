@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from stacgen.models import Resource
+from stacgen.models import ByteRange, Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,24 @@ Version = str
 """What tells one content of a file from another; a store gives it, and gets it back as it is."""
 
 
-class Store(Protocol):
+class Readable(Protocol):
+    """What a published catalog is read from: a `Store`, or a website."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, as a user would type it; the place of a key is `{address}/{key}`."""
+
+    def read(self, key: str) -> bytes | None:
+        """The content, or None where there is no such file."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes of a file; None where there is none, or where nobody tells its size."""
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """A part of a file that is there, all of its bytes."""
+
+
+class Store(Readable, Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 
     A file appears whole or not at all, and what was written is read and listed from then on. Names
@@ -59,13 +76,6 @@ class Store(Protocol):
     `stacgen.pipeline.update`, so that none undoes what another did. Both may be asked again when
     the answer was lost: what lies there already as it should counts as done.
     """
-
-    @property
-    def address(self) -> str:
-        """Where it is, as a user would type it; the place of a key is `{address}/{key}`."""
-
-    def read(self, key: str) -> bytes | None:
-        """The content, or None where there is no such file."""
 
     def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
         """The content and the version that `swap` expects, or None where there is no such file."""

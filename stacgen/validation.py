@@ -67,8 +67,8 @@ def check_names(key: str, document: stac.Document) -> Iterator[Finding]:
     found, name = document.get("id"), folders[-1] if folders else ""
     if kind in (Kind.ITEM, Kind.SCENE, Kind.TILE) and found != name:
         yield Finding(key=key, rule="name", text=f"Its id is {found!r}, and its folder {name!r}.")
-    if kind is Kind.ITEM:
-        home = f"sentinel-2-l2a-{folders[0]}-{folders[1]}"
+    home = f"sentinel-2-l2a-{'-'.join(folders[:2])}".removesuffix("-scenes")
+    if kind in (Kind.ITEM, Kind.SCENE):
         if document.get("collection") != home:
             text = f"It says it is of {document.get('collection')!r}, and lies in {home}."
             yield Finding(key=key, rule="name", text=text)
@@ -77,10 +77,8 @@ def check_names(key: str, document: stac.Document) -> Iterator[Finding]:
             yield Finding(
                 key=key, rule="name", text=f"Its year is {year}, its folder {folders[2]}."
             )
-    if kind is Kind.COLLECTION:
-        home = f"sentinel-2-l2a-{folders[0]}-{folders[1]}"
-        if found != home:
-            yield Finding(key=key, rule="name", text=f"Its id is {found!r}, and not {home!r}.")
+    if kind is Kind.COLLECTION and found != home:
+        yield Finding(key=key, rule="name", text=f"Its id is {found!r}, and not {home!r}.")
 
 
 def check_links(key: str, document: stac.Document, there: Mapping[str, Entry]) -> Iterator[Finding]:

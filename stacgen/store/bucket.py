@@ -17,6 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
 from stacgen.errors import OutputError, UsageError
+from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
 from stacgen.store import condition
 from stacgen.store.condition import Means
@@ -110,6 +111,16 @@ class Bucket:
             except FileNotFoundError:
                 return None
         return content, f"{condition.version_of(found.meta)}\n{sha256(content).hexdigest()}"
+
+    def size(self, key: str) -> int | None:
+        """See `stacgen.ports.Readable`."""
+        entry = self.stat(key)
+        return None if entry is None else entry.size
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """See `stacgen.ports.Readable`."""
+        with _translated(key):
+            return bytes(obstore.get_range(self._store, key, start=part.offset, length=part.length))
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""

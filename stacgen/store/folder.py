@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from stacgen.errors import OutputError
+from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
 
 _Made = TypeVar("_Made")
@@ -73,6 +74,17 @@ class Folder:
         """See `stacgen.ports.Store`; the version is the checksum."""
         content = self.read(key)
         return None if content is None else (content, sha256(content).hexdigest())
+
+    def size(self, key: str) -> int | None:
+        """See `stacgen.ports.Readable`."""
+        entry = self.stat(key)
+        return None if entry is None else entry.size
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """See `stacgen.ports.Readable`."""
+        with _translated(key), (self._root / key).open("rb") as file:
+            file.seek(part.offset)
+            return file.read(part.length)
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""
