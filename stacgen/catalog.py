@@ -158,6 +158,12 @@ def collection(
             _up("root", key, layout.ROOT, layout.ROOT_TITLE),
             _up("parent", key, place.tile_key, place.tile),
             *years,
+            stac.Link(
+                rel="alternate",
+                href=layout.href(key, layout.page_key(key)),
+                type=stac.HTML,
+                title=place.title,
+            ),
             *(() if is_sample else _LEGAL),
         ],
     )

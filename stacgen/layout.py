@@ -11,6 +11,8 @@ from stacgen.tiles import TileId
 
 ROOT = "catalog.json"
 ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
+PAGE = "index.html"
+"""For people, beside the document that it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,8 @@ class CollectionPlace:
 
     def item(self, item_id: str, year: int) -> "ItemPlace":
         """Where an Item lies; `year` is that of its sensing time."""
-        return ItemPlace(id=item_id, folder=f"{self.tile}/{self.band.name}/{year}/{item_id}")
+        folder = f"{self.tile}/{self.band.name}/{item_folder(item_id, year)}"
+        return ItemPlace(id=item_id, folder=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,20 @@ class ItemPlace:
         return f"{self.folder}/thumbnail.png"
 
 
+def page_key(key: str) -> str:
+    """Of the page beside a document.
+
+    >>> page_key("29PKR/B09/collection.json"), page_key("catalog.json")
+    ('29PKR/B09/index.html', 'index.html')
+    """
+    return posixpath.join(posixpath.dirname(key), PAGE)
+
+
+def item_folder(item_id: str, year: int) -> str:
+    """Of an Item, in the folder of its Collection; `year` is that of its sensing time."""
+    return f"{year}/{item_id}"
+
+
 def href(source: str, target: str) -> str:
     """The relative link from one key to another.
 
@@ -86,3 +103,12 @@ def href(source: str, target: str) -> str:
     """
     path = posixpath.relpath(target, posixpath.dirname(source) or ".")
     return path if path.startswith("../") else f"./{path}"
+
+
+def target(source: str, href: str) -> str:
+    """The key that a relative link leads to; the other way about than `href`.
+
+    >>> target("29PKR/B09/2025/catalog.json", "../collection.json")
+    '29PKR/B09/collection.json'
+    """
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source), href))

@@ -7,6 +7,7 @@ from stacgen import catalog, layout, stac
 from stacgen.catalog import Holdings
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid
+from stacgen.pipeline import pages
 from stacgen.ports import Store
 
 
@@ -36,6 +37,8 @@ def commit(
 ) -> None:
     """Link Items from their years, Collection, tile and root, writing only what changes.
 
+    The Collection's page is in place before the Collection, which links it.
+
     Args:
         items: All of one Collection and published; linking one twice does nothing.
         filing: Where they belong.
@@ -60,21 +63,28 @@ def commit(
         holdings += map(catalog.of_item, all_items(store, place))
     elif existing is not None:
         holdings.append(catalog.of_collection(existing))
-    total = catalog.total(holdings)
-    _write(
-        store,
-        place.key,
-        catalog.collection(
-            total,
-            place=place,
-            grid=filing.grid,
-            scale=filing.scale,
-            is_sample=filing.is_sample,
-        ),
+    collection = catalog.collection(
+        catalog.total(holdings),
+        place=place,
+        grid=filing.grid,
+        scale=filing.scale,
+        is_sample=filing.is_sample,
     )
+    existing_root = _read(store, layout.ROOT)
+    pages.collection(
+        store,
+        collection,
+        [document for documents in by_year.values() for document in documents],
+        key=place.key,
+        grid=filing.grid,
+        base_url=filing.base_url or pages.public_url(existing_root),
+        everything=lambda: all_items(store, place),
+        anew=recount,
+    )
+    _write(store, place.key, collection)
     _write(store, place.tile_key, catalog.tile(_read(store, place.tile_key), place=place))
     root = catalog.root(
-        _read(store, layout.ROOT),
+        existing_root,
         place=place,
         is_sample=filing.is_sample,
         base_url=filing.base_url,

@@ -23,6 +23,7 @@ from stacgen.outcomes import (
     Watch,
 )
 from stacgen.pipeline import commit as filing
+from stacgen.pipeline import pages
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.order import Order, Request, Shard
@@ -108,6 +109,9 @@ def build(
             crew.stop()
         for site in sites:
             site.commit(order, store)
+        if order.shard is None:
+            places = [CollectionPlace(tile=each.tile, band=each.band) for each in order.requests]
+            pages.root(store, [place.key for place in places])
     return recorder.report(store.address)
 
 
