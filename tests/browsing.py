@@ -25,6 +25,7 @@ AXE = CACHE / "axe-core-4.10.3"
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a test that leaves this machine
 )
 
 
@@ -99,6 +100,13 @@ class Visit:
             await Promise.all([...document.images].map((image) => image.decode()));
             scrollTo(0, 0);
         }""")
+
+
+def pictures(otherwise: Path) -> Path:
+    """Where pictures of what was seen go: what `STACGEN_SCREENSHOTS` names, if it does."""
+    target = Path(os.environ.get("STACGEN_SCREENSHOTS") or otherwise)
+    target.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 Visiting = Callable[..., Visit]

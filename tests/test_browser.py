@@ -1,10 +1,10 @@
 """The pages in a real Chromium: from a folder and over HTTP, in the hands of friends and foes.
 
-`STACGEN_SCREENSHOTS=FOLDER pytest tests/test_browser.py` leaves pictures of them in that folder.
+`STACGEN_SCREENSHOTS=FOLDER pytest tests/test_browser.py -k pictures` leaves pictures of them in
+that folder; its `page.png` is the one in the README, `docs/images/page.png`.
 """
 
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import rasterio
+from PIL import Image
 from playwright.sync_api import Browser
 
 import browsing
@@ -400,11 +401,10 @@ def test_a_thousand_frames_stay_light(visit: Visiting, url: str, folder: Path) -
 
 
 def test_pictures_of_the_pages_are_taken(visit: Visiting, url: str, tmp_path: Path) -> None:
-    target = Path(os.environ.get("STACGEN_SCREENSHOTS") or tmp_path)
-    target.mkdir(parents=True, exist_ok=True)
+    target = browsing.pictures(tmp_path)
     for name, path, kind in (
-        ("collection-light", COLLECTION, {"height": 1060}),
-        ("collection-dark", COLLECTION, {"height": 1060, "color_scheme": "dark"}),
+        ("collection-light", COLLECTION, {"height": 1220}),
+        ("collection-dark", COLLECTION, {"height": 1220, "color_scheme": "dark"}),
         ("collection-phone-dark", COLLECTION, {**PHONE, "color_scheme": "dark"}),
         ("root-light", ROOT, {}),
         ("root-phone-light", ROOT, PHONE),
@@ -413,3 +413,6 @@ def test_pictures_of_the_pages_are_taken(visit: Visiting, url: str, tmp_path: Pa
         seen.see_everything()
         seen.page.screenshot(path=target / f"{name}.png", full_page="phone" in name)
         assert (target / f"{name}.png").stat().st_size > 20_000
+    with Image.open(target / "collection-light.png") as picture:
+        picture.convert("RGB").quantize(128).save(target / "page.png", optimize=True)
+    assert (target / "page.png").stat().st_size < 400_000
