@@ -12,7 +12,6 @@ import posixpath
 import re
 import shlex
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -45,11 +44,6 @@ _WRITTEN: dict[str, Callable[[str], str]] = {
     "vsi-bash": lambda place: shlex.quote(_vsi(place)),
 }
 """How an address stands in a snippet; `page.js` writes them anew where only it knows them."""
-
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +118,7 @@ def collection(
         root=layout.href(key, layout.PAGE),
         years=[
             (year, list(rows))
-            for year, rows in groupby(
-                _rows(shown, numbers, forms), lambda row: row.card.moment.year
-            )
+            for year, rows in groupby(cards.rows(shown, numbers, forms), lambda row: row.stamp[:4])
         ],
         count=len(shown),
         pick=pick,
@@ -182,7 +174,7 @@ def is_current(
     if not has_stamp(existing, document, base_url=base_url):
         return False
     shown = set(_MARK.findall(existing or b""))
-    return all(cards.of_item(item).mark.encode() in shown for item in items)
+    return all(cards.mark(item).encode() in shown for item in items)
 
 
 def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
@@ -233,7 +225,7 @@ def _environment() -> "Environment":
     )
     made.filters |= {
         "bash": shlex.quote,
-        "day": _day,
+        "day": cards.day,
         "folder": posixpath.dirname,
         "moment": datetime.fromisoformat,
         "page": lambda key: quote(layout.page_key(key)),
@@ -241,7 +233,6 @@ def _environment() -> "Environment":
         "number": _number,
         "python": json.dumps,
         "packed": _packed,
-        "percent": _percent,
         "web": _web,
     }
     made.globals |= {"SPAN": SPAN, "WIDTH": WIDTH, "links": stac.links}
@@ -304,36 +295,6 @@ def _murk(card: Card) -> tuple[bool, float]:
     return card.thumbnail is None, cloud + 2 * (card.nodata or 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """An Item in the list."""
-
-    card: Card
-    day: str
-    """10 January 2025."""
-
-    name: str
-    """What stands below the thumbnail."""
-
-    footprint: int
-    """Number of its footprint on the map."""
-
-    form: int
-    """Number of the form that its hrefs have."""
-
-
-def _rows(shown: Sequence[Card], footprints: Sequence[int], forms: Sequence[int]) -> list[_Row]:
-    days = [_day(card.moment) for card in shown]
-    often = {day for day, count in Counter(days).items() if count > 1}
-    rows, before = [], None
-    for card, day, footprint, form in zip(shown, days, footprints, forms, strict=True):
-        name, before = _short(card.moment, before), card.moment
-        if day in often:
-            name += f" {card.moment:%H:%M:%S}"
-        rows.append(_Row(card=card, day=day, name=name, footprint=footprint, form=form))
-    return rows
-
-
 def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:
     """Scale and offset, if all Items have the same."""
     return next(iter(values)) if len(values) == 1 else None
@@ -374,25 +335,5 @@ def _web(href: str) -> str:
     return href if urlsplit(href).scheme in ("http", "https") else ""
 
 
-def _day(moment: datetime) -> str:
-    """10 January 2025."""
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def _short(moment: datetime, before: datetime | None) -> str:
-    """10 January for the first of a month, so that it stands out, then 20 Jan."""
-    month = _MONTHS[moment.month - 1]
-    is_first = before is None or (before.year, before.month) != (moment.year, moment.month)
-    return f"{moment.day} {month if is_first else month[:3]}"
-
-
 def _number(value: float) -> str:
     return f"{value:,}"
-
-
-def _percent(value: float) -> str:
-    """With a decimal where that tells, and never 0 or 100 for what is not."""
-    rounded = round(value, 1)
-    if rounded in (0, 100) and value not in (0, 100):
-        return "< 0.1" if value < 1 else "> 99.9"
-    return f"{rounded:g}" if rounded < 10 or rounded > 99 else f"{rounded:.0f}"  # noqa: PLR2004

@@ -169,7 +169,7 @@ def test_a_build_leaves_a_whole_catalog_and_nothing_else(build: Build, tmp_path:
     assert_links_resolve(tmp_path / "out")
     assert linked_items(tmp_path / "out") == {each.ref.item_id for each in report.built}
     kinds = {path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert kinds == {".json", ".tif", ".png"}
+    assert kinds == {".json", ".tif", ".png", ".html"}
     assert not list((tmp_path / "out").rglob(".*"))
 
 
