@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 
 from stacgen import cards, layout, stac
 from stacgen.cards import Card
-from stacgen.chart import SPAN, WIDTH, Bbox, Map, dots
+from stacgen.sketch import SPAN, WIDTH, Bbox, Map, dots
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -15,11 +15,11 @@ import dunia
 import stacgen
 from stacgen import page
 from stacgen.cards import of_item
-from stacgen.chart import WIDTH, Map
 from stacgen.library import Labour, Upstream
 from stacgen.models import Selection
 from stacgen.outcomes import Report
 from stacgen.pipeline import Shard
+from stacgen.sketch import WIDTH, Map
 from stacgen.store.bucket import Bucket
 from test_build import HASTY, documents, tree
 
