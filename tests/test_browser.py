@@ -111,7 +111,7 @@ def test_thumbnails_are_seen_and_nothing_is_asked_of_others(
     seen = visit(f"{address}/{path}")
     seen.see_everything()
     widths = seen.page.evaluate("[...document.images].map(image => image.naturalWidth)")
-    assert len(widths) == (24 if path == COLLECTION else 3)
+    assert len(widths) == (24 if path == COLLECTION else 5)
     assert all(widths)
     assert seen.complaints == []
     home = "file://" if address.startswith("file") else address

@@ -1,6 +1,7 @@
 """Pages as documents: what is in them, when they are drawn, and when they are let be."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from stacgen.outcomes import Report
 from stacgen.pipeline import Shard
 from stacgen.sketch import WIDTH, Map
 from stacgen.store.bucket import Bucket
-from test_build import HASTY, documents, tree
+from test_build import HASTY, tree
 
 KEY = "29PKR/B09/collection.json"
 PAGE = "29PKR/B09/index.html"
@@ -87,7 +88,8 @@ def collection_of(root: Path) -> dict[str, Any]:
 
 
 def items_of(root: Path) -> list[dict[str, Any]]:
-    return [each for _, each in documents(root) if each["type"] == "Feature"]
+    paths = sorted((root / "29PKR/B09").glob("*/*/T*.json"))
+    return [json.loads(path.read_bytes()) for path in paths]
 
 
 def draw(root: Path, items: list[dict[str, Any]], **changes: Any) -> bytes:  # noqa: ANN401
@@ -100,7 +102,7 @@ def test_a_build_leaves_a_page_a_collection_and_one_of_the_root(
 ) -> None:
     build("B01,B09")
     pages = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html"))
-    assert pages == ["29PKR/B01/index.html", PAGE, "index.html"]
+    assert pages == ["29PKR/B01/index.html", PAGE, "29PKR/scenes/index.html", "index.html"]
     for path in pages:
         read = Reader((tmp_path / path).read_bytes())
         assert not read.open
@@ -152,7 +154,7 @@ def test_the_second_run_writes_nothing_and_does_not_load_jinja(
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("lost", [PAGE, "index.html"])
+@pytest.mark.parametrize("lost", [PAGE, "29PKR/scenes/index.html", "index.html"])
 @pytest.mark.parametrize("how", ["gone", "cut short", "of an Item before"])
 @pytest.mark.parametrize("by", ["build", "index"])
 def test_a_page_that_is_missing_or_old_is_mended(
@@ -168,6 +170,8 @@ def test_a_page_that_is_missing_or_old_is_mended(
         (tmp_path / lost).write_bytes(old[:500])
     else:
         (tmp_path / lost).write_bytes(old)
+    if how != "gone":
+        os.utime(tmp_path / lost, (0, 0))  # that of scenes is known by its time
     assert tree(tmp_path) != whole
     if by == "build":
         build()
@@ -197,6 +201,7 @@ def test_the_root_keeps_what_it_says_of_collections_that_were_not_touched(
     assert {key: each.count for key, each in page.summaries(text).items()} == {
         "29PKR/B01/collection.json": 1,
         KEY: 5,
+        "29PKR/scenes/collection.json": 5,
     }
     stacgen.index(tmp_path)
     assert (tmp_path / "index.html").read_bytes() == text
@@ -206,7 +211,7 @@ def test_shards_leave_pages_to_index(build: Build, tmp_path: Path) -> None:
     build(labour=Labour(shard=Shard(index=1, count=1)))
     assert not list(tmp_path.rglob("*.html"))
     stacgen.index(tmp_path)
-    assert len(list(tmp_path.rglob("*.html"))) == 2
+    assert len(list(tmp_path.rglob("*.html"))) == 3
 
 
 def test_a_public_address_stands_in_the_page_and_is_remembered(

@@ -16,10 +16,10 @@ def collection(
     items: Iterable[stac.Document],
     *,
     key: str,
-    grid: Grid,
     base_url: str | None,
     everything: Callable[[], Iterable[stac.Document]],
     anew: bool = False,
+    always: bool = False,
 ) -> None:
     """Draw the page of a Collection, unless it shows the document and the Items already.
 
@@ -28,19 +28,19 @@ def collection(
         document: The Collection as it is or is about to be.
         items: Some of it: those that the page must show.
         key: Of the Collection.
-        grid: Of its tile.
         base_url: Where the catalog is public, if that is known.
         everything: Gets all its Items; called only if the page is drawn.
         anew: Whether to draw it in any case: then it shows no Item that is gone.
+        always: Whether to write it even where it says nothing new, so that it is newer.
     """
     place = layout.page_key(key)
     existing = store.read(place)
     if not anew and page.is_current(existing, document, items, base_url=base_url):
         return
     drawn = page.collection(
-        document, everything(), key=key, outline=_outline(grid), base_url=base_url
+        document, everything(), key=key, outline=_outline(document), base_url=base_url
     )
-    if drawn != existing:
+    if always or drawn != existing:
         store.write(place, drawn, stac.HTML)
 
 
@@ -98,8 +98,16 @@ def _collections(store: Store, document: stac.Document) -> Iterator[str]:
                 yield layout.target(key, link.href)
 
 
-def _outline(grid: Grid) -> Mapping[str, Any]:
-    """The whole tile in degrees."""
+def _outline(document: stac.Document) -> Mapping[str, Any]:
+    """The whole tile in degrees, from the grid that a Collection tells of one of its rasters."""
+    asset = next(each for each in document["item_assets"].values() if "proj:transform" in each)
+    grid = Grid(
+        epsg=int(asset["proj:code"].removeprefix("EPSG:")),
+        left=asset["proj:transform"][2],
+        top=asset["proj:transform"][5],
+        resolution=asset["proj:transform"][0],
+        size=asset["proj:shape"][0],
+    )
     whole = footprint.outline(Coverage(valid=np.ones((1, 1), bool), step=grid.size), grid)
     assert whole is not None  # noqa: S101 - one valid cell has an outline
     return whole.geometry
