@@ -193,7 +193,7 @@ def test_the_snippet_of_the_root_opens_the_catalog(
 ) -> None:
     seen = visit(f"{address}/{ROOT}")
     exec(snippet(seen, "pystac"), {})  # noqa: S102
-    assert capsys.readouterr().out.count("sentinel-2-l2a-") == 3
+    assert capsys.readouterr().out.count("sentinel-2-l2a-") == 5
 
 
 def test_a_thumbnail_chooses_the_frame_that_snippets_take(visit: Visiting, address: str) -> None:
