@@ -289,10 +289,10 @@ def _packed(summary: Summary) -> str:
     return json.dumps(asdict(summary))
 
 
-def _murk(card: Card) -> tuple[bool, float]:
-    """How little of the ground an Item shows, to find the one that shows most."""
+def _murk(card: Card) -> tuple[int, bool, float]:
+    """How little an Item shows of bands and ground, to find the one that shows most."""
     cloud = 100.0 if card.cloud is None else card.cloud
-    return card.thumbnail is None, cloud + 2 * (card.nodata or 0)
+    return -len(card.assets), card.thumbnail is None, cloud + 2 * (card.nodata or 0)
 
 
 def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:

@@ -279,6 +279,16 @@ def test_a_scene_has_snippets_that_take_all_its_bands(build: Build, tmp_path: Pa
     assert form["B02"] == "../B02/{year}/{id}_B02_10m/{id}_B02_10m.tif"
 
 
+def test_snippets_take_a_scene_with_most_bands(build: Build, tmp_path: Path) -> None:
+    build()
+    items = scenes(tmp_path)
+    for each in items[1:]:
+        del each["assets"]["B02"]
+    items[0]["properties"]["eo:cloud_cover"] = 100.0
+    text = draw(tmp_path, items, key="29PKR/scenes/collection.json").decode()
+    assert "bands=[&#34;B02&#34;, &#34;B03&#34;, &#34;B04&#34;]" in text
+
+
 def test_hrefs_with_what_is_an_items_own_left_open_are_found_again(
     build: Build, tmp_path: Path
 ) -> None:
