@@ -199,6 +199,12 @@ def gathered(
             up("root", key, layout.ROOT, layout.ROOT_TITLE),
             up("parent", key, place.tile_key, place.tile),
             *children,
+            stac.Link(
+                rel="alternate",
+                href=layout.href(key, layout.page_key(key)),
+                type=stac.HTML,
+                title=place.title,
+            ),
             *(() if is_sample else origin.LEGAL),
         ],
     )

@@ -12,6 +12,8 @@ from stacgen.tiles import TileId
 
 ROOT = "catalog.json"
 ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
+PAGE = "index.html"
+"""For people, beside the document that it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Place(ABC):
 
     def item(self, item_id: str, year: int) -> "ItemPlace":
         """Where an Item lies; `year` is that of its sensing time."""
-        return ItemPlace(id=item_id, folder=f"{self.tile}/{self.name}/{year}/{item_id}")
+        return ItemPlace(id=item_id, folder=f"{self.tile}/{self.name}/{item_folder(item_id, year)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,20 @@ class ItemPlace:
     def thumbnail_key(self) -> str:
         """Of its quicklook."""
         return f"{self.folder}/thumbnail.png"
+
+
+def page_key(key: str) -> str:
+    """Of the page beside a document.
+
+    >>> page_key("29PKR/B09/collection.json"), page_key("catalog.json")
+    ('29PKR/B09/index.html', 'index.html')
+    """
+    return posixpath.join(posixpath.dirname(key), PAGE)
+
+
+def item_folder(item_id: str, year: int) -> str:
+    """Of an Item, in the folder of its Collection; `year` is that of its sensing time."""
+    return f"{year}/{item_id}"
 
 
 def href(source: str, target: str) -> str:

@@ -25,6 +25,7 @@ JSON = "application/json"
 GEOJSON = "application/geo+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
+HTML = "text/html"
 HLS = "application/vnd.apple.mpegurl"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

@@ -94,11 +94,15 @@ def documents(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def assert_links_resolve(root: Path) -> None:
     """Every relative link of every document points to a file, and says its title."""
+    assert "</html>" in (root / "index.html").read_text()
     for path, document in documents(root):
         for link in document["links"]:
             if "://" not in link["href"]:
                 target = path.parent / link["href"]
                 assert target.is_file(), f"{path}: {link}"
+                if link["type"] == "text/html":
+                    assert f"<title>{link['title']}</title>" in target.read_text()
+                    continue
                 named = json.loads(target.read_bytes())
                 assert link["title"] == (named.get("title") or named["properties"]["title"])
         for asset in document.get("assets", {}).values():
@@ -184,7 +188,7 @@ def test_a_build_leaves_a_whole_catalog_and_nothing_else(build: Build, tmp_path:
     assert_links_resolve(tmp_path / "out")
     assert linked_items(tmp_path / "out") == {each.ref.item_id for each in report.built}
     kinds = {path.suffix for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert kinds == {".json", ".tif", ".png"}
+    assert kinds == {".json", ".tif", ".png", ".html"}
     assert not list((tmp_path / "out").rglob(".*"))
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
 from stacgen.catalog import Holdings
-from stacgen.layout import CollectionPlace
+from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
+from stacgen.pipeline import pages
 from stacgen.ports import Store
 
 
@@ -36,6 +37,8 @@ def commit(
 ) -> None:
     """Link Items from their years, Collection, tile and root, writing only what changes.
 
+    The Collection's page is in place before the Collection, which links it.
+
     Args:
         items: All of one Collection and published; linking one twice does nothing.
         filing: Where they belong.
@@ -61,20 +64,27 @@ def commit(
     elif existing is not None:
         holdings.append(catalog.of_collection(existing))
     total = catalog.total(holdings)
-    write(
-        store,
-        place.key,
-        catalog.collection(
-            total,
-            place=place,
-            grid=filing.grid,
-            scale=filing.scale,
-            is_sample=filing.is_sample,
-        ),
+    collection = catalog.collection(
+        total,
+        place=place,
+        grid=filing.grid,
+        scale=filing.scale,
+        is_sample=filing.is_sample,
     )
+    existing_root = read(store, layout.ROOT)
+    pages.collection(
+        store,
+        collection,
+        [document for documents in by_year.values() for document in documents],
+        key=place.key,
+        base_url=filing.base_url or pages.public_url(existing_root),
+        everything=lambda: linked_items(store, place, total.years),
+        anew=recount,
+    )
+    write(store, place.key, collection)
     write(store, place.tile_key, catalog.tile(read(store, place.tile_key), place=place))
     root = catalog.root(
-        read(store, layout.ROOT),
+        existing_root,
         place=place,
         is_sample=filing.is_sample,
         base_url=filing.base_url,
@@ -91,6 +101,15 @@ def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
             raw = store.read(entry.key)
             if raw is not None:
                 yield stac.from_bytes(raw, name=entry.key)
+
+
+def linked_items(store: Store, place: Place, years: Iterable[int]) -> Iterator[stac.Document]:
+    """Every Item that the Catalogs of these years link; nothing is listed."""
+    for year in sorted(years):
+        for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
+            item = read(store, layout.target(place.year_key(year), link.href))
+            if item is not None:
+                yield item
 
 
 def read(store: Store, key: str) -> stac.Document | None:

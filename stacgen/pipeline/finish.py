@@ -1,8 +1,8 @@
 """What is made of Items across Collections, once the last of a run is filed: the scenes.
 
 Files of a tile are written in one order: the Item of a band, the scene, the scenes' year, their
-Collection. So the times of the files tell what a build that was killed left undone, and nothing
-has to be read to see it.
+page, their Collection. So the times of the files tell what a build that was killed left undone, and
+nothing has to be read to see it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +13,8 @@ from stacgen import catalog, layout, scene, stac
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.models import Stream
-from stacgen.pipeline.commit import read, write
+from stacgen.pipeline import pages
+from stacgen.pipeline.commit import linked_items, read, write
 from stacgen.pipeline.plan import Existing, read_item
 from stacgen.ports import Entry, Store
 
@@ -47,7 +48,7 @@ def finish(
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, two more, and one reading of the tile's Catalog; no scene is read.
+    It costs a `stat` a frame, three more, and one reading of the tile's Catalog; no scene is read.
     """
     if not existing:
         return set()
@@ -56,7 +57,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     keys = [place.item(each.stem, each.year).key for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
-    if collection is None or not _is_linked(place, store):
+    page = store.stat(layout.page_key(place.key))
+    if collection is None or page is None or not _is_linked(place, store):
         return set(passes)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         scenes = list(pool.map(store.stat, keys))
@@ -64,7 +66,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     def is_sound(item: Existing, found: Entry | None, year: Entry | None) -> bool:
         if found is None or year is None:
             return False
-        return item.modified <= found.modified <= year.modified <= collection.modified
+        in_order = item.modified <= found.modified <= year.modified <= collection.modified
+        return in_order and year.modified <= page.modified
 
     return {
         each
@@ -94,6 +97,16 @@ def _finish_tile(
             years[number] = year
     document = scene.collection(bands, years, place=place, is_sample=is_sample)
     if document is not None:
+        pages.collection(
+            store,
+            document,
+            (),  # that an Item changed is known without looking
+            key=place.key,
+            base_url=pages.public_url(read(store, layout.ROOT)),
+            everything=lambda: linked_items(store, place, years),
+            anew=wrote or recount,
+            always=wrote,
+        )
         write(store, place.key, document, always=wrote)
         write(store, place.tile_key, catalog.tile(tile, place=place))
 

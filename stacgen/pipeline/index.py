@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from stacgen import bands, stac, tiles
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
+from stacgen.pipeline import pages
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.pipeline.finish import finish
 from stacgen.ports import Store
@@ -34,6 +35,7 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         commit(documents, filing, store, recount=True)
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)
+    pages.root(store, None)
     return len(places), items
 
 

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from stacgen import selection, stac
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
-from stacgen.layout import CollectionPlace, Pass
+from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -23,6 +23,7 @@ from stacgen.outcomes import (
     Watch,
 )
 from stacgen.pipeline import commit as filing
+from stacgen.pipeline import pages
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.finish import finish, overdue
@@ -113,6 +114,7 @@ def build(
             site.commit(order, store)
         if order.shard is None:
             finish(touched, store, is_sample=order.recipe.source.is_sample)
+            pages.root(store, _pages_of(order))
     return recorder.report(store.address)
 
 
@@ -209,6 +211,13 @@ def _collect(
                 watch(result.built)
             else:
                 watch(result)
+
+
+def _pages_of(order: Order) -> list[str]:
+    """The keys of the Collections that an order may have changed, each once."""
+    bands = [CollectionPlace(tile=each.tile, band=each.band).key for each in order.requests]
+    scenes = [ScenesPlace(tile=each.tile).key for each in order.requests]
+    return list(dict.fromkeys([*bands, *scenes]))
 
 
 class _Recorder:

@@ -1,0 +1,339 @@
+"""Pages for people, as documents are for programs; Jinja2 is used here and nowhere else. Pure.
+
+A page carries what tells whether it is up to date: a stamp of the document it shows, and a mark an
+Item. So a second run knows without drawing it anew, and without Jinja2. The root's page carries a
+summary of each Collection, and is a union of them as the documents are.
+"""
+
+import html
+import json
+import math
+import posixpath
+import re
+import shlex
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from stacgen import cards, layout, stac
+from stacgen.cards import Card
+from stacgen.sketch import SPAN, WIDTH, Bbox, Map, dots
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_STAMP = re.compile(rb'<meta name="stacgen-stamp" content="([0-9a-f]+)">')
+_SUMMARY = re.compile(rb'data-summary="([^"]*)"')
+_MARK = re.compile(rb'data-v="([0-9a-f]{8})"')
+_BROWSER = "https://radiantearth.github.io/stac-browser/#/external/"
+
+_CLEAR = 20
+"""Percent of cloud up to which a snippet takes frames, if there are any."""
+
+_WRITTEN: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "python": json.dumps,
+    "vsi-python": lambda place: json.dumps(_vsi(place)),
+    "vsi-bash": lambda place: shlex.quote(_vsi(place)),
+}
+"""How an address stands in a snippet; `page.js` writes them anew where only it knows them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What the root's page says of a Collection."""
+
+    key: str
+    """Of the Collection's document."""
+
+    title: str
+    names: str
+    """Of its bands."""
+
+    bbox: Bbox
+    start: str
+    """The first sensing time, as the document has it."""
+
+    end: str
+    """The last."""
+
+    count: int
+    """Of its Items."""
+
+    cover: str | None
+    """The clearest Item's thumbnail, relative to the page of the Collection."""
+
+    @property
+    def name(self) -> str:
+        """The folder it lies in: its band."""
+        return self.key.split("/")[-2]
+
+    @property
+    def group(self) -> str:
+        """The tile, or whatever folder it lies in."""
+        return self.key.partition("/")[0]
+
+
+def collection(
+    document: stac.Document,
+    items: Iterable[stac.Document],
+    *,
+    key: str,
+    outline: Mapping[str, Any],
+    base_url: str | None,
+) -> bytes:
+    """The page of a Collection; the same documents in any order give the same bytes.
+
+    Args:
+        document: The Collection.
+        items: All of it, at least one.
+        key: Of the Collection.
+        outline: The tile as a GeoJSON geometry in degrees.
+        base_url: Where the catalog is public, if that is known; else the page finds out where it
+            is read.
+    """
+    shown = sorted(map(cards.of_item, items), key=lambda card: (card.moment, card.id))
+    pick = min(shown, key=_murk)
+    around = Map.around(document["extent"]["spatial"]["bbox"][0], margin=0.35)
+    ground: dict[str, int] = {}
+    numbers = [ground.setdefault(around.path(card.geometry), len(ground)) for card in shown]
+    patterns: dict[tuple[tuple[str, str], ...], int] = {}
+    forms = [patterns.setdefault(card.patterns, len(patterns)) for card in shown]
+    lines, labels = around.graticule()
+    first, last = shown[0].moment, shown[-1].moment
+    return _render(
+        "collection.html.j2",
+        stamp=_stamp(document, base_url),
+        base=_folder_url(base_url, key),
+        browser=_browser(base_url, key),
+        document=document,
+        summary=_packed(_summary(document, shown, pick, key)),
+        root=layout.href(key, layout.PAGE),
+        years=[
+            (year, list(rows))
+            for year, rows in groupby(cards.rows(shown, numbers, forms), lambda row: row.stamp[:4])
+        ],
+        count=len(shown),
+        pick=pick,
+        patterns=json.dumps([dict(each) for each in patterns]),
+        bands=[name for name, _ in pick.assets],
+        clear=max(_CLEAR, math.ceil(pick.cloud or 0)),
+        reflectance=_common({card.reflectance for card in shown}),
+        around=around,
+        outline=around.path(outline),
+        ground=list(ground),
+        graticule=lines,
+        labels=labels,
+        points=dots([(c.moment, c.cloud) for c in shown if c.cloud is not None], first, last),
+        first=first,
+        last=last,
+    )
+
+
+def root(document: stac.Document, summaries: Iterable[Summary], *, base_url: str | None) -> bytes:
+    """The page of the root, from its document and what is known of each Collection, at least one.
+
+    The URL is that of `collection`.
+    """
+    listed = sorted(summaries, key=lambda each: each.key)
+    groups = [(name, list(group)) for name, group in groupby(listed, lambda each: each.group)]
+    boxes = {name: group[0].bbox for name, group in groups}
+    around = Map.around(_hull(boxes.values()), margin=0.2, least=6)
+    lines, labels = around.graticule()
+    return _render(
+        "root.html.j2",
+        stamp=_stamp(document, base_url),
+        base=_folder_url(base_url, layout.ROOT),
+        browser=_browser(base_url, layout.ROOT),
+        document=document,
+        groups=groups,
+        count=sum(each.count for each in listed),
+        collections=len(listed),
+        around=around,
+        tiles=[around.box(box) for box in boxes.values()],
+        graticule=lines,
+        labels=labels,
+    )
+
+
+def is_current(
+    existing: bytes | None,
+    document: stac.Document,
+    items: Iterable[stac.Document],
+    *,
+    base_url: str | None,
+) -> bool:
+    """Whether a Collection's page shows the document as it is, and these Items among others."""
+    if not has_stamp(existing, document, base_url=base_url):
+        return False
+    shown = set(_MARK.findall(existing or b""))
+    return all(cards.mark(item).encode() in shown for item in items)
+
+
+def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
+    """Whether a page was made of a document, at a URL and by this edition of the templates."""
+    found = _STAMP.search(existing or b"")
+    return found is not None and found[1].decode() == _stamp(document, base_url)
+
+
+def summaries(existing: bytes | None) -> dict[str, Summary]:
+    """What a page says of Collections, by the keys of these; nothing where it is unreadable."""
+    try:
+        rows = [
+            json.loads(html.unescape(raw.decode())) for raw in _SUMMARY.findall(existing or b"")
+        ]
+        found = [Summary(**row | {"bbox": tuple(row["bbox"])}) for row in rows]
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return {each.key: each for each in found}
+
+
+def _render(name: str, *, base: str, **values: object) -> bytes:
+    text: str = (
+        _environment()
+        .get_template(name)
+        .render(
+            style=_source("page.css"),
+            script=_source("page.js"),
+            policy=_policy(),
+            base=base,
+            here=lambda href, how: _WRITTEN[how](f"{base}{href}"),
+            **values,
+        )
+    )
+    return text.encode()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "Environment":
+    """Everything that is put in is escaped, and a name that is not given is an error."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415 - few need it
+
+    made = Environment(
+        autoescape=True,
+        loader=FunctionLoader(_source),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "bash": shlex.quote,
+        "day": cards.day,
+        "folder": posixpath.dirname,
+        "moment": datetime.fromisoformat,
+        "page": lambda key: quote(layout.page_key(key)),
+        "path": quote,
+        "number": _number,
+        "python": json.dumps,
+        "packed": _packed,
+        "web": _web,
+    }
+    made.globals |= {"SPAN": SPAN, "WIDTH": WIDTH, "links": stac.links}
+    return made
+
+
+@lru_cache(maxsize=8)
+def _source(name: str) -> str:
+    return files("stacgen").joinpath("templates", name).read_text("utf-8")
+
+
+@lru_cache(maxsize=1)
+def _policy() -> str:
+    """A content security policy: this style, this script, pictures beside the page, no more."""
+    style, script = (
+        b64encode(sha256(_source(name).encode()).digest()).decode()
+        for name in ("page.css", "page.js")
+    )
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}';"
+        " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@lru_cache(maxsize=1)
+def _edition() -> bytes:
+    """Changes with the templates, so that a new release draws its pages anew."""
+    digest = sha256()
+    for name in ("base.html.j2", "collection.html.j2", "root.html.j2", "page.css", "page.js"):
+        digest.update(_source(name).encode())
+    return digest.digest()
+
+
+def _stamp(document: stac.Document, base_url: str | None) -> str:
+    content = json.dumps([document, _folder_url(base_url, layout.ROOT)], sort_keys=True).encode()
+    return sha256(_edition() + content).hexdigest()[:16]
+
+
+def _summary(document: stac.Document, shown: Sequence[Card], pick: Card, key: str) -> Summary:
+    start, end = document["extent"]["temporal"]["interval"][0]
+    return Summary(
+        key=key,
+        title=document.get("title") or document["id"],
+        names=", ".join(name for name, _ in pick.assets),
+        bbox=tuple(document["extent"]["spatial"]["bbox"][0]),
+        start=start,
+        end=end,
+        count=len(shown),
+        cover=pick.thumbnail,
+    )
+
+
+def _packed(summary: Summary) -> str:
+    return json.dumps(asdict(summary))
+
+
+def _murk(card: Card) -> tuple[int, bool, float]:
+    """How little an Item shows of bands and ground, to find the one that shows most."""
+    cloud = 100.0 if card.cloud is None else card.cloud
+    return -len(card.assets), card.thumbnail is None, cloud + 2 * (card.nodata or 0)
+
+
+def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """Scale and offset, if all Items have the same."""
+    return next(iter(values)) if len(values) == 1 else None
+
+
+def _hull(boxes: Iterable[Bbox]) -> Bbox:
+    """The box around boxes; one across the antimeridian goes on beyond 180."""
+    wests, souths, easts, norths = zip(
+        *((w, s, e + 360 * (w > e), n) for w, s, e, n in boxes), strict=True
+    )
+    return min(wests), min(souths), max(easts), max(norths)
+
+
+def _folder_url(base_url: str | None, key: str) -> str:
+    """Where the page of a document is public; empty where that is not known, or no web address."""
+    if base_url is None or urlsplit(base_url).scheme not in ("http", "https"):
+        return ""
+    return posixpath.join(base_url.rstrip("/"), quote(posixpath.dirname(key)), "")
+
+
+def _browser(base_url: str | None, key: str) -> str:
+    """The document in the public STAC Browser, which leaves `https://` out of its own addresses."""
+    folder = _folder_url(base_url, key)
+    if not folder:
+        return ""
+    scheme, _, rest = folder.partition("://")
+    prefix = "" if scheme == "https" else f"{scheme}:/"
+    return f"{_BROWSER}{prefix}{rest}{posixpath.basename(key)}"
+
+
+def _vsi(place: str) -> str:
+    """As GDAL opens it."""
+    return f"/vsicurl/{place}" if place.startswith("http") else place
+
+
+def _web(href: str) -> str:
+    """A link that leads to the web, or nowhere: no `javascript:` comes out of a document."""
+    return href if urlsplit(href).scheme in ("http", "https") else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"
