@@ -154,6 +154,7 @@ def collection(
             "bands": [band],
             "item_assets": _item_assets(place, grid, band, scale),
         },
+        assets={"items": MIRROR},
         links=[
             _up("root", key, layout.ROOT, layout.ROOT_TITLE),
             _up("parent", key, place.tile_key, place.tile),
@@ -234,6 +235,13 @@ def check_ours(existing: stac.Document | None, *, is_sample: bool, name: str) ->
             f"{name} holds {kind} frames; {other} are not put beside them. Take another output:"
             " -o FOLDER."
         )
+
+
+def public_url(root: stac.Document | None) -> str | None:
+    """Where the catalog is public, as its root says; None where it does not."""
+    for link in stac.links(root or {}, "self"):
+        return link.href.rpartition("/")[0]
+    return None
 
 
 def _content(*, is_sample: bool) -> str:
@@ -344,6 +352,14 @@ def _describe(place: CollectionPlace, *, is_sample: bool) -> str:
 
 
 _WHAT = "Sentinel-2 Level-2A frames that ESA DUNIA distributes as video"
+MIRROR: dict[str, Any] = {
+    "href": f"./{layout.MIRROR}",
+    "type": stac.PARQUET,
+    "title": "All Items as stac-geoparquet 1.1.0",
+    "roles": ["collection-mirror"],
+}
+"""The asset `items` of a Collection."""
+
 _DOI = "10.5270/S2_-znk9xsj"
 _PROVIDERS: tuple[dict[str, Any], ...] = (
     {

@@ -11,6 +11,8 @@ from stacgen.tiles import TileId
 
 ROOT = "catalog.json"
 ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
+MIRROR = "items.parquet"
+"""Of all Items under the folder that it lies in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,11 @@ class CollectionPlace:
     def key(self) -> str:
         """Of the Collection."""
         return f"{self.tile}/{self.band.name}/collection.json"
+
+    @property
+    def mirror_key(self) -> str:
+        """Of the Collection's Items as one Parquet file."""
+        return mirror_key(self.key)
 
     def year_key(self, year: int) -> str:
         """Of a year's Catalog."""
@@ -74,6 +81,24 @@ class ItemPlace:
     def thumbnail_key(self) -> str:
         """Of its quicklook."""
         return f"{self.folder}/thumbnail.png"
+
+
+def mirror_key(collection_key: str) -> str:
+    """The key of a Collection's mirror, which lies beside it.
+
+    >>> mirror_key("29PKR/scenes/collection.json")
+    '29PKR/scenes/items.parquet'
+    """
+    return posixpath.join(posixpath.dirname(collection_key), MIRROR)
+
+
+def resolve(source: str, link: str) -> str:
+    """The key that a relative link leads to from another.
+
+    >>> resolve("29PKR/B09/2025/catalog.json", "../collection.json")
+    '29PKR/B09/collection.json'
+    """
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
 
 
 def href(source: str, target: str) -> str:

@@ -24,6 +24,7 @@ GEOJSON = "application/geo+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
 HLS = "application/vnd.apple.mpegurl"
+PARQUET = "application/vnd.apache.parquet"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _WIDTH = 96
@@ -133,6 +134,7 @@ def collection(  # noqa: PLR0913 - a Collection has that many fields
     summaries: Mapping[str, Any],
     links: Iterable[Link],
     stac_extensions: list[str],
+    assets: Mapping[str, Mapping[str, Any]],
     extra: Mapping[str, Any],
 ) -> Document:
     """A Collection under the licence `other`, which a link then names."""
@@ -149,6 +151,7 @@ def collection(  # noqa: PLR0913 - a Collection has that many fields
             pystac.TemporalExtent([[extent.start, extent.end]]),
         ),
         summaries=pystac.Summaries(dict(summaries)),
+        assets={key: pystac.Asset.from_dict(dict(asset)) for key, asset in assets.items()},
         extra_fields=dict(extra),
     )
     document = _linked(built, links)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from stacgen import bands, stac, tiles
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid
+from stacgen.pipeline import mirrors
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.ports import Store
 
@@ -29,6 +30,7 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         filing = filing_of(documents[0], place, base_url=base_url)
         check_root(store, is_sample=filing.is_sample)
         commit(documents, filing, store, recount=True)
+    mirrors.keep_root(store, mirrors.linked(store), ())
     return len(places), items
 
 

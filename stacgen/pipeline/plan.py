@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from stacgen import api, playlist, stac
 from stacgen.api import Endpoint
@@ -17,7 +18,7 @@ from stacgen.models import (
     item_ids,
 )
 from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
-from stacgen.ports import Fetch, Store
+from stacgen.ports import Entry, Fetch, Store
 from stacgen.tiles import TileId
 
 _MASTERS = 3
@@ -39,6 +40,9 @@ class Existing:
     skipped: Skipped
     document: stac.Document
     """Its Item."""
+
+    modified: datetime
+    """When that was published, as the store tells, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +142,14 @@ def plan(
     missing: list[FrameRef] = []
     for ref in frames:
         item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
-        document = None if force else sound_item(store, item_place, stream.band, verify=verify)
-        if document is None:
+        found = None if force else _sound(store, item_place, stream.band, verify=verify)
+        if found is None:
             missing.append(ref)
         else:
-            existing.append(Existing(skipped=Skipped(ref=ref), document=document))
+            document, entry = found
+            existing.append(
+                Existing(skipped=Skipped(ref=ref), document=document, modified=entry.modified)
+            )
     tasks, failed = _tasks(stream, missing, fetch=fetch) if missing else ((), ())
     return Plan(
         stream=stream,
@@ -162,6 +169,13 @@ def sound_item(
     Sizes are compared always. Checksums are where `verify` says so, and wherever a file is newer
     than its Item, which it never is when stacgen has written both.
     """
+    found = _sound(store, place, band, verify=verify)
+    return None if found is None else found[0]
+
+
+def _sound(
+    store: Store, place: ItemPlace, band: Band, *, verify: bool
+) -> tuple[stac.Document, Entry] | None:
     document = read_item(store, place)
     entry = store.stat(place.key)
     if document is None or entry is None:
@@ -175,7 +189,7 @@ def sound_item(
             continue
         if facts.get("file:checksum") != f"1220{store.sha256(key)}":
             return None
-    return document
+    return document, entry
 
 
 def read_item(store: Store, place: ItemPlace) -> stac.Document | None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event as Flag
 from zlib import crc32
@@ -23,12 +23,13 @@ from stacgen.outcomes import (
     Watch,
 )
 from stacgen.pipeline import commit as filing
+from stacgen.pipeline import mirrors
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.work import Context, Done, Result
-from stacgen.ports import Fetch, Store
+from stacgen.ports import Entry, Fetch, Store
 
 _DEFAULT = Reflectance()
 
@@ -92,7 +93,8 @@ def build(
     crew: Crew | None = None
     sites: list[_Site] = []
     running: dict[Future[list[Result]], _Site] = {}
-    work = _work(order, sites, fetch=fetch, store=store, watch=recorder, now=now)
+    seen = _Seen(store=store)
+    work = _work(order, sites, seen, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
     try:
         for site, task in work:
@@ -108,6 +110,8 @@ def build(
             crew.stop()
         for site in sites:
             site.commit(order, store)
+        if order.shard is None:
+            mirrors.keep_root(store, seen.written, seen.before)
     return recorder.report(store.address)
 
 
@@ -127,6 +131,26 @@ def dry_run(order: Order, *, fetch: Fetch, store: Store, watch: Watch, measure: 
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class _Seen:
+    """The mirrors of the Collections that a build touches."""
+
+    store: Store
+    before: dict[str, Entry | None] = field(default_factory=dict)
+    """By key, as each was when the build came to its Collection."""
+
+    written: set[str] = field(default_factory=set)
+
+    def is_behind(self, key: str, plan: Plan) -> bool:
+        """Whether an Item that is there is newer: the build that replaced it was killed."""
+        if key not in self.before:
+            self.before[key] = self.store.stat(key)
+        entry = self.before[key]
+        return entry is not None and any(
+            existing.modified > entry.modified for existing in plan.existing
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Site:
     """A stream under construction: what is to be filed when its last segment is done."""
 
@@ -134,25 +158,37 @@ class _Site:
     context: Context
     documents: list[stac.Document]
     open_tasks: int
-    replaced: bool = False
+    seen: _Seen
+    replaced: bool
 
     def commit(self, order: Order, store: Store) -> None:
         """File what is there; a shard leaves that to `stacgen index`."""
         if order.shard is not None:
             return
-        stream = self.plan.stream
         target = filing.Filing(
-            place=CollectionPlace(tile=stream.tile, band=stream.band),
+            place=_place(self.plan.stream),
             grid=self.plan.grid,
             scale=(order.recipe.reflectance or _DEFAULT).scale,
             is_sample=order.recipe.source.is_sample,
             base_url=order.base_url,
         )
-        filing.commit(self.documents, target, store, recount=self.replaced)
+        if filing.commit(self.documents, target, store, recount=self.replaced):
+            self.seen.written.add(target.place.mirror_key)
+
+
+def _place(stream: Stream) -> CollectionPlace:
+    return CollectionPlace(tile=stream.tile, band=stream.band)
 
 
 def _work(
-    order: Order, sites: list[_Site], *, fetch: Fetch, store: Store, watch: Watch, now: Clock
+    order: Order,
+    sites: list[_Site],
+    seen: _Seen,
+    *,
+    fetch: Fetch,
+    store: Store,
+    watch: Watch,
+    now: Clock,
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
@@ -174,6 +210,8 @@ def _work(
             context=context,
             documents=[existing.document for existing in each.existing],
             open_tasks=len(each.tasks),
+            seen=seen,
+            replaced=seen.is_behind(_place(each.stream).mirror_key, each),
         )
         sites.append(site)
         yield from ((site, task) for task in each.tasks)

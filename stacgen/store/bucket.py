@@ -104,7 +104,7 @@ class Bucket:
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """See `stacgen.ports.Store`; documents are cached for a minute, pixels for a year."""
-        is_document = "json" in media_type
+        is_document = not media_type.startswith("image/")
         attributes = {
             "Content-Type": media_type,
             "Cache-Control": _DOCUMENT_AGE if is_document else _COG_AGE,
