@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.library import build, frames, index
+    from stacgen.library import build, frames, index, search
 
 __version__ = "0.1.0"
-__all__ = ["StacgenError", "__version__", "build", "frames", "index"]
+__all__ = ["StacgenError", "__version__", "build", "frames", "index", "search"]
 
 
 def __getattr__(name: str) -> object:
     """Load the functions when they are first asked for."""
-    if name in ("build", "frames", "index"):
+    if name in ("build", "frames", "index", "search"):
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)

@@ -20,7 +20,7 @@ LAYERS = (
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
     "item mirror",
     "catalog",
-    "pipeline",
+    "pipeline lookup",
     "library",
     "screen",
     "cli",

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
-from numpy.typing import NDArray
+from shapely.errors import ShapelyError
 
 from stacgen import stac
 from stacgen.errors import UsageError
 from stacgen.mirror.files import Mirror
 from stacgen.mirror.table import resolved
-from stacgen.query import Query
+from stacgen.query import Query, SortKey
 
 _CLOUD = "eo:cloud_cover"
 _NO_PROPERTY = ("assets", "links", "bbox", "geometry", "stac_extensions")
@@ -69,29 +69,30 @@ def answer(mirror: Mirror, query: Query) -> Answer:
     Raises:
         UsageError: It is sorted by what no Item has, or the geometry to intersect is none.
     """
-    area = _area(query)
+    areas = _areas(query)
     names = _names(mirror, query)
     starts = mirror.starts()
     parts = []
     for group in range(mirror.groups):
-        if not _may_hold(mirror, group, query, area):
+        if not _may_hold(mirror, group, query, areas):
             continue
         table = mirror.columns(group, names)
         rows = pa.array(np.arange(starts[group], starts[group + 1]))
         table = table.append_column("row", rows).filter(_mask(table, query))
-        parts.append(_meeting(table, area).drop_columns(["geometry", "bbox"]))
+        parts.append(_meeting(table, areas).drop_columns(["geometry", "bbox"]))
     if not parts:
         empty = {name: pa.array([], pa.string()) for name in ("id", "collection")}
         return Answer(mirror=mirror, keys=pa.table({"row": pa.array([], pa.int64()), **empty}))
     keys = pa.concat_tables(parts)
-    sort = [(each.field, _direction(each.descending)) for each in query.order]
-    sort += [(name, "ascending") for name in ("id", "collection")]
-    order = pc.sort_indices(keys, sort_keys=list(dict(reversed(sort)).items())[::-1])
-    return Answer(mirror=mirror, keys=keys.take(order).select(["row", "id", "collection"]))
+    order = [*query.order, SortKey(field="id"), SortKey(field="collection")]
+    first = {each.field: each for each in reversed(order)}
+    sort = [(each.field, _direction(each)) for each in order if first[each.field] is each]
+    rows = pc.sort_indices(keys, sort_keys=sort)
+    return Answer(mirror=mirror, keys=keys.take(rows).select(["row", "id", "collection"]))
 
 
-def _direction(descending: bool) -> str:  # noqa: FBT001 - turns it into what pyarrow calls it
-    return "descending" if descending else "ascending"
+def _direction(key: SortKey) -> str:
+    return "descending" if key.descending else "ascending"
 
 
 def _names(mirror: Mirror, query: Query) -> list[str]:
@@ -106,19 +107,20 @@ def _names(mirror: Mirror, query: Query) -> list[str]:
     return list(dict.fromkeys([*names, *(each.field for each in query.order)]))
 
 
-def _area(query: Query) -> Any:  # noqa: ANN401 - shapely has no types
-    """The ground that is asked about, or None for all."""
+def _areas(query: Query) -> list[Any]:
+    """The ground that is asked about, in parts; none for all."""
     if query.intersects is not None:
         try:
             area = shapely.geometry.shape(query.intersects)
-        except (ValueError, TypeError, KeyError, AttributeError, shapely.GEOSException) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ShapelyError) as error:
             raise UsageError(f"The geometry to intersect is no GeoJSON ({error}).") from error
         if area.is_empty or not np.isfinite(area.bounds).all():
             raise UsageError("The geometry to intersect is empty.")
-        return area
-    if query.bbox is None:
-        return None
-    return shapely.union_all([shapely.box(*box) for box in query.boxes])
+        if not area.is_valid:
+            reason = shapely.is_valid_reason(area)
+            raise UsageError(f"The geometry to intersect is not valid: {reason}.")
+        return list(shapely.get_parts(area))
+    return [shapely.box(*box) for box in query.boxes]
 
 
 def _mask(table: Any, query: Query) -> Any:  # noqa: ANN401
@@ -142,31 +144,30 @@ def _mask(table: Any, query: Query) -> Any:  # noqa: ANN401
     return pc.fill_null(mask, fill_value=False)
 
 
-def _meeting(table: Any, area: Any) -> Any:  # noqa: ANN401
-    """The rows whose footprint meets an area: by their boxes first, then exactly."""
-    if area is None or not table.num_rows:
+def _meeting(table: Any, areas: Sequence[Any]) -> Any:  # noqa: ANN401
+    """The rows whose footprint meets one of some areas: by their boxes first, then exactly."""
+    if not areas or not table.num_rows:
         return table
     box = table["bbox"].combine_chunks()
     west, south, east, north = (
         box.field(edge).to_numpy() for edge in ("xmin", "ymin", "xmax", "ymax")
     )
-    near = np.zeros(len(west), dtype=bool)
-    for part in shapely.get_parts(area).tolist():
-        low_x, low_y, high_x, high_y = part.bounds
+    footprints = np.array(table["geometry"].to_pylist(), dtype=object)
+    meets = np.zeros(len(footprints), dtype=bool)
+    for area in areas:
+        low_x, low_y, high_x, high_y = area.bounds
         across = np.where(
             west <= east,
             (west <= high_x) & (east >= low_x),
             (west <= high_x) | (east >= low_x),
         )
-        near |= across & (south <= high_y) & (north >= low_y)
-    table = table.filter(pa.array(near))
-    footprints = shapely.from_wkb(np.array(table["geometry"].to_pylist(), dtype=object))
-    shapely.prepare(area)
-    meets: NDArray[np.bool_] = shapely.intersects(area, footprints)
+        near = across & (south <= high_y) & (north >= low_y) & ~meets
+        shapely.prepare(area)
+        meets[near] = shapely.intersects(area, shapely.from_wkb(footprints[near]))
     return table.filter(pa.array(meets))
 
 
-def _may_hold(mirror: Mirror, group: int, query: Query, area: Any) -> bool:  # noqa: ANN401
+def _may_hold(mirror: Mirror, group: int, query: Query, areas: Sequence[Any]) -> bool:
     """Whether a row group may hold an answer, as far as its statistics tell."""
     ranges = dict(_ranges(mirror, group))
     wanted: list[tuple[str, Any, Any]] = [
@@ -176,8 +177,8 @@ def _may_hold(mirror: Mirror, group: int, query: Query, area: Any) -> bool:  # n
     for name, values in (("id", query.ids), ("collection", query.collections)):
         if values:
             wanted.append((name, min(values), max(values)))
-    if area is not None:
-        low_x, low_y, high_x, high_y = area.bounds
+    if areas:
+        low_x, low_y, high_x, high_y = shapely.total_bounds(areas).tolist()
         wanted += [("bbox.ymin", None, high_y), ("bbox.ymax", low_y, None)]
         # A box across the antimeridian has its west above its east; then these say little.
         west, east = ranges.get("bbox.xmin"), ranges.get("bbox.xmax")
