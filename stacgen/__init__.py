@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.library import build, frames, index, search
+    from stacgen.library import build, frames, index
+    from stacgen.reader import search
 
 __version__ = "0.1.0"
 __all__ = ["StacgenError", "__version__", "build", "frames", "index", "search"]
@@ -25,8 +26,12 @@ __all__ = ["StacgenError", "__version__", "build", "frames", "index", "search"]
 
 def __getattr__(name: str) -> object:
     """Load the functions when they are first asked for."""
-    if name in ("build", "frames", "index", "search"):
+    if name in ("build", "frames", "index"):
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)
+    if name == "search":
+        from stacgen import reader  # noqa: PLC0415 - same
+
+        return reader.search
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

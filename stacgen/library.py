@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from stacgen import bands, lookup, pipeline, query, sample, selection, tiles
+from stacgen import bands, pipeline, sample, selection, tiles
 from stacgen.api import DUNIA, TCI_PATH, Endpoint
 from stacgen.bands import FIRST_YEAR
 from stacgen.errors import UsageError
@@ -20,7 +19,6 @@ from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.work import Recipe
 from stacgen.ports import Fetch
 from stacgen.profile import CogProfile
-from stacgen.query import Query
 from stacgen.store import open_store
 
 OUTPUT = "catalogs"
@@ -174,55 +172,6 @@ def index(
         OutputError: The output cannot be used, or holds a catalog that stacgen did not make.
     """
     return pipeline.index(open_store(output, store_options), base_url=base_url)
-
-
-def search(  # noqa: PLR0913 - each is one thing that a user may say
-    root: str | Path = OUTPUT,
-    *,
-    bbox: Sequence[float] | None = None,
-    intersects: Mapping[str, Any] | None = None,
-    datetime: str | None = None,
-    max_cloud: float | None = None,
-    collections: Sequence[str] | None = None,
-    ids: Sequence[str] | None = None,
-    limit: int | None = None,
-    store_options: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """The Items of a catalog that answer to all that is asked, the earliest first.
-
-    Args:
-        root: A folder, the URL of a bucket, or an http(s) URL.
-        bbox: West, south, east, north in degrees, which footprints must meet; west is above east
-            across the antimeridian.
-        intersects: A GeoJSON geometry that footprints must meet.
-        datetime: An interval `A/B`, a date or a moment, in UTC; `..` leaves an end open.
-        max_cloud: Percent; Items that do not say are left out.
-        collections: Ids of Collections.
-        ids: Ids of Items.
-        limit: How many Items at most.
-        store_options: Settings of the bucket beside those in the environment.
-
-    Returns:
-        A STAC ItemCollection, a GeoJSON FeatureCollection. Its hrefs are absolute: URLs, or paths
-        where the root is a folder.
-
-    Raises:
-        UsageError: The question cannot be meant.
-        UpstreamError: The web server does not answer.
-        OutputError: There is no `items.parquet` at the root.
-    """
-    start, end = (None, None) if datetime is None else selection.parse_interval(datetime)
-    asked = Query(
-        bbox=None if bbox is None else query.parse_bbox(bbox),
-        intersects=intersects,
-        start=start,
-        end=end,
-        max_cloud=max_cloud,
-        collections=None if collections is None else tuple(collections),
-        ids=None if ids is None else tuple(ids),
-        limit=limit,
-    )
-    return lookup.find(root, asked, store_options=store_options).collection
 
 
 def build_all(  # noqa: PLR0913 - each is one thing that a user may say

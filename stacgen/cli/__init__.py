@@ -8,12 +8,23 @@ import sys
 
 import typer
 
-from stacgen.cli import build, frames, index, sample, search
+from stacgen.cli import build, frames, index, sample, search, serve
 from stacgen.cli.app import app, common
 from stacgen.cli.options import PARTLY
 from stacgen.errors import StacgenError
 
-__all__ = ["PARTLY", "app", "build", "common", "frames", "index", "main", "sample", "search"]
+__all__ = [
+    "PARTLY",
+    "app",
+    "build",
+    "common",
+    "frames",
+    "index",
+    "main",
+    "sample",
+    "search",
+    "serve",
+]
 
 
 def main() -> None:

@@ -53,11 +53,11 @@ def search(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Find Items of a catalog, by place, time, cloud and id."""
-    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen import reader, screen  # noqa: PLC0415 - pyarrow and shapely take a while
 
     if table and (json_lines or output is not None):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
-    found = library.search(
+    found = reader.search(
         root,
         bbox=bbox,
         intersects=None if intersects is None else _geometry(intersects),

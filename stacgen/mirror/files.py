@@ -6,6 +6,7 @@ same Items give the same bytes, with the same pyarrow.
 
 import io
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -82,7 +83,10 @@ class Part:
 
 
 class Mirror:
-    """A Parquet file of Items that is read a few rows at a time."""
+    """A Parquet file of Items that is read a few rows at a time; safe to use from several threads.
+
+    pyarrow's reader is not: two threads in one file at once end the process.
+    """
 
     def __init__(self, raw: bytes, *, name: str) -> None:
         """Open a file.
@@ -90,6 +94,7 @@ class Mirror:
         Raises:
             OutputError: It is no mirror that stacgen made.
         """
+        self._lock = threading.Lock()
         try:
             self.file = pq.ParquetFile(pa.BufferReader(raw))
             facts = json.loads(self.file.schema_arrow.metadata[_KEY])
@@ -124,13 +129,15 @@ class Mirror:
     def group(self, number: int) -> Table:
         """A row group with all columns."""
         start = self.starts()[number]
-        table = self.file.read_row_group(number, use_threads=False)
+        with self._lock:
+            table = self.file.read_row_group(number, use_threads=False)
         nulls = self._nulls.slice(start, table.num_rows)
         return self._whole(table, nulls)
 
     def columns(self, number: int, names: Sequence[str]) -> Table:
         """Some columns of a row group, as the file has them."""
-        return self.file.read_row_group(number, columns=list(names), use_threads=False)
+        with self._lock:
+            return self.file.read_row_group(number, columns=list(names), use_threads=False)
 
     @property
     def kind(self) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -146,7 +153,9 @@ class Mirror:
 
     def table(self) -> Table:
         """All of it."""
-        return self._whole(self.file.read(use_threads=False), self._nulls)
+        with self._lock:
+            table = self.file.read(use_threads=False)
+        return self._whole(table, self._nulls)
 
     def _whole(self, table: Table, nulls: Any) -> Table:  # noqa: ANN401 - pyarrow has no types
         table = table.replace_schema_metadata(None).append_column("nulls", nulls)

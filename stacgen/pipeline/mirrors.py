@@ -87,8 +87,13 @@ def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str]) ->
 
 def linked(store: Store) -> list[str]:
     """Keys of the mirrors of all Collections that the tiles of the root link."""
+    return [layout.mirror_key(key) for key in collection_keys(store)]
+
+
+def collection_keys(store: Store) -> list[str]:
+    """Keys of all Collections that the tiles of the root link."""
     return sorted(
-        layout.mirror_key(collection)
+        collection
         for tile in _children(store, layout.ROOT)
         for collection in _children(store, tile)
     )

@@ -1,5 +1,6 @@
 """A catalog in a folder: each file whole, named and on the disk before the next refers to it."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -11,12 +12,15 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from stacgen.errors import OutputError
 from stacgen.ports import Entry
 
 _Made = TypeVar("_Made")
+
+_CHUNK = 1 << 18
+"""Bytes that are read at a time."""
 
 _HIDDEN = ".stacgen"
 """Folder under the root for files in the making; readers never look there."""
@@ -64,8 +68,26 @@ class Folder:
                 found = (self._root / key).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        modified = datetime.fromtimestamp(found.st_mtime, UTC)
-        return Entry(key=key, size=found.st_size, modified=modified)
+        return Entry(key=key, size=found.st_size, modified=_time(found))
+
+    def holds(self, key: str) -> bool:
+        """Whether a key is a file, and one under the root and not hidden, where links lead, too."""
+        try:
+            path = (self._root / key).resolve()
+            parts = path.relative_to(self._root.resolve()).parts
+            return path.is_file() and not any(part.startswith(".") for part in parts)
+        except (OSError, RuntimeError, ValueError):  # too long, a loop, or elsewhere
+            return False
+
+    def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+        """See `stacgen.ports.Store`."""
+        with _translated(entry.key):
+            file = (self._root / entry.key).open("rb")
+            now = os.fstat(file.fileno())
+            if (now.st_size, _time(now)) != (entry.size, entry.modified):
+                file.close()
+                raise FileNotFoundError(errno.ESTALE, "it has changed", entry.key)
+        return _chunks(file, start, stop)
 
     def sha256(self, key: str) -> str:
         """See `stacgen.ports.Store`."""
@@ -161,6 +183,18 @@ class Folder:
                     shutil.rmtree(path, ignore_errors=True)
                     path.unlink(missing_ok=True)
             hidden.rmdir()
+
+
+def _time(found: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+def _chunks(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while start < stop and (chunk := file.read(min(_CHUNK, stop - start))):
+            start += len(chunk)
+            yield chunk
 
 
 def _make_folder(folder: Path) -> list[Path]:
