@@ -210,7 +210,8 @@ class Writer:
         array = pa.concat_arrays(self._waiting)
         self._waiting = [array[rows:]] if len(array) > rows else []
         self._count = len(array) - rows
-        table = pa.Table.from_struct_array(array[:rows]).combine_chunks()
+        # Cut as a table: older pyarrows make one of a cut array as if that were whole.
+        table = pa.Table.from_struct_array(array).slice(0, rows).combine_chunks()
         for text in table["nulls"].to_pylist():
             if self._nulls and self._nulls[-1][1] == text:
                 self._nulls[-1] = (self._nulls[-1][0] + 1, text)
