@@ -23,7 +23,7 @@ WIDTH = 80
 _COLUMN = 28
 """Where the explanations begin."""
 
-_KINDS = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: ""}
+_KINDS = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "", Path: "FILE"}
 _PREFACE = """\
 # Command line
 

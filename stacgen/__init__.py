@@ -19,6 +19,7 @@ from stacgen.errors import StacgenError
 if TYPE_CHECKING:
     from stacgen.library import build, frames, index
     from stacgen.look import plot, preview, readings
+    from stacgen.reader import search
     from stacgen.upkeep import publish, validate
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "preview",
     "publish",
     "readings",
+    "search",
     "validate",
 ]
 
@@ -50,4 +52,8 @@ def __getattr__(name: str) -> object:
         from stacgen import upkeep  # noqa: PLC0415 - same
 
         return getattr(upkeep, name)
+    if name == "search":
+        from stacgen import reader  # noqa: PLC0415 - same
+
+        return reader.search
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

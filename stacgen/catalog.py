@@ -195,6 +195,7 @@ def gathered(
             "bands": bands,
             "item_assets": dict(item_assets),
         },
+        assets={"items": MIRROR},
         links=[
             up("root", key, layout.ROOT, layout.ROOT_TITLE),
             up("parent", key, place.tile_key, place.tile),
@@ -286,6 +287,13 @@ def check_ours(existing: stac.Document | None, *, is_sample: bool, name: str) ->
 def is_sample(root: stac.Document) -> bool:
     """Whether a root of ours holds synthetic frames."""
     return bool(root.get(_MARK) == _content(is_sample=True))
+
+
+def public_url(root: stac.Document | None) -> str | None:
+    """Where the catalog is public, as its root says; None where it does not."""
+    for link in stac.links(root or {}, "self"):
+        return link.href.rpartition("/")[0]
+    return None
 
 
 def _content(*, is_sample: bool) -> str:
@@ -397,3 +405,12 @@ def _describe(place: CollectionPlace, *, is_sample: bool) -> str:
         " was built from ESA DUNIA's stream, as COGs. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )
+
+
+MIRROR: dict[str, Any] = {
+    "href": f"./{layout.MIRROR}",
+    "type": stac.PARQUET,
+    "title": "All Items as stac-geoparquet 1.1.0",
+    "roles": ["collection-mirror"],
+}
+"""The asset `items` of a Collection."""

@@ -14,6 +14,8 @@ ROOT = "catalog.json"
 ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
 PAGE = "index.html"
 """For people, beside the document that it shows."""
+MIRROR = "items.parquet"
+"""Of all Items under the folder that it lies in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,11 @@ class Place(ABC):
     def key(self) -> str:
         """Of the Collection."""
         return f"{self.tile}/{self.name}/collection.json"
+
+    @property
+    def mirror_key(self) -> str:
+        """Of the Collection's Items as one Parquet file."""
+        return mirror_key(self.key)
 
     def year_key(self, year: int) -> str:
         """Of a year's Catalog."""
@@ -137,6 +144,15 @@ def page_key(key: str) -> str:
 def item_folder(item_id: str, year: int) -> str:
     """Of an Item, in the folder of its Collection; `year` is that of its sensing time."""
     return f"{year}/{item_id}"
+
+
+def mirror_key(collection_key: str) -> str:
+    """The key of a Collection's mirror, which lies beside it.
+
+    >>> mirror_key("29PKR/scenes/collection.json")
+    '29PKR/scenes/items.parquet'
+    """
+    return posixpath.join(posixpath.dirname(collection_key), MIRROR)
 
 
 def href(source: str, target: str) -> str:

@@ -83,6 +83,12 @@ class Store(Readable, Protocol):
     def stat(self, key: str) -> Entry | None:
         """Size and time, or None where there is no such file."""
 
+    def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from one place to before another, all of one version of it.
+
+        Raises `OutputError` where the file is no longer that of the entry.
+        """
+
     def sha256(self, key: str) -> str:
         """The checksum of a file that is there, read anew."""
 

@@ -5,7 +5,7 @@ stdout is for data alone: a JSON line a frame, or a table where one was asked fo
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
@@ -317,6 +317,22 @@ def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:
             frame.baseline,
             _percent(frame.cloud_cover),
             _percent(frame.nodata_percentage),
+        )
+    Console(highlight=False).print(table)
+
+
+def list_items(items: Iterable[Mapping[str, Any]]) -> None:
+    """Items that were found, to stdout, as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", overflow="fold")
+    table.add_column("sensing time (UTC)", no_wrap=True)
+    table.add_column("cloud %", justify="right", no_wrap=True)
+    for each in items:
+        properties = each["properties"]
+        table.add_row(
+            Text(each["id"]),
+            properties["datetime"][:19].replace("T", " "),
+            _percent(properties.get("eo:cloud_cover")),
         )
     Console(highlight=False).print(table)
 

@@ -27,6 +27,7 @@ COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
 HTML = "text/html"
 HLS = "application/vnd.apple.mpegurl"
+PARQUET = "application/vnd.apache.parquet"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _WIDTH = 96
@@ -143,6 +144,7 @@ def collection(  # noqa: PLR0913 - a Collection has that many fields
     summaries: Mapping[str, Any],
     links: Iterable[Link],
     stac_extensions: list[str],
+    assets: Mapping[str, Mapping[str, Any]],
     extra: Mapping[str, Any],
 ) -> Document:
     """A Collection under the licence `other`, which a link then names."""
@@ -163,6 +165,7 @@ def collection(  # noqa: PLR0913 - a Collection has that many fields
         },
         "summaries": dict(summaries),
         **extra,
+        "assets": {key: dict(asset) for key, asset in assets.items()},
         "links": list(map(_link, links)),
     }
 

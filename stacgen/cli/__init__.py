@@ -9,7 +9,18 @@ from collections.abc import Sequence
 
 import typer
 
-from stacgen.cli import build, frames, index, plot, preview, publish, sample, validate
+from stacgen.cli import (
+    build,
+    frames,
+    index,
+    plot,
+    preview,
+    publish,
+    sample,
+    search,
+    serve,
+    validate,
+)
 from stacgen.cli.app import app, common
 from stacgen.cli.options import PARTLY
 from stacgen.errors import StacgenError
@@ -26,6 +37,8 @@ __all__ = [
     "preview",
     "publish",
     "sample",
+    "search",
+    "serve",
     "validate",
 ]
 

@@ -1,13 +1,18 @@
-"""Published Items filed into the catalogs above them, leaves first."""
+"""Published Items filed into the catalogs above them, leaves first.
 
-from collections.abc import Iterable, Iterator, Mapping
+Every document is read, united with what is new, and put back only if it is still the one that was
+read. So builders that file into one catalog at the same time lose nothing of each other.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
 from stacgen.catalog import Holdings
 from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
-from stacgen.pipeline import pages
+from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 
 
@@ -34,10 +39,11 @@ def check_root(store: Store, *, is_sample: bool) -> None:
 
 def commit(
     items: Iterable[stac.Document], filing: Filing, store: Store, *, recount: bool = False
-) -> None:
+) -> bool:
     """Link Items from their years, Collection, tile and root, writing only what changes.
 
-    The Collection's page is in place before the Collection, which links it.
+    A new Collection has its mirror and page before it, since it links them; those of one that is
+    there are brought up to date by `refresh`, once a run.
 
     Args:
         items: All of one Collection and published; linking one twice does nothing.
@@ -45,6 +51,9 @@ def commit(
         store: Holds them.
         recount: Whether an Item was replaced, so that the Collection's figures must be taken
             from all its Items rather than grown by these.
+
+    Returns:
+        Whether mirror and page were written, and show these Items.
     """
     place = filing.place
     by_year: dict[int, list[stac.Document]] = {}
@@ -54,42 +63,51 @@ def commit(
         by_year.setdefault(held.start.year, []).append(item)
         holdings.append(held)
     if not holdings:
-        return
+        return False
     for year, documents in sorted(by_year.items()):
-        key = place.year_key(year)
-        write(store, key, catalog.year(read(store, key), documents, place=place, number=year))
-    existing = read(store, place.key)
+
+        def linked(
+            existing: stac.Document | None,
+            documents: list[stac.Document] = documents,
+            year: int = year,
+        ) -> stac.Document:
+            return catalog.year(existing, documents, place=place, number=year)
+
+        update_document(store, place.year_key(year), linked)
     if recount:
-        holdings += map(catalog.of_item, all_items(store, place))
-    elif existing is not None:
-        holdings.append(catalog.of_collection(existing))
-    total = catalog.total(holdings)
-    collection = catalog.collection(
-        total,
-        place=place,
-        grid=filing.grid,
-        scale=filing.scale,
-        is_sample=filing.is_sample,
-    )
-    existing_root = read(store, layout.ROOT)
-    pages.collection(
+        holdings += map(catalog.of_item, linked_items(store, place))
+
+    def grown(existing: stac.Document | None) -> stac.Document:
+        before = () if recount or existing is None else (catalog.of_collection(existing),)
+        return catalog.collection(
+            catalog.total([*holdings, *before]),
+            place=place,
+            grid=filing.grid,
+            scale=filing.scale,
+            is_sample=filing.is_sample,
+        )
+
+    is_shown = bool(store.stat(place.mirror_key) and store.stat(layout.page_key(place.key)))
+    if not is_shown:
+        existing = read(store, place.key)
+        refresh(
+            place,
+            [] if existing is not None else [each for year in by_year.values() for each in year],
+            store,
+            document=grown(existing),
+            base_url=filing.base_url,
+            every=None if existing is None else lambda: linked_items(store, place),
+        )
+    update_document(store, place.key, grown)
+    update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
+    update_document(
         store,
-        collection,
-        [document for documents in by_year.values() for document in documents],
-        key=place.key,
-        base_url=filing.base_url or pages.public_url(existing_root),
-        everything=lambda: linked_items(store, place, total.years),
-        anew=recount,
+        layout.ROOT,
+        lambda root: catalog.root(
+            root, place=place, is_sample=filing.is_sample, base_url=filing.base_url
+        ),
     )
-    write(store, place.key, collection)
-    write(store, place.tile_key, catalog.tile(read(store, place.tile_key), place=place))
-    root = catalog.root(
-        existing_root,
-        place=place,
-        is_sample=filing.is_sample,
-        base_url=filing.base_url,
-    )
-    write(store, layout.ROOT, root)
+    return not is_shown
 
 
 def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
@@ -103,29 +121,10 @@ def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
                 yield stac.from_bytes(raw, name=entry.key)
 
 
-def linked_items(store: Store, place: Place, years: Iterable[int]) -> Iterator[stac.Document]:
-    """Every Item that the Catalogs of these years link; nothing is listed."""
-    for year in sorted(years):
+def linked_items(store: Store, place: Place) -> Iterator[stac.Document]:
+    """Every Item that the years of a Collection link; nothing is listed."""
+    for year in sorted(catalog.years_of(read(store, place.key) or {})):
         for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
             item = read(store, layout.target(place.year_key(year), link.href))
             if item is not None:
                 yield item
-
-
-def read(store: Store, key: str) -> stac.Document | None:
-    """A document that stands in the catalog, or None.
-
-    Raises:
-        OutputError: It is none, or the store cannot be read.
-    """
-    raw = store.read(key)
-    return None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")
-
-
-def write(store: Store, key: str, document: Mapping[str, object], *, always: bool = False) -> bool:
-    """Put a document in place if it says something new, or `always`; whether it was put."""
-    content = stac.to_bytes(dict(document))
-    due = always or store.read(key) != content
-    if due:
-        store.write(key, content, stac.JSON)
-    return due

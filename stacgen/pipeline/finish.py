@@ -1,21 +1,22 @@
 """What is made of Items across Collections, once the last of a run is filed: the scenes.
 
 Files of a tile are written in one order: the Item of a band, the scene, the scenes' year, their
-page, their Collection. So the times of the files tell what a build that was killed left undone, and
-nothing has to be read to see it.
+mirror and page, their Collection. So the times of the files tell what a build that was killed left
+undone, and nothing has to be read to see it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from stacgen import catalog, layout, scene, stac
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.models import Stream
-from stacgen.pipeline import pages
-from stacgen.pipeline.commit import linked_items, read, write
 from stacgen.pipeline.plan import Existing, read_item
+from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Entry, Store
 
 _AT_ONCE = 16
@@ -27,7 +28,7 @@ _Filed = Mapping[Pass, Sequence[ItemPlace]]
 
 def finish(
     touched: Collection[Pass], store: Store, *, is_sample: bool, recount: bool = False
-) -> None:
+) -> list[ScenesPlace]:
     """Bring the scenes of the tiles touched up to what is filed of their bands.
 
     Years are read as a whole. Of Items only those are that belong to what was touched, and to
@@ -38,17 +39,21 @@ def finish(
         store: Holds the Collections of the bands, and will hold the scenes.
         is_sample: Whether the pixels are made up.
         recount: Whether to look at every scene of these tiles, and write only what changes.
+
+    Returns:
+        The scenes of these tiles.
     """
-    for tile in sorted({each.tile for each in touched}):
-        passes = {each for each in touched if each.tile == tile}
-        place = ScenesPlace(tile=tile)
+    places = [ScenesPlace(tile=tile) for tile in sorted({each.tile for each in touched})]
+    for place in places:
+        passes = {each for each in touched if each.tile == place.tile}
         _finish_tile(place, passes, store, is_sample=is_sample, recount=recount)
+    return places
 
 
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, three more, and one reading of the tile's Catalog; no scene is read.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog; no scene is read.
     """
     if not existing:
         return set()
@@ -57,8 +62,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     keys = [place.item(each.stem, each.year).key for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
-    page = store.stat(layout.page_key(place.key))
-    if collection is None or page is None or not _is_linked(place, store):
+    beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
+    if collection is None or None in beside or not _is_linked(place, store):
         return set(passes)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         scenes = list(pool.map(store.stat, keys))
@@ -66,8 +71,7 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     def is_sound(item: Existing, found: Entry | None, year: Entry | None) -> bool:
         if found is None or year is None:
             return False
-        in_order = item.modified <= found.modified <= year.modified <= collection.modified
-        return in_order and year.modified <= page.modified
+        return item.modified <= found.modified <= year.modified <= collection.modified
 
     return {
         each
@@ -88,27 +92,37 @@ def _finish_tile(
     tile = read(store, place.tile_key)
     homes = _homes(place, tile)
     bands = [found for home in homes if (found := read(store, home.key)) is not None]
-    years: dict[int, stac.Document] = {}
-    wrote = False
-    for number in sorted({year for each in bands for year in catalog.years_of(each)}):
-        year, wrote_year = _year(place, number, homes, touched, store, recount=recount)
-        wrote |= wrote_year
-        if year is not None:
-            years[number] = year
-    document = scene.collection(bands, years, place=place, is_sample=is_sample)
-    if document is not None:
-        pages.collection(
-            store,
-            document,
-            (),  # that an Item changed is known without looking
-            key=place.key,
-            base_url=pages.public_url(read(store, layout.ROOT)),
-            everything=lambda: linked_items(store, place, years),
-            anew=wrote or recount,
-            always=wrote,
-        )
-        write(store, place.key, document, always=wrote)
-        write(store, place.tile_key, catalog.tile(tile, place=place))
+    years = {
+        number: _year(place, number, homes, touched, store, recount=recount)
+        for number in sorted({year for each in bands for year in catalog.years_of(each)})
+    }
+    made = [document for year in years.values() for document in year.made]
+    documents = {number: year.document for number, year in years.items() if year.document}
+    document = scene.collection(bands, documents, place=place, is_sample=is_sample)
+    if document is None:
+        return
+    is_there = store.stat(place.mirror_key) is not None
+    whole = recount or any(year.lost for year in years.values())
+    if not is_there and store.stat(place.key) is None:
+        refresh(place, made, store, document=document)
+    elif made or whole or not is_there:
+        every = partial(_every, documents, place, store) if whole or not is_there else None
+        refresh(place, made, store, document=document, every=every)
+    update_document(
+        store, place.key, lambda _: document, always=any(y.wrote for y in years.values())
+    )
+    update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
+
+
+def _every(
+    years: Mapping[int, stac.Document], place: ScenesPlace, store: Store
+) -> Iterator[stac.Document]:
+    """All scenes that these years link."""
+    for number, year in years.items():
+        for link in stac.links(year, "item"):
+            found = read_item(store, place.item(layout.id_of(link.href), number))
+            if found is not None:
+                yield found
 
 
 def _homes(place: ScenesPlace, tile: stac.Document | None) -> list[CollectionPlace]:
@@ -116,6 +130,21 @@ def _homes(place: ScenesPlace, tile: stac.Document | None) -> list[CollectionPla
     linked = {link.href for link in stac.links(tile or {}, "child")}
     homes = (CollectionPlace(tile=place.tile, band=band) for band in BANDS.values())
     return [home for home in homes if layout.href(home.tile_key, home.key) in linked]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Year:
+    """A year of scenes, brought up to the bands."""
+
+    document: stac.Document | None
+    """Its Catalog; None where it has no scene."""
+
+    made: Sequence[stac.Document] = ()
+    """The scenes that were looked at."""
+
+    wrote: bool = False
+    lost: bool = False
+    """Whether a scene that it linked is there no more."""
 
 
 def _year(
@@ -126,13 +155,13 @@ def _year(
     store: Store,
     *,
     recount: bool,
-) -> tuple[stac.Document | None, bool]:
-    """The Catalog of a year once its scenes are made; and whether anything was written."""
+) -> _Year:
+    """The Catalog of a year once its scenes are made."""
     key = place.year_key(number)
     existing = read(store, key)
     due = {each for each in touched if each.year == number}
     if existing is not None and not due and not recount:
-        return existing, False
+        return _Year(document=existing)
     filed = _filed(homes, number, store)
     anew = due | scene.unlike(existing, {each: len(items) for each, items in filed.items()})
     if recount:
@@ -152,10 +181,16 @@ def _year(
     ]
     store.write_all(files)
     documents = [each.document for each in made]
-    year = scene.year(existing, documents, place=place, number=number, anew=anew)
     if existing is None and not documents:
-        return None, False
-    return year, write(store, key, year, always=bool(files))
+        return _Year(document=None)
+
+    def linked(before: stac.Document | None) -> stac.Document:
+        return scene.year(before, documents, place=place, number=number, anew=anew)
+
+    wrote = update_document(store, key, linked, always=bool(files))
+    year = read(store, key) or linked(existing)
+    hrefs = [{link.href for link in stac.links(each or {}, "item")} for each in (existing, year)]
+    return _Year(document=year, made=documents, wrote=wrote, lost=bool(hrefs[0] - hrefs[1]))
 
 
 def _filed(homes: Sequence[CollectionPlace], number: int, store: Store) -> _Filed:

@@ -1,13 +1,15 @@
 """Catalogs from Items alone: what builds that shared the work leave to be done."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from stacgen import bands, stac, tiles
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
-from stacgen.pipeline import pages
+from stacgen.pipeline import mirrors, pages
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.pipeline.finish import finish
+from stacgen.pipeline.refresh import refresh
 from stacgen.ports import Store
 
 
@@ -33,8 +35,10 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         is_sample = filing.is_sample
         check_root(store, is_sample=is_sample)
         commit(documents, filing, store, recount=True)
+        refresh(place, (), store, every=partial(iter, documents))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)
+    mirrors.keep_root(store, mirrors.linked(store), ())
     pages.root(store, None)
     return len(places), items
 

@@ -1,87 +1,77 @@
 """Pages beside documents: drawn where they are missing or old, and let be where they are not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from stacgen import footprint, layout, page, stac
+from stacgen import catalog, footprint, layout, page, stac
 from stacgen.models import Coverage, Grid
+from stacgen.pipeline import mirrors
+from stacgen.pipeline.update import read, update
 from stacgen.ports import Store
 
 
-def collection(
+def draw(store: Store, document: stac.Document, *, key: str, base_url: str | None) -> None:
+    """Draw the page of a Collection, of the Items that its mirror holds when it is put in place.
+
+    Args:
+        store: Holds both.
+        document: The Collection as it is or is about to be.
+        key: Of the Collection.
+        base_url: Where the catalog is public, if that is known.
+    """
+    outline = _outline(document)
+
+    def drawn(_: bytes | None) -> bytes:
+        items = mirrors.held(store, layout.mirror_key(key))
+        return page.collection(document, items, key=key, outline=outline, base_url=base_url)
+
+    update(store, layout.page_key(key), stac.HTML, drawn)
+
+
+def is_current(
     store: Store,
     document: stac.Document,
     items: Iterable[stac.Document],
     *,
     key: str,
     base_url: str | None,
-    everything: Callable[[], Iterable[stac.Document]],
-    anew: bool = False,
-    always: bool = False,
-) -> None:
-    """Draw the page of a Collection, unless it shows the document and the Items already.
-
-    Args:
-        store: Holds both.
-        document: The Collection as it is or is about to be.
-        items: Some of it: those that the page must show.
-        key: Of the Collection.
-        base_url: Where the catalog is public, if that is known.
-        everything: Gets all its Items; called only if the page is drawn.
-        anew: Whether to draw it in any case: then it shows no Item that is gone.
-        always: Whether to write it even where it says nothing new, so that it is newer.
-    """
-    place = layout.page_key(key)
-    existing = store.read(place)
-    if not anew and page.is_current(existing, document, items, base_url=base_url):
-        return
-    drawn = page.collection(
-        document, everything(), key=key, outline=_outline(document), base_url=base_url
-    )
-    if always or drawn != existing:
-        store.write(place, drawn, stac.HTML)
+) -> bool:
+    """Whether a Collection's page shows it as it is, and these Items among others."""
+    existing = store.read(layout.page_key(key))
+    return page.is_current(existing, document, items, base_url=base_url)
 
 
 def root(store: Store, touched: Iterable[str] | None) -> None:
     """Draw the page of the root, unless it says all that the pages of the Collections say.
 
     What it says of those that were not touched is taken from itself, so that no more is read the
-    larger the catalog is than the Catalogs of its tiles.
+    larger the catalog is.
 
     Args:
         store: Holds them.
         touched: Keys of the Collections that may have changed; None for all.
     """
-    raw = store.read(layout.ROOT)
-    if raw is None:
+    document = read(store, layout.ROOT)
+    if document is None:
         return  # nothing was built
-    document = stac.from_bytes(raw, name=layout.ROOT)
-    base_url = public_url(document)
+    base_url = catalog.public_url(document)
+    if store.stat(layout.PAGE) is None:
+        touched = None
+    keys = list(_collections(store, document) if touched is None else touched)
+    found = {key: each for key in keys if (each := _summary(store, key)) is not None}
+
+    def known(existing: bytes | None) -> dict[str, page.Summary]:
+        return {} if touched is None else page.summaries(existing)
+
+    def drawn(existing: bytes | None) -> bytes:
+        return page.root(document, (known(existing) | found).values(), base_url=base_url)
+
     existing = store.read(layout.PAGE)
-    known = page.summaries(existing) if touched is not None else {}
-    changed = {key: each for key in touched or () if (each := _summary(store, key)) is not None}
-    if (
-        changed.items() <= known.items()
-        and touched is not None
-        and page.has_stamp(existing, document, base_url=base_url)
-    ):
-        return
-    known |= changed
-    found = [known.get(key) or _summary(store, key) for key in _collections(store, document)]
-    shown = [each for each in found if each is not None]
-    if shown:
-        drawn = page.root(document, shown, base_url=base_url)
-        if drawn != existing:
-            store.write(layout.PAGE, drawn, stac.HTML)
-
-
-def public_url(document: stac.Document | None) -> str | None:
-    """Where a catalog is public, as its root tells it."""
-    for link in stac.links(document or {}, "self"):
-        return link.href.removesuffix(f"/{layout.ROOT}")
-    return None
+    is_said = touched is not None and found.items() <= known(existing).items()
+    if found and not (is_said and page.has_stamp(existing, document, base_url=base_url)):
+        update(store, layout.PAGE, stac.HTML, drawn)
 
 
 def _summary(store: Store, key: str) -> page.Summary | None:
@@ -92,10 +82,8 @@ def _collections(store: Store, document: stac.Document) -> Iterator[str]:
     """The keys of all Collections, as the Catalogs link them."""
     for tile in stac.links(document, "child"):
         key = layout.target(layout.ROOT, tile.href)
-        raw = store.read(key)
-        if raw is not None:
-            for link in stac.links(stac.from_bytes(raw, name=key), "child"):
-                yield layout.target(key, link.href)
+        for link in stac.links(read(store, key) or {}, "child"):
+            yield layout.target(key, link.href)
 
 
 def _outline(document: stac.Document) -> Mapping[str, Any]:

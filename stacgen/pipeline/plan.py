@@ -59,6 +59,11 @@ class Plan:
     notes: tuple[str, ...]
     """What people should know about the stream, a sentence each."""
 
+    @property
+    def place(self) -> CollectionPlace:
+        """Of its Collection."""
+        return CollectionPlace(tile=self.stream.tile, band=self.stream.band)
+
 
 def describe(
     endpoint: Endpoint, tile: TileId, band: Band, year: int, *, fetch: Fetch, watch: Watch

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event as Flag
 from zlib import crc32
 
 from stacgen import selection, stac
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
-from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -23,10 +22,9 @@ from stacgen.outcomes import (
     Watch,
 )
 from stacgen.pipeline import commit as filing
-from stacgen.pipeline import pages
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
-from stacgen.pipeline.finish import finish, overdue
+from stacgen.pipeline.ledger import Ledger
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.work import Context, Done, Result
@@ -94,27 +92,26 @@ def build(
     filing.check_root(store, is_sample=order.recipe.source.is_sample)
     crew: Crew | None = None
     sites: list[_Site] = []
-    touched: set[Pass] = set()
+    ledger = Ledger(store, is_sample=order.recipe.source.is_sample)
     running: dict[Future[list[Result]], _Site] = {}
-    work = _work(order, sites, touched, fetch=fetch, store=store, watch=recorder, now=now)
+    work = _work(order, sites, ledger, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
     try:
         for site, task in work:
             crew = crew or hire(site.plan.grid, fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
-                _collect(running, touched, recorder)
+                _collect(running, recorder)
         while running:
-            _collect(running, touched, recorder)
+            _collect(running, recorder)
     finally:
         stopped.set()
         if crew is not None:
             crew.stop()
-        for site in sites:
-            site.commit(order, store)
-        if order.shard is None:
-            finish(touched, store, is_sample=order.recipe.source.is_sample)
-            pages.root(store, _pages_of(order))
+        if order.shard is None:  # a shard leaves that to `stacgen index`
+            for site in sites:
+                site.commit(order, store, ledger)
+            ledger.close()
     return recorder.report(store.address)
 
 
@@ -139,29 +136,30 @@ class _Site:
 
     plan: Plan
     context: Context
-    documents: list[stac.Document]
     open_tasks: int
+    documents: list[stac.Document] = field(default_factory=list)
+    """Items that were built."""
+
     replaced: bool = False
 
-    def commit(self, order: Order, store: Store) -> None:
-        """File what is there; a shard leaves that to `stacgen index`."""
-        if order.shard is not None:
-            return
-        stream = self.plan.stream
+    def commit(self, order: Order, store: Store, ledger: Ledger) -> None:
+        """File what is there."""
         target = filing.Filing(
-            place=CollectionPlace(tile=stream.tile, band=stream.band),
+            place=self.plan.place,
             grid=self.plan.grid,
             scale=(order.recipe.reflectance or _DEFAULT).scale,
             is_sample=order.recipe.source.is_sample,
             base_url=order.base_url,
         )
-        filing.commit(self.documents, target, store, recount=self.replaced)
+        documents = [existing.document for existing in self.plan.existing] + self.documents
+        is_shown = filing.commit(documents, target, store, recount=self.replaced)
+        ledger.add(target.place, self.documents, replaced=self.replaced, is_shown=is_shown)
 
 
 def _work(
     order: Order,
     sites: list[_Site],
-    touched: set[Pass],
+    ledger: Ledger,
     *,
     fetch: Fetch,
     store: Store,
@@ -170,9 +168,12 @@ def _work(
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
-        for site in [site for site in sites if not site.open_tasks]:
-            site.commit(order, store)
-            sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+        if order.shard is None:
+            for site in [site for site in sites if not site.open_tasks]:
+                site.commit(order, store, ledger)
+                sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+            ledger.settle(but={each.place, *(site.plan.place for site in sites)})
+            ledger.enter(each)
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
@@ -180,24 +181,15 @@ def _work(
             watch(existing.skipped)
         for failed in each.failed:
             watch(failed)
-        if order.shard is None:
-            touched |= overdue(each.stream, each.existing, store)
         context = Context(
             stream=each.stream, grid=each.grid, recipe=order.recipe, store=store, now=now
         )
-        site = _Site(
-            plan=each,
-            context=context,
-            documents=[existing.document for existing in each.existing],
-            open_tasks=len(each.tasks),
-        )
+        site = _Site(plan=each, context=context, open_tasks=len(each.tasks))
         sites.append(site)
         yield from ((site, task) for task in each.tasks)
 
 
-def _collect(
-    running: "dict[Future[list[Result]], _Site]", touched: set[Pass], watch: Watch
-) -> None:
+def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
     """Wait for a segment, and take what became of its frames."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
@@ -207,17 +199,9 @@ def _collect(
             if isinstance(result, Done):
                 site.documents.append(result.document)
                 site.replaced |= result.replaced
-                touched.add(Pass.of(result.built.ref.item_id))
                 watch(result.built)
             else:
                 watch(result)
-
-
-def _pages_of(order: Order) -> list[str]:
-    """The keys of the Collections that an order may have changed, each once."""
-    bands = [CollectionPlace(tile=each.tile, band=each.band).key for each in order.requests]
-    scenes = [ScenesPlace(tile=each.tile).key for each in order.requests]
-    return list(dict.fromkeys([*bands, *scenes]))
 
 
 class _Recorder:

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 
+from stacgen import stac
 from stacgen.errors import OutputError
 from stacgen.ports import Store
 
@@ -57,3 +58,41 @@ def update(
             )
         time.sleep(random.uniform(0, pause))
         pause = min(_LONGEST_PAUSE, 2 * pause)
+
+
+def update_document(
+    store: Store,
+    key: str,
+    change: Callable[[stac.Document | None], stac.Document],
+    *,
+    always: bool = False,
+) -> bool:
+    """The same for a document; `always` puts it even where it says nothing new, to be newer.
+
+    Returns:
+        Whether it was put.
+
+    Raises:
+        OutputError: What stands there is no document, or as with `update`.
+    """
+
+    def changed(raw: bytes | None) -> bytes:
+        before = None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")
+        return stac.to_bytes(change(before))
+
+    done = update(store, key, stac.JSON, changed)
+    if always and not done:
+        raw = store.read(key)
+        if raw is not None:
+            store.write(key, raw, stac.JSON)
+    return done or always
+
+
+def read(store: Store, key: str) -> stac.Document | None:
+    """A document that stands in the catalog, or None.
+
+    Raises:
+        OutputError: It is none, or the store cannot be read.
+    """
+    raw = store.read(key)
+    return None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")

@@ -131,6 +131,15 @@ class Bucket:
                 return None
         return Entry(key=key, size=found["size"], modified=found["last_modified"])
 
+    def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+        """See `stacgen.ports.Store`."""
+        with _translated(entry.key):
+            found = obstore.get(self._store, entry.key, options={"range": (start, stop)})
+            size, modified = found.meta["size"], found.meta["last_modified"]
+        if (size, modified) != (entry.size, entry.modified):
+            raise OutputError(f"{self._address}/{entry.key} has changed.")
+        return (bytes(chunk) for chunk in found)
+
     def sha256(self, key: str) -> str:
         """See `stacgen.ports.Store`."""
         digest = sha256()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, BinaryIO, TypeVar
 
 from stacgen.errors import OutputError
 from stacgen.models import ByteRange
@@ -93,8 +93,26 @@ class Folder:
                 found = (self._root / key).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        modified = datetime.fromtimestamp(found.st_mtime, UTC)
-        return Entry(key=key, size=found.st_size, modified=modified)
+        return Entry(key=key, size=found.st_size, modified=_time(found))
+
+    def holds(self, key: str) -> bool:
+        """Whether a key is a file, and one under the root and not hidden, where links lead, too."""
+        try:
+            path = (self._root / key).resolve()
+            parts = path.relative_to(self._root.resolve()).parts
+            return path.is_file() and not any(part.startswith(".") for part in parts)
+        except (OSError, RuntimeError, ValueError):  # too long, a loop, or elsewhere
+            return False
+
+    def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+        """See `stacgen.ports.Store`."""
+        with _translated(entry.key):
+            file = (self._root / entry.key).open("rb")
+            now = os.fstat(file.fileno())
+            if (now.st_size, _time(now)) != (entry.size, entry.modified):
+                file.close()
+                raise FileNotFoundError(errno.ESTALE, "it has changed", entry.key)
+        return _chunks(file, start, stop)
 
     def sha256(self, key: str) -> str:
         """See `stacgen.ports.Store`."""
@@ -284,6 +302,18 @@ def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None
                 raise
         else:
             return
+
+
+def _time(found: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(found.st_mtime, UTC)
+
+
+def _chunks(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while start < stop and (chunk := file.read(min(_CHUNK, stop - start))):
+            start += len(chunk)
+            yield chunk
 
 
 def _make_folder(folder: Path) -> list[Path]:

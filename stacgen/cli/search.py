@@ -1,0 +1,117 @@
+"""`stacgen search`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stacgen.cli.app import app
+from stacgen.cli.options import Interval, MaxCloud, Quiet, StoreOptions, settings
+from stacgen.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+Lists = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Of Collections; repeatable, or with commas.")
+]
+Ids = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Of Items; repeatable, or with commas.")
+]
+
+
+@app.command(
+    epilog="Example: [bold]stacgen search catalogs --bbox -12 13 -10 15 --max-cloud 20[/bold]"
+)
+def search(  # noqa: PLR0913 - one parameter an option
+    root: Annotated[str, typer.Argument(help="Folder, http(s) URL, or s3://, gs://, az:// URL.")],
+    *,
+    bbox: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(metavar="W S E N", help="Degrees that footprints must meet."),
+    ] = None,
+    intersects: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="GeoJSON that footprints must meet.")
+    ] = None,
+    interval: Interval = None,
+    max_cloud: MaxCloud = None,
+    collections: Lists = None,
+    ids: Ids = None,
+    limit: Annotated[int | None, typer.Option(help="Most Items, the earliest first.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; stdout.")
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="An Item a line, not an ItemCollection.")
+    ] = False,
+    table: Annotated[bool, typer.Option("--table", help="A table for people.")] = False,
+    store_option: StoreOptions = None,
+    quiet: Quiet = False,
+) -> None:
+    """Find Items of a catalog, by place, time, cloud and id."""
+    from stacgen import reader, screen  # noqa: PLC0415 - pyarrow and shapely take a while
+
+    if table and (json_lines or output is not None):
+        raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
+    found = reader.search(
+        root,
+        bbox=bbox,
+        intersects=None if intersects is None else _geometry(intersects),
+        datetime=interval,
+        max_cloud=max_cloud,
+        collections=_split(collections),
+        ids=_split(ids),
+        limit=limit,
+        store_options=settings(store_option or []),
+    )
+    if table:
+        screen.list_items(found["features"])
+    else:
+        _write(_encoded(found, as_lines=json_lines), output)
+    if not quiet:
+        screen.say(f"{found['numberReturned']} of {found['numberMatched']} Items that match")
+
+
+def _split(values: list[str] | None) -> list[str] | None:
+    return values and [part for value in values for part in value.split(",") if part]
+
+
+def _encoded(found: dict[str, Any], *, as_lines: bool) -> bytes:
+    from stacgen import stac  # noqa: PLC0415 - pystac takes a while
+
+    if not as_lines:
+        return stac.to_bytes(found)
+    lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found["features"])
+    return "".join(lines).encode()
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(output)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _geometry(path: Path) -> "Mapping[str, Any]":
+    """The geometry of a GeoJSON file: a geometry, or a Feature that has one."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as GeoJSON: {error}.") from error
+    if isinstance(document, dict) and document.get("type") == "Feature":
+        document = document.get("geometry")
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} holds no geometry; a FeatureCollection is not one.")
+    return document

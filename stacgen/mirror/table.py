@@ -1,0 +1,190 @@
+"""Items to tables and back, without loss. Pure.
+
+Properties are columns, as stac-geoparquet has them. What an Item lacks is null in its row. Where
+it says null itself (`proj:code` of a picture), the column `nulls` tells so; it never gets into a
+file as a column.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import starmap
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stacgen import layout, stac
+from stacgen.mirror import wkb
+from stacgen.mirror.shape import fitted, joined
+from stacgen.models import timestamp
+
+Table = Any
+"""A pyarrow.Table of Items by time and id, of one chunk, links from the root (`./29PKR/...`)."""
+
+_TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox")
+_ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
+"""Columns that are no properties."""
+
+_TIMES = ("datetime", "created", "updated")
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
+    """The table of some Items, each with its key; there must be one.
+
+    Raises:
+        OutputError: Two of them disagree on the type of a field.
+    """
+    rows = list(starmap(_row, items))
+    try:
+        array = pa.array(rows)
+    except pa.ArrowInvalid:  # it joins fewer types than we do, and says less
+        return united(map(_tabulated, ([row] for row in rows)))
+    return _sorted(_as_table(array))
+
+
+def united(tables: Iterable[Table]) -> Table:
+    """All rows of some tables; where two have an Item, the later one's is taken."""
+    parts = list(tables)
+    kept: list[Table] = []
+    for part in reversed(parts):
+        taken = [each["id"].combine_chunks() for each in kept]
+        if taken:
+            known = pc.is_in(part["id"], value_set=pa.concat_arrays(taken))
+            part = part.filter(pc.invert(known))  # noqa: PLW2901 - the rest of it
+        kept.append(part)
+    kind = shape_of(kept)
+    return _sorted(_as_table(pa.concat_arrays([as_struct(each, kind) for each in kept])))
+
+
+def shape_of(tables: Iterable[Table]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """The struct type that holds a row of each of the tables."""
+    kind = pa.struct([])
+    for each in tables:
+        kind = joined(kind, pa.struct(list(each.schema)))
+    return joined(kind, kind)
+
+
+def as_struct(table: Table, kind: Any) -> Any:  # noqa: ANN401
+    """The rows as one array of structs of a type that `shape_of` gave."""
+    parts = [fitted(batch.to_struct_array(), kind) for batch in table.to_batches()]
+    return pa.concat_arrays(parts) if parts else pa.nulls(0, kind)
+
+
+def documents(table: Table) -> Iterator[tuple[str, stac.Document]]:
+    """Each row's Item with its key, exactly as its JSON has it."""
+    for document in resolved(table, ""):
+        links = document["links"]
+        key = next(link["href"] for link in links if link["rel"] == "self")
+        document["links"] = [link for link in links if link["rel"] != "self"]
+        for each in (*document["links"], *document["assets"].values()):
+            if each["href"].startswith("./"):
+                each["href"] = layout.href(key, each["href"])
+        yield key.removeprefix("./"), document
+
+
+def resolved(table: Table, root: str) -> Iterator[stac.Document]:
+    """Each row's Item with a link to itself; `root` and a slash take the place of `./` in links."""
+    for row in table.to_pylist():
+        document = _document(row)
+        for each in (*document["links"], *document["assets"].values()):
+            if root and each["href"].startswith("./"):
+                each["href"] = f"{root}/{each['href'][2:]}"
+        yield document
+
+
+def _row(key: str, document: stac.Document) -> dict[str, Any]:
+    folder = key.rpartition("/")[0]
+    found: list[str] = []
+    _find_nulls(document, "", found)
+    row = {name: value for name, value in document["properties"].items() if value is not None}
+    for name in _TIMES:
+        if name in row:
+            row[name] = datetime.fromisoformat(row[name])
+    own = {"rel": "self", "href": f"./{key}", "type": stac.GEOJSON}
+    return {
+        **row,
+        **{name: document[name] for name in _TOP},
+        "collection": document["collection"],
+        "geometry": wkb.encode(document["geometry"]),
+        "bbox": dict(zip(_EDGES, map(float, document["bbox"]), strict=True)),
+        "links": [own, *(_from_root(link, folder) for link in document["links"])],
+        "assets": {name: _from_root(asset, folder) for name, asset in document["assets"].items()},
+        "nulls": "\n".join(found),
+    }
+
+
+def _document(row: dict[str, Any]) -> stac.Document:
+    nulls = row.pop("nulls")
+    above = {name: row.pop(name) for name in _ABOVE[:-1]}
+    properties = _present(row)
+    for name in _TIMES:
+        if name in properties:
+            properties[name] = timestamp(properties[name])
+    document = {
+        **{name: above[name] for name in _TOP},
+        "geometry": wkb.decode(above["geometry"]),
+        "bbox": [above["bbox"][edge] for edge in _EDGES],
+        "properties": properties,
+        "links": _present(above["links"]),
+        "assets": _present(above["assets"]),
+        "collection": above["collection"],
+    }
+    for path in filter(None, nulls.split("\n")):
+        _set_null(document, path)
+    return document
+
+
+def _find_nulls(value: dict[str, Any], path: str, found: list[str]) -> None:
+    """The JSON pointers of what is null; names with a slash or tilde are none of ours."""
+    if None in value.values():
+        found += [f"{path}/{name}" for name, each in value.items() if each is None]
+    for name, each in value.items():
+        if isinstance(each, dict):
+            _find_nulls(each, f"{path}/{name}", found)
+        elif isinstance(each, list) and each and isinstance(each[0], dict):
+            for number, member in enumerate(each):
+                _find_nulls(member, f"{path}/{name}/{number}", found)
+
+
+def _set_null(document: stac.Document, path: str) -> None:
+    *above, name = path[1:].split("/")
+    place: Any = document
+    for each in above:
+        place = place[int(each) if isinstance(place, list) else each]
+    place[name] = None
+
+
+def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A value without what is null in it."""
+    if isinstance(value, dict):
+        return {name: _present(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return [_present(each) for each in value]
+    return value
+
+
+def _from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
+    """A link or asset of an Item in a folder, its href written from the root."""
+    href = linked["href"]
+    if "://" in href:
+        return linked
+    while href.startswith(("./", "../")):
+        step, _, href = href.partition("/")
+        if step == "..":
+            folder = folder.rpartition("/")[0]
+    return {**linked, "href": f"./{folder}/{href}" if folder else f"./{href}"}
+
+
+def _tabulated(rows: list[dict[str, Any]]) -> Table:
+    return _as_table(pa.array(rows))
+
+
+def _as_table(array: Any) -> Table:  # noqa: ANN401
+    kind = joined(array.type, array.type)
+    return pa.Table.from_struct_array(fitted(array, kind))
+
+
+def _sorted(table: Table) -> Table:
+    order = pc.sort_indices(table, sort_keys=[("datetime", "ascending"), ("id", "ascending")])
+    return table.take(order).combine_chunks()

@@ -1,0 +1,90 @@
+"""What a run has filed and has still to show: mirrors and pages, scenes, and the root's of both."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stacgen import stac
+from stacgen.layout import CollectionPlace, Pass, Place
+from stacgen.pipeline import mirrors, pages
+from stacgen.pipeline.commit import linked_items
+from stacgen.pipeline.finish import finish, overdue
+from stacgen.pipeline.plan import Plan
+from stacgen.pipeline.refresh import is_stale, refresh
+from stacgen.ports import Store
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Account:
+    """A Collection that a run looks at."""
+
+    existing: list[stac.Document] = field(default_factory=list)
+    newest: datetime | None = None
+    """When the last of these was written."""
+
+    fresh: list[stac.Document] = field(default_factory=list)
+    """Items of this run."""
+
+    replaced: bool = False
+    """Whether one of these took the place of another."""
+
+
+class Ledger:
+    """Keeps account of Collections until nothing more of a run goes into them.
+
+    Then their mirrors and pages are written, once, and their Items let go. A Collection of which
+    nothing was built is looked at all the same: a run before this one may have been killed.
+    """
+
+    def __init__(self, store: Store, *, is_sample: bool) -> None:
+        self._store = store
+        self._is_sample = is_sample
+        self._open: dict[CollectionPlace, _Account] = {}
+        self._closed: list[Place] = []
+        self._passes: set[Pass] = set()
+
+    def enter(self, plan: Plan) -> None:
+        """Note what is there of a stream that is planned."""
+        account = self._open.setdefault(plan.place, _Account())
+        account.existing += [each.document for each in plan.existing]
+        times = [each.modified for each in plan.existing]
+        account.newest = max([*times, *([account.newest] if account.newest else [])], default=None)
+        self._passes |= overdue(plan.stream, plan.existing, self._store)
+
+    def add(
+        self,
+        place: CollectionPlace,
+        documents: Sequence[stac.Document],
+        *,
+        replaced: bool,
+        is_shown: bool,
+    ) -> None:
+        """Note Items that are linked now, and whether mirror and page have them already."""
+        account = self._open.setdefault(place, _Account())
+        account.fresh += () if is_shown else documents
+        account.replaced |= replaced
+        self._passes |= {Pass.of(each["id"]) for each in documents}
+
+    def settle(self, *, but: Collection[CollectionPlace] = ()) -> None:
+        """Write mirrors and pages of all Collections but those that more will go into."""
+        for place in [place for place in self._open if place not in but]:
+            self._settle(place, self._open.pop(place))
+
+    def close(self) -> None:
+        """Write all that is left: mirrors and pages, scenes, and the root's."""
+        self.settle()
+        self._closed += finish(self._passes, self._store, is_sample=self._is_sample)
+        keys = [place.mirror_key for place in self._closed]
+        mirrors.keep_root(self._store, (), keys)
+        pages.root(self._store, [place.key for place in self._closed])
+
+    def _settle(self, place: CollectionPlace, account: _Account) -> None:
+        store = self._store
+        stale = account.newest is not None and is_stale(
+            place, account.existing, account.newest, store
+        )
+        if stale or account.replaced:
+            refresh(place, (), store, every=lambda: linked_items(store, place))
+        elif account.fresh:
+            refresh(place, account.fresh, store)
+        self._closed.append(place)

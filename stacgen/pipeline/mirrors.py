@@ -1,0 +1,219 @@
+"""Mirrors kept true: a Parquet file of all Items a Collection, and one of all at the root.
+
+A mirror is written before what links its Items, so an Item that its year links is in the mirror.
+What is newer than its mirror was published by a build that did not come to its end. Both are seen
+without opening a mirror; pyarrow is loaded only where one is to be written.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from stacgen import catalog, layout, stac
+from stacgen.errors import OutputError
+from stacgen.pipeline.update import update
+from stacgen.ports import Entry, Store
+
+if TYPE_CHECKING:
+    from stacgen.mirror import Mirror, Part, Table
+
+Keyed = tuple[str, stac.Document]
+"""An Item and its key."""
+
+_READERS = 16
+
+
+def keep(
+    store: Store, key: str, items: Sequence[Keyed], *, anew: bool, base_url: str | None
+) -> None:
+    """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
+
+    Args:
+        store: Where it lies.
+        key: Of the mirror.
+        items: Those that it may lack, at least one.
+        anew: Whether these are all, and what it has beside them is to go.
+        base_url: Where the root is public, if that is known.
+    """
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    place = mirror.Place(folder=key.rpartition("/")[0], base_url=base_url)
+    table = mirror.tabulate(items)
+
+    def united(raw: bytes | None) -> bytes:
+        old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
+        return mirror.to_bytes(table if old is None else mirror.united([old.table(), table]), place)
+
+    if not update(store, key, stac.PARQUET, united):
+        raw = store.read(key)  # its time is to say that it has been looked after
+        if raw is not None:
+            store.write(key, raw, stac.PARQUET)
+
+
+def held(store: Store, key: str) -> list[stac.Document]:
+    """All Items that a Collection's mirror holds.
+
+    Raises:
+        OutputError: It is gone or damaged.
+    """
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    return [document for _, document in mirror.documents(_must_open(store, key).table())]
+
+
+def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str]) -> bool:
+    """Have the root's mirror hold what those of the Collections hold.
+
+    It is made of the mirrors as tables, one Collection after the other; what it has of Collections
+    that did not change is copied from itself.
+
+    Args:
+        store: Where it lies.
+        written: Keys of mirrors that were just written.
+        looked_at: Keys of mirrors that a build which was killed may have written.
+
+    Returns:
+        Whether it was written.
+    """
+    entry = store.stat(layout.MIRROR)
+    written = set(written)
+    if entry is not None and not written:
+        found = _stats(store, set(looked_at)).values()
+        if not any(each.modified > entry.modified for each in found):
+            return False
+    holdings = _stats(store, linked(store))
+    while holdings:
+        _write_root(store, entry, written, holdings)
+        before, holdings = holdings, _stats(store, linked(store))
+        if holdings == before:
+            return True
+        # Another builder has written one meanwhile, and may not have seen this root.
+        entry = store.stat(layout.MIRROR)
+        written = {key for key, each in holdings.items() if before.get(key) != each}
+    return False
+
+
+def linked(store: Store) -> list[str]:
+    """Keys of the mirrors of all Collections that the tiles of the root link."""
+    return [layout.mirror_key(key) for key in collection_keys(store)]
+
+
+def collection_keys(store: Store) -> list[str]:
+    """Keys of all Collections that the tiles of the root link."""
+    return sorted(
+        collection
+        for tile in _children(store, layout.ROOT)
+        for collection in _children(store, tile)
+    )
+
+
+def known_url(store: Store) -> str | None:
+    """Where the root says that it is public."""
+    raw = store.read(layout.ROOT)
+    return None if raw is None else catalog.public_url(stac.from_bytes(raw, name=layout.ROOT))
+
+
+def _children(store: Store, key: str) -> Iterator[str]:
+    raw = store.read(key)
+    if raw is not None:
+        document = stac.from_bytes(raw, name=f"{store.address}/{key}")
+        yield from (layout.target(key, link.href) for link in stac.links(document, "child"))
+
+
+def _stats(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
+    """What the store tells of files that are there, in the order of their keys."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(store.stat, sorted(keys))
+        return {entry.key: entry for entry in found if entry is not None}
+
+
+def _write_root(
+    store: Store, entry: Entry | None, written: set[str], holdings: Mapping[str, Entry]
+) -> None:
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    old = None
+    if entry is not None and set(holdings) - written:
+        old = _opened(store.read(layout.MIRROR), layout.MIRROR)
+    kept, start = {}, 0
+    for part in old.parts if old is not None else ():
+        now = holdings.get(part.key)
+        if (
+            entry is not None
+            and now is not None
+            and part.key not in written
+            and now.size == part.size
+            and now.modified <= entry.modified
+        ):
+            kept[part.key] = (start, part)
+        start += part.rows
+    kind = old.kind if old is not None and kept else mirror.shape_of(())
+    rows: dict[str, int] = {key: part.rows for key, (_, part) in kept.items()}
+    for key in holdings:
+        if key not in kept:
+            each = _must_open(store, key)
+            kind = mirror.joined(kind, each.kind)
+            rows[key] = each.starts()[-1]
+    place = mirror.Place(base_url=known_url(store))
+    with store.scratch() as folder:
+        path = folder / layout.MIRROR
+        writer = mirror.Writer(path, kind, place)
+        for table in _ahead(_tables(store, old, kept, holdings)):
+            writer.add(table)
+        writer.finish(
+            mirror.Part(key=key, rows=rows[key], size=each.size) for key, each in holdings.items()
+        )
+        store.write(layout.MIRROR, path, stac.PARQUET)
+
+
+def _tables(
+    store: Store,
+    old: "Mirror | None",
+    kept: "Mapping[str, tuple[int, Part]]",
+    holdings: Iterable[str],
+) -> "Iterator[Table]":
+    """What the root's mirror is to hold, in order: runs of what it held, and other Collections."""
+    begin = end = 0
+
+    def run() -> "Iterator[Table]":
+        if old is not None and begin < end:
+            yield from old.rows(begin, end)
+
+    for key in holdings:
+        if key not in kept:
+            yield from run()
+            begin = end = 0
+            yield _must_open(store, key).table()
+            continue
+        start, part = kept[key]
+        if start != end:
+            yield from run()
+            begin = start
+        end = start + part.rows
+    yield from run()
+
+
+def _ahead(tables: "Iterator[Table]") -> "Iterator[Table]":
+    """The same tables, the next of them being read while the one before is written."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = reader.submit(next, tables, None)
+            yield table
+
+
+def _opened(raw: bytes | None, name: str) -> "Mirror | None":
+    """A mirror, or None where there is none that can be read."""
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    try:
+        return None if raw is None else mirror.Mirror(raw, name=name)
+    except OutputError:
+        return None
+
+
+def _must_open(store: Store, key: str) -> "Mirror":
+    found = _opened(store.read(key), f"{store.address}/{key}")
+    if found is None:
+        raise OutputError(f"{store.address}/{key} is gone or damaged; stacgen index makes it anew.")
+    return found

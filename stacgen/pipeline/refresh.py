@@ -1,0 +1,74 @@
+"""A Collection's mirror and page, brought up to its Items.
+
+The page is drawn of what the mirror holds, and after it. So builders that do both at the same time
+come to the same end, whoever is the last.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from stacgen import stac
+from stacgen.layout import Place
+from stacgen.pipeline import mirrors, pages
+from stacgen.pipeline.update import read
+from stacgen.ports import Store
+
+Every = Callable[[], Iterable[stac.Document]]
+"""Gets all Items of a Collection."""
+
+
+def refresh(
+    place: Place,
+    fresh: Sequence[stac.Document],
+    store: Store,
+    *,
+    document: stac.Document | None = None,
+    base_url: str | None = None,
+    every: Every | None = None,
+) -> None:
+    """Have mirror and page show new Items, too; or exactly all Items, where `every` is given.
+
+    Args:
+        place: Of the Collection.
+        fresh: Items that they may lack.
+        store: Holds them.
+        document: The Collection as it is about to be; None for as it is.
+        base_url: Where the catalog is public; None for what the root says of it.
+        every: Gets all Items, where one was replaced or has gone, or what is there may lack some.
+    """
+    base_url = base_url or mirrors.known_url(store)
+
+    def key_of(item: stac.Document) -> str:
+        return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
+
+    items = list(every()) if every is not None else fresh
+    if items:
+        mirrors.keep(
+            store,
+            place.mirror_key,
+            [(key_of(item), item) for item in items],
+            anew=every is not None,
+            base_url=base_url,
+        )
+    shown = document or read(store, place.key)
+    if shown is not None:
+        pages.draw(store, shown, key=place.key, base_url=base_url)
+
+
+def is_stale(
+    place: Place, existing: Sequence[stac.Document], newest: datetime, store: Store
+) -> bool:
+    """Whether mirror or page are not up to Items; told without pyarrow and Jinja2.
+
+    Args:
+        place: Of the Collection.
+        existing: Some of its Items.
+        newest: When the last of them was written.
+        store: Holds them.
+    """
+    mirror = store.stat(place.mirror_key)
+    document = read(store, place.key)
+    if mirror is None or mirror.modified < newest or document is None:
+        return True
+    base_url = mirrors.known_url(store)
+    return not pages.is_current(store, document, existing, key=place.key, base_url=base_url)

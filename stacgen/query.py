@@ -1,0 +1,116 @@
+"""What is asked of a catalog: nouns, and the reading of them. Pure, and light."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stacgen.errors import UsageError
+from stacgen.models import timestamp
+
+Bbox = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortKey:
+    """A field by which Items are put in order; those that lack it come last."""
+
+    field: str
+    """`id`, `collection`, or a property: `eo:cloud_cover`."""
+
+    descending: bool = False
+
+
+BY_TIME = (SortKey(field="datetime"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which Items are wanted, and in what order; what is None does not restrict."""
+
+    bbox: Bbox | None = None
+    """(west, south, east, north) in degrees that footprints must meet; west may be above east."""
+
+    intersects: Mapping[str, Any] | None = None
+    """A GeoJSON geometry that footprints must meet."""
+
+    start: datetime | None = None
+    """The earliest sensing time, itself included, in UTC."""
+
+    end: datetime | None = None
+    """The latest sensing time, itself included, in UTC."""
+
+    max_cloud: float | None = None
+    """Percent; an Item that does not say does not pass."""
+
+    collections: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
+    order: tuple[SortKey, ...] = BY_TIME
+    """What is equal in all of them is in the order of ids."""
+
+    limit: int | None = None
+    """How many at most, the first of the order."""
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing could ever answer to.
+
+        Raises:
+            UsageError: The box is none, the end lies before the start, a figure is out of range.
+        """
+        if self.bbox is not None:
+            if self.intersects is not None:
+                raise UsageError("Say a bbox or a geometry to intersect, not both.")
+            _check_bbox(self.bbox)
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise UsageError(
+                f"The end {timestamp(self.end)} lies before the start {timestamp(self.start)};"
+                " swap them."
+            )
+        if self.max_cloud is not None and not 0 <= self.max_cloud <= 100:  # noqa: PLR2004 - percent
+            raise UsageError(f"The cloud limit {self.max_cloud} is no percentage from 0 to 100.")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"The limit {self.limit} asks for no Item; it starts at 1.")
+
+    @property
+    def boxes(self) -> tuple[Bbox, ...]:
+        """The bbox as boxes of which none crosses the antimeridian; none where there is none.
+
+        >>> Query(bbox=(170, -5, -170, 5)).boxes
+        ((170, -5, 180, 5), (-180, -5, -170, 5))
+        """
+        if self.bbox is None:
+            return ()
+        west, south, east, north = self.bbox
+        if west <= east:
+            return (self.bbox,)
+        return (west, south, 180, north), (-180, south, east, north)
+
+
+def parse_bbox(values: Sequence[float]) -> Bbox:
+    """A box of four numbers, or of six with heights, which are left out.
+
+    Raises:
+        UsageError: There are not so many.
+
+    >>> parse_bbox([-12, 13, 0, -10, 15, 9000])
+    (-12, 13, -10, 15)
+    """
+    match tuple(values):
+        case (west, south, east, north) | (west, south, _, east, north, _):
+            return west, south, east, north
+    raise UsageError(f"A bbox has four numbers, west south east north, not {len(values)}.")
+
+
+def _check_bbox(bbox: Bbox) -> None:
+    west, south, east, north = bbox
+    if not all(map(math.isfinite, bbox)) or not -90 <= south <= north <= 90:  # noqa: PLR2004
+        raise UsageError(
+            f"The bbox {_said(bbox)} is none: south to north must rise, from -90 to 90."
+        )
+    if not (-180 <= west <= 180 and -180 <= east <= 180):  # noqa: PLR2004
+        raise UsageError(f"The bbox {_said(bbox)} is none: west and east lie from -180 to 180.")
+
+
+def _said(bbox: Bbox) -> str:
+    return " ".join(f"{value:g}" for value in bbox)

@@ -1,0 +1,462 @@
+"""Mirrors say what the Items say, to the last bit, and are kept true."""
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pystac
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from obstore.store import MemoryStore
+from stac_geoparquet.arrow import stac_table_to_items
+
+import dunia
+import stacgen
+from items import FIJI, Scene, file, make, outline, publish
+from stacgen import layout, mirror, stac
+from stacgen.errors import OutputError
+from stacgen.library import Upstream
+from stacgen.mirror import wkb
+from stacgen.mirror.files import ROWS
+from stacgen.pipeline import mirrors
+from stacgen.ports import Store
+from stacgen.store.bucket import Bucket
+from stacgen.store.folder import Folder
+from test_build import tree
+
+HERE = mirror.Place(folder="29PKR/B09")
+SCENES = [
+    Scene(day="2024-12-30"),
+    Scene(day="2025-03-02T11:21:09.024", cloud=0.0),
+    Scene(day="2025-03-02T11:21:09.024311", baseline="02.14"),
+    Scene(day="2025-03-07", cloud=None),
+    Scene(day="2025-03-12", is_sample=True),
+    Scene(day="2025-03-12", band="B8A", cloud=100.0),
+    Scene(day="2025-03-12", tile="60KYF", box=FIJI),
+]
+
+
+def in_folder(root: Path, key: str) -> list[tuple[str, stac.Document]]:
+    return list(mirror.documents(mirror.from_bytes((root / key).read_bytes(), name=key)))
+
+
+def published(root: Path, folder: str = "") -> dict[str, Any]:
+    """Every Item that lies under a root, by its key."""
+    paths = [path for path in root.rglob("*.json") if path.stem == path.parent.name]
+    keys = {path.relative_to(root).as_posix(): path for path in paths}
+    return {
+        key: json.loads(path.read_bytes()) for key, path in keys.items() if key.startswith(folder)
+    }
+
+
+def test_items_come_back_exactly() -> None:
+    items = [make(scene) for scene in SCENES]
+    table = mirror.tabulate(items)
+    assert sorted(mirror.documents(table)) == sorted(items)
+    assert make(SCENES[0])[1]["assets"]["thumbnail"]["proj:code"] is None
+    for place in (HERE, mirror.Place(), mirror.Place(base_url="https://data.example/s2")):
+        raw = mirror.to_bytes(table, place)
+        assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(items)
+
+
+def test_absent_null_and_false_values_are_told_apart() -> None:
+    items = [make(scene) for scene in SCENES[:4]]
+    for (_, document), value in zip(items, [None, 0, 0.5, "absent"], strict=True):
+        if value != "absent":
+            document["properties"]["view:off_nadir"] = value
+            document["assets"]["B09"]["bands"][0]["statistics"]["extra"] = value
+    items[1][1]["properties"]["keywords"] = []
+    items[2][1]["assets"]["thumbnail"]["proj:code"] = "EPSG:4326"
+    del items[3][1]["assets"]["thumbnail"]["proj:code"]
+    back = dict(mirror.documents(mirror.tabulate(items)))
+    assert back == dict(items)
+    parts = [mirror.tabulate([each]) for each in items]
+    assert dict(mirror.documents(mirror.united(parts))) == dict(items)
+
+
+def test_items_that_disagree_on_a_type_are_refused() -> None:
+    items = [make(scene) for scene in SCENES[:2]]
+    items[0][1]["properties"]["orbit"] = 12
+    items[1][1]["properties"]["orbit"] = "twelve"
+    with pytest.raises(OutputError, match="disagree"):
+        mirror.tabulate(items)
+
+
+@pytest.mark.parametrize("box", [FIJI, SCENES[0].box])
+def test_footprints_are_the_wkb_that_shapely_writes(box: tuple[float, ...]) -> None:
+    west, south, east, north = box
+    geometry = outline((west, south, east, north))
+    raw = wkb.encode(geometry)
+    assert raw == shapely.to_wkb(shapely.geometry.shape(geometry), byte_order=1)
+    assert wkb.decode(raw) == geometry
+
+
+coordinates = st.tuples(st.floats(-180, 180), st.floats(-90, 90)).map(list)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(coordinates, min_size=4, max_size=8), min_size=1, max_size=3))
+def test_any_polygon_comes_back(rings: list[list[list[float]]]) -> None:
+    for geometry in (
+        {"type": "Polygon", "coordinates": rings},
+        {"type": "MultiPolygon", "coordinates": [rings, rings[:1]]},
+    ):
+        assert wkb.decode(wkb.encode(geometry)) == geometry
+
+
+def test_a_footprint_of_another_kind_is_refused() -> None:
+    with pytest.raises(OutputError, match="Point"):
+        wkb.encode({"type": "Point", "coordinates": [0, 0]})
+
+
+@settings(deadline=None)
+@given(st.permutations(range(len(SCENES))), st.integers(1, len(SCENES) - 1))
+def test_the_same_items_give_the_same_bytes_in_whatever_order(order: list[int], cut: int) -> None:
+    items = [make(scene) for scene in SCENES]
+    whole = mirror.to_bytes(mirror.tabulate(items), HERE)
+    first, second = [[items[n] for n in part] for part in (order[:cut], order[cut:])]
+    grown = mirror.from_bytes(mirror.to_bytes(mirror.tabulate(first), HERE), name="x")
+    grown = mirror.united([grown, mirror.tabulate(second)])
+    assert mirror.to_bytes(grown, HERE) == whole
+
+
+def test_a_later_table_replaces_items() -> None:
+    key, document = make(SCENES[0])
+    newer = {
+        **document,
+        "properties": {**document["properties"], "updated": "2027-01-01T00:00:00Z"},
+    }
+    table = mirror.united([mirror.tabulate([(key, document)]), mirror.tabulate([(key, newer)])])
+    assert list(mirror.documents(table)) == [(key, newer)]
+
+
+def test_links_lead_from_the_file_to_the_files() -> None:
+    key, document = make(SCENES[0])
+    table = mirror.tabulate([(key, document)])
+    for place, asset, root in (
+        (HERE, f"./2024/{document['id']}/thumbnail.png", "../../catalog.json"),
+        (mirror.Place(), f"./29PKR/B09/2024/{document['id']}/thumbnail.png", "./catalog.json"),
+        (
+            mirror.Place(folder="29PKR/B09", base_url="https://data.example/s2/"),
+            f"https://data.example/s2/29PKR/B09/2024/{document['id']}/thumbnail.png",
+            "https://data.example/s2/catalog.json",
+        ),
+    ):
+        raw = mirror.to_bytes(table, place)
+        row = pq.read_table(io.BytesIO(raw)).to_pylist()[0]
+        assert row["assets"]["thumbnail"]["href"] == asset
+        links = {link["rel"]: link["href"] for link in row["links"]}
+        assert links["root"] == root
+        assert links["self"].endswith(f"2024/{document['id']}/{document['id']}.json")
+        assert links["derived_from"] == "https://dunia.example/stream.m3u8"
+
+
+def test_the_reader_of_stac_geoparquet_accepts_it() -> None:
+    items = [make(scene) for scene in SCENES]
+    raw = mirror.to_bytes(mirror.tabulate(items), mirror.Place())
+    table = pq.read_table(io.BytesIO(raw))
+    documents = {document["id"]: document for _, document in items}
+    for read in stac_table_to_items(table):
+        known = documents.pop(read["id"])
+        assert read["geometry"]["type"] == known["geometry"]["type"]
+        assert list(read["bbox"]) == known["bbox"]
+        assert read["collection"] == known["collection"]
+        theirs = {name: value for name, value in read["properties"].items() if value is not None}
+        times = {"datetime", "created", "updated"}
+        for name in set(known["properties"]) - times:
+            value = theirs[name]
+            if isinstance(value, dict):
+                value = {key: each for key, each in value.items() if each is not None}
+            assert value == known["properties"][name]
+        assert theirs["datetime"][:19] == known["properties"]["datetime"][:19]
+        pystac.Item.from_dict(read)
+    assert not documents
+
+
+def test_geopandas_reads_footprints_and_their_crs(tmp_path: Path) -> None:
+    path = tmp_path / "items.parquet"
+    path.write_bytes(mirror.to_bytes(mirror.tabulate(map(make, SCENES)), mirror.Place()))
+    frame = geopandas.read_parquet(path)
+    assert frame.crs.to_string() == "OGC:CRS84"
+    assert len(frame) == len(SCENES)
+    near = geopandas.read_parquet(path, bbox=(-12, 13, -11, 14))
+    assert len(near) == len(SCENES) - 1
+    metadata = pq.ParquetFile(path).metadata.metadata
+    assert json.loads(metadata[b"stac-geoparquet"])["version"] == "1.1.0"
+    assert json.loads(metadata[b"geo"])["version"] == "1.1.0"
+
+
+def test_what_is_no_mirror_is_named() -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"id": ["x"]}), sink)
+    whole = mirror.to_bytes(mirror.tabulate(map(make, SCENES)), mirror.Place())
+    for raw in (b"", b"PAR1", sink.getvalue(), whole[:-9], whole[:40]):
+        with pytest.raises(OutputError, match=r"here/items\.parquet is no mirror"):
+            mirror.from_bytes(raw, name="here/items.parquet")
+
+
+def stores(tmp_path: Path) -> list[Store]:
+    return [Folder(tmp_path / "out"), Bucket(MemoryStore(), "memory://out")]
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_collection_and_the_root_have_mirrors(tmp_path: Path, kind: int) -> None:
+    store = stores(tmp_path)[kind]
+    file(store, SCENES)
+    raw = store.read("29PKR/B8A/items.parquet")
+    assert raw is not None
+    assert dict(mirror.documents(mirror.from_bytes(raw, name="x"))) == dict([make(SCENES[5])])
+    collection = json.loads(store.read("29PKR/B8A/collection.json") or b"")
+    assert collection["assets"]["items"] == {
+        "href": "./items.parquet",
+        "type": "application/vnd.apache.parquet",
+        "title": "All Items as stac-geoparquet 1.1.0",
+        "roles": ["collection-mirror"],
+    }
+    raw = store.read("items.parquet")
+    assert raw is not None
+    assert dict(mirror.documents(mirror.from_bytes(raw, name="x"))) == dict(map(make, SCENES))
+
+
+def test_whatever_the_order_of_builds_the_bytes_are_the_same(tmp_path: Path) -> None:
+    trees = []
+    for seed in range(4):
+        scenes = SCENES.copy()
+        random.Random(seed).shuffle(scenes)
+        store = Folder(tmp_path / str(seed))
+        file(store, scenes[:2])
+        for scene in scenes[2:]:
+            file(store, [scene])
+        trees.append(tree(tmp_path / str(seed)))
+    assert len([key for key in trees[0] if key.endswith("items.parquet")]) == 4
+    assert all(each == trees[0] for each in trees)
+
+
+def test_index_makes_the_same_mirrors_from_items_alone(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:4] + SCENES[5:], base_url="https://data.example/s2")
+    before = tree(tmp_path)
+    for path in tmp_path.rglob("*.parquet"):
+        path.unlink()
+    stacgen.index(tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_a_root_of_many_collections_is_copied_but_for_what_changed(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    bands = ("B01", "B02", "B03", "B09")
+    for band in bands:
+        file(store, [Scene(day=f"2025-01-{day:02}", band=band) for day in range(1, 29)])
+    for band in bands:
+        file(store, [Scene(day="2024-01-01", band=band)])
+        assert dict(in_folder(tmp_path, "items.parquet")) == published(tmp_path)
+    keys = [key for key, _ in in_folder(tmp_path, "items.parquet")]
+    assert keys == sorted(keys)
+
+
+def test_row_groups_stay_of_one_size(tmp_path: Path) -> None:
+    table = mirror.tabulate(map(make, SCENES))
+    writer = mirror.Writer(tmp_path / "many.parquet", mirror.shape_of([table]), mirror.Place())
+    for _ in range(2000):
+        writer.add(table)
+    writer.finish()
+    found = mirror.Mirror((tmp_path / "many.parquet").read_bytes(), name="many")
+    rows = 2000 * len(SCENES)
+    assert found.starts() == [0, ROWS, rows]
+    assert found.table().num_rows == rows
+    parts = list(found.rows(ROWS - 3, ROWS + 4))
+    assert [part.num_rows for part in parts] == [3, 4]
+    expected = [make(SCENES[n % 7])[1]["id"] for n in range(ROWS - 3, ROWS + 4)]
+    ids = [document["id"] for part in parts for _, document in mirror.documents(part)]
+    first = [row["id"] for row in table.to_pylist()]
+    assert ids == [first[n % 7] for n in range(ROWS - 3, ROWS + 4)]
+    assert sorted(ids) == sorted(expected)
+
+
+def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:
+    one, other = Folder(tmp_path / "one"), Folder(tmp_path / "other")
+    file(one, [*SCENES[:2], Scene(day="2025-03-12", size=1)])
+    file(one, [Scene(day="2025-03-12", cloud=None)], recount=True)
+    file(other, [*SCENES[:2], Scene(day="2025-03-12", cloud=None)])
+    assert tree(tmp_path / "one") == tree(tmp_path / "other")
+
+
+def newer(path: Path) -> None:
+    """Give a file a time after those of all others."""
+    later = time.time() + 10
+    os.utime(path, (later, later))
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Any:  # noqa: ANN401 - a generator
+    """29PKR B09 of 2024 and 2025, three frames each."""
+    frames = [dunia.landscape(number) for number in range(3)]
+    with dunia.Server().running() as server:
+        dunia.publish(server, frames)
+        early = dunia.images(3)
+        for image in early:
+            image["sensing_time"] = image["sensing_time"].replace("2025", "2024")
+        dunia.publish(server, frames, year=2024, metadata=early)
+        yield Upstream(api=server.base)
+
+
+@pytest.fixture(scope="module")
+def built(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("built")
+    stacgen.build("29PKR", "B09", years=[2024, 2025], output=root, upstream=upstream)
+    return root
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "out"))
+
+
+def again(root: Path, upstream: Upstream, *years: int, **options: Any) -> None:  # noqa: ANN401
+    years = years or (2024, 2025)
+    report = stacgen.build("29PKR", "B09", years=years, output=root, upstream=upstream, **options)
+    assert not report.failed
+
+
+def assert_true(root: Path) -> None:
+    """Both mirrors hold what the Items say."""
+    assert dict(in_folder(root, "29PKR/B09/items.parquet")) == published(root)
+    assert dict(in_folder(root, "items.parquet")) == published(root)
+
+
+def test_a_build_leaves_mirrors_of_what_it_built(root: Path) -> None:
+    assert len(published(root)) == 6
+    assert_true(root)
+
+
+def test_a_second_run_changes_no_byte(root: Path, upstream: Upstream) -> None:
+    before = tree(root)
+    again(root, upstream)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "other"])
+@pytest.mark.parametrize("key", ["29PKR/B09/items.parquet", "items.parquet"])
+def test_a_mirror_that_is_lost_is_made_anew(
+    root: Path, upstream: Upstream, key: str, damage: str
+) -> None:
+    before, path = tree(root), root / key
+    if damage == "gone":
+        path.unlink()
+        again(root, upstream)
+    else:
+        path.write_bytes(path.read_bytes()[:100] if damage == "cut" else b"")
+        stacgen.index(root)
+    assert tree(root) == before
+
+
+def test_items_of_a_killed_build_get_into_the_mirrors(
+    root: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    other = tmp_path / "killed"
+    again(other, upstream, 2025)
+    for folder in sorted((root / "29PKR/B09/2024").iterdir())[:3]:
+        if folder.is_dir():  # published, and then the build was killed
+            shutil.copytree(folder, other / "29PKR/B09/2024" / folder.name)
+    again(other, upstream, 2024)
+    assert_true(other)
+
+
+def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
+    root: Path, upstream: Upstream
+) -> None:
+    path = root / max(published(root))
+    document = json.loads(path.read_bytes())
+    document["properties"]["eo:cloud_cover"] = 99.5
+    path.write_bytes(stac.to_bytes(document))
+    newer(path)
+    again(root, upstream)
+    assert_true(root)
+    collection = json.loads((root / "29PKR/B09/collection.json").read_bytes())
+    assert collection["summaries"]["eo:cloud_cover"]["maximum"] == 99.5
+
+
+def test_a_root_that_a_killed_build_left_behind_is_caught_up(
+    root: Path, upstream: Upstream
+) -> None:
+    before, store = tree(root), Folder(root)
+    stale = mirror.tabulate([make(SCENES[0])])
+    store.write(layout.MIRROR, mirror.to_bytes(stale, mirror.Place()), stac.PARQUET)
+    newer(root / "29PKR/B09/items.parquet")
+    again(root, upstream)
+    assert tree(root) == before
+
+
+def test_what_another_run_left_behind_is_caught_up_with_the_next_change(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    file(store, [Scene(day="2025-01-01", band="B01")])
+    publish(store, [Scene(day="2025-01-01", band="B02")])
+    whole = tree(tmp_path)["items.parquet"]
+    file(store, [Scene(day="2025-01-01", band="B02")])
+    store.write(layout.MIRROR, whole, stac.PARQUET)  # as if the run had ended before its last step
+    file(store, [Scene(day="2025-01-01", band="B03")])
+    assert dict(in_folder(tmp_path, "items.parquet")) == published(tmp_path)
+
+
+def test_a_shard_writes_no_mirror(upstream: Upstream, tmp_path: Path) -> None:
+    again(tmp_path, upstream, labour=stacgen.library.Labour(shard=stacgen.pipeline.Shard()))
+    assert not list(tmp_path.rglob("*.parquet"))
+    stacgen.index(tmp_path)
+    assert_true(tmp_path)
+
+
+def test_a_public_url_makes_links_absolute(upstream: Upstream, tmp_path: Path) -> None:
+    again(tmp_path, upstream, 2024, base_url="https://data.example/s2")
+    again(tmp_path, upstream, 2025)
+    for key in ("29PKR/B09/items.parquet", "items.parquet"):
+        for row in pq.read_table(tmp_path / key).to_pylist():
+            hrefs = [each["href"] for each in (*row["links"], *row["assets"].values())]
+            own = [href for href in hrefs if "/streams/" not in href]
+            assert own
+            assert all(href.startswith("https://data.example/s2/") for href in own)
+    assert_true(tmp_path)
+
+
+def test_no_local_path_is_in_a_mirror(root: Path) -> None:
+    for path in root.rglob("*.parquet"):
+        text = str(pq.read_table(path).to_pylist()) + str(pq.ParquetFile(path).metadata.metadata)
+        assert str(root) not in text
+        assert "/tmp" not in text  # noqa: S108
+
+
+def test_a_run_with_nothing_to_do_loads_no_pyarrow(root: Path, upstream: Upstream) -> None:
+    script = f"""
+import sys, stacgen
+from stacgen.library import Upstream
+report = stacgen.build("29PKR", "B09", years=[2024, 2025], output={str(root)!r},
+                       upstream=Upstream(api={upstream.api!r}))
+print(len(report.skipped), "pyarrow" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["6", "False"]
+
+
+def test_a_mirror_in_a_bucket_is_cached_as_documents_are() -> None:
+    memory = MemoryStore()
+    file(Bucket(memory, "memory://out"), SCENES[:1])
+    found = memory.get("items.parquet").attributes
+    assert found["Cache-Control"] == "public, max-age=60"
+    assert found["Content-Type"] == "application/vnd.apache.parquet"
+
+
+def test_a_catalog_without_collections_has_no_root_mirror(tmp_path: Path) -> None:
+    assert not mirrors.keep_root(Folder(tmp_path), (), ())
+    assert not list(tmp_path.iterdir())
