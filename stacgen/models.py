@@ -197,6 +197,10 @@ class Codes:
     bits: int
     """Bits a code; codes run from 0 to 2**bits - 1."""
 
+    verified: str | None = None
+    """Kind of the picture hash in the stream that the pixels fit: `md5`, `crc` or `checksum`; None
+    where the stream has none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
