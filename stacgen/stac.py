@@ -6,7 +6,7 @@ link is a value of ours, so that no document has to be read for another to be wr
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring
 from typing import Any
@@ -24,6 +24,7 @@ GEOJSON = "application/geo+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
 HLS = "application/vnd.apple.mpegurl"
+SEGMENT = "video/mp2t"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _WIDTH = 96
@@ -53,6 +54,8 @@ class Link:
     """The target's own."""
 
     type: str | None = JSON
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further fields, of an extension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,13 @@ def _linked(built: pystac.Catalog, links: Iterable[Link]) -> Document:
 
 
 def _link(link: Link) -> pystac.Link:
-    return pystac.Link(rel=link.rel, target=link.href, media_type=link.type, title=link.title)
+    return pystac.Link(
+        rel=link.rel,
+        target=link.href,
+        media_type=link.type,
+        title=link.title,
+        extra_fields=dict(link.extra) or None,
+    )
 
 
 def links(document: Document, rel: str) -> list[Link]:

@@ -7,6 +7,7 @@ from stacgen import api, playlist, stac
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import MissingError, NotStreamedError, OutputError, PlaylistError
+from stacgen.item import segment_checksum
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
     Frame,
@@ -30,6 +31,8 @@ class Task:
 
     segment: Segment
     frames: tuple[FrameRef, ...]
+    known: frozenset[str] = frozenset()
+    """Checksums (multihash) of the segment that Items of its other frames have noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ def plan(
             missing.append(ref)
         else:
             existing.append(Existing(skipped=Skipped(ref=ref), document=document))
-    tasks, failed = _tasks(stream, missing, fetch=fetch) if missing else ((), ())
+    tasks, failed = _tasks(stream, missing, existing, fetch=fetch) if missing else ((), ())
     return Plan(
         stream=stream,
         grid=grid,
@@ -213,13 +216,22 @@ def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) 
 
 
 def _tasks(
-    stream: Stream, missing: list[FrameRef], *, fetch: Fetch
+    stream: Stream, missing: list[FrameRef], existing: list[Existing], *, fetch: Fetch
 ) -> tuple[tuple[Task, ...], tuple[Failed, ...]]:
     segments = _segments(stream, fetch)
     refs = {ref.frame.number: ref for ref in missing}
     held, unplaced = playlist.locate(segments, [ref.frame for ref in missing])
+    sums = {each.skipped.ref.frame.number: segment_checksum(each.document) for each in existing}
     tasks = tuple(
-        Task(segment=segment, frames=tuple(refs[frame.number] for frame in frames))
+        Task(
+            segment=segment,
+            frames=tuple(refs[frame.number] for frame in frames),
+            known=frozenset(
+                known
+                for number in range(segment.start, segment.stop)
+                if (known := sums.get(number)) is not None
+            ),
+        )
         for segment, frames in held.items()
     )
     end = segments[-1].stop - 1

@@ -190,6 +190,8 @@ def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None
                 site.documents.append(result.document)
                 site.replaced |= result.replaced
                 watch(result.built)
+                for text in result.built.warnings:
+                    watch(Noted(text=text))
             else:
                 watch(result)
 

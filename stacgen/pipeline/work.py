@@ -25,6 +25,8 @@ class Recipe:
     """None for ESA's scale and offset of the frame's baseline."""
 
     source: Source
+    strict: bool = False
+    """Refuse a frame that is odd, and decode segments without picture hashes in two ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
