@@ -159,6 +159,12 @@ class Resource:
     part: ByteRange | None = None
     """None for the whole."""
 
+    named_by: str | None = None
+    """URL of the playlist that named it; None where the user or the API did."""
+
+    is_text: bool = False
+    """Whether it is JSON or a playlist, which are small, rather than video."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:

@@ -16,7 +16,7 @@ LAYERS = (
     "bands tiles profile",
     "models",
     "outcomes ports layout",
-    "gdal stac nodata transport hevc",
+    "gdal stac nodata transport hevc gate",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
     "item",
     "catalog",
@@ -42,6 +42,7 @@ DOORS = {
     "rio_cogeo": {"gdal"},
     "shapely": {"footprint"},
     "typer": {"cli"},
+    "urllib3": {"fetch"},
 }
 
 

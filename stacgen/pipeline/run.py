@@ -167,7 +167,12 @@ def _work(
         for failed in each.failed:
             watch(failed)
         context = Context(
-            stream=each.stream, grid=each.grid, recipe=order.recipe, store=store, now=now
+            stream=each.stream,
+            grid=each.grid,
+            endpoint=order.endpoint,
+            recipe=order.recipe,
+            store=store,
+            now=now,
         )
         site = _Site(
             plan=each,
@@ -279,6 +284,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     stream,
                     ground.of(part),
                     chosen,
+                    endpoint=order.endpoint,
                     fetch=fetch,
                     store=store,
                     force=order.force,

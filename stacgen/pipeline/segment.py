@@ -5,7 +5,7 @@ another process or on another machine.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stacgen import (
     stac,
     thumbnail,
 )
-from stacgen.errors import SegmentError, TransferError
+from stacgen.errors import DeniedError, SegmentError, UpstreamError
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
     Codes,
@@ -33,7 +33,7 @@ from stacgen.models import (
     StoredFile,
 )
 from stacgen.outcomes import Built, Failed, FrameRef
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.plan import Task, read_item, renewed
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Fetch
 
@@ -69,14 +69,14 @@ def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
     for _ in range(_TRIES):
         with context.store.scratch() as folder:
             try:
-                media, initialization = _fetched(task.segment, fetch)
+                task, media, initialization = _fetched(task, context, fetch)
                 staged = list(_staged(task, context, media, initialization, folder))
-            except TransferError as error:
-                reason = str(error)
-                break  # tried often enough already, with pauses
             except SegmentError as error:
                 reason = f"{task.segment} cannot be trusted in {_TRIES} tries: {error}."
                 continue
+            except UpstreamError as error:
+                reason = str(error)
+                break  # tried often enough already, with pauses
             origin = _origin(task.segment, media)
             return [
                 each if isinstance(each, Failed) else _published(each, task, context, origin)
@@ -100,7 +100,23 @@ class _Staged:
     warnings: tuple[str, ...]
 
 
-def _fetched(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
+def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, bytes]:
+    """The segment and its initialization, by other URLs if those at hand have run out."""
+    try:
+        return task, *_bytes(task.segment, fetch)
+    except DeniedError as error:
+        segments = renewed(context.stream, context.endpoint, fetch=fetch)
+        now = {(each.start, each.stop): each for each in segments}
+        segment = now.get((task.segment.start, task.segment.stop), task.segment)
+        if segment == task.segment:
+            raise
+        try:
+            return replace(task, segment=segment), *_bytes(segment, fetch)
+        except DeniedError:
+            raise error from None
+
+
+def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
     start = segment.initialization
     return fetch(segment.media).body, fetch(start).body if start is not None else b""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from threading import Event
 
 from stacgen import stac
+from stacgen.api import Endpoint
 from stacgen.item import Source
 from stacgen.models import Grid, Reflectance, Stream
 from stacgen.outcomes import Built, Failed
@@ -35,6 +36,9 @@ class Context:
 
     stream: Stream
     grid: Grid
+    endpoint: Endpoint
+    """The API, for new URLs where those of the playlist have run out."""
+
     recipe: Recipe
     store: Store
     now: Callable[[], datetime]
