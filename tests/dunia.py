@@ -2,10 +2,12 @@
 
 import io
 import json
+import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -31,6 +33,13 @@ class Reply:
     announced: int | None = None
     """Content-Length to claim; None for the truth."""
 
+    raw: bytes | None = None
+    """What to say instead of all that, word for word, status line included; see `ending`."""
+
+    ending: str = "fin"
+    """What follows `raw`: `fin` closes, `rst` resets, `stall` says no more, `drip` a byte at times,
+    `keep` leaves the connection for another request."""
+
 
 Handler = Callable[["Request"], Reply | bytes | None]
 
@@ -53,6 +62,8 @@ class Server:
         self.content: dict[str, bytes] = {}
         self.faults: dict[str, Handler] = {}
         self.requests: list[Request] = []
+        self.over = threading.Event()
+        """Set when nobody waits any more for what has stalled."""
         self._counts: Counter[str] = Counter()
         server = self
 
@@ -96,6 +107,9 @@ class Server:
             reply = self._plain(request)
         if isinstance(reply, bytes):
             reply = Reply(body=reply)
+        if reply.raw is not None:
+            self._say(handler, reply.raw, reply.ending)
+            return
         body = reply.body.replace(b"@BASE@", self.base.encode())
         try:
             handler.send_response(reply.status)
@@ -112,6 +126,19 @@ class Server:
                 handler.wfile.write(body)
         except OSError:
             handler.close_connection = True
+
+    def _say(self, handler: BaseHTTPRequestHandler, raw: bytes, ending: str) -> None:
+        """Bytes on the wire, and what follows them."""
+        handler.close_connection = ending != "keep"
+        with suppress(OSError):
+            handler.wfile.write(raw)
+            handler.wfile.flush()
+            if ending == "rst":
+                linger = struct.pack("ii", 1, 0)
+                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                handler.connection.close()
+            while ending in ("stall", "drip") and not self.over.wait(0.05):
+                handler.wfile.write(b"x" if ending == "drip" else b"")
 
     def _plain(self, request: Request) -> Reply:
         body = self.content.get(request.path)
@@ -133,6 +160,7 @@ class Server:
         try:
             yield self
         finally:
+            self.over.set()
             self._http.shutdown()
             self._http.server_close()
             thread.join()
