@@ -87,7 +87,8 @@ def frames(
         timeline: Pairs presentation times with frame numbers.
         shape: (rows, columns) that every frame must have.
         initialization: The bytes of EXT-X-MAP.
-        twice: Decode what has no picture hashes in a second way, and compare.
+        twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
+            where a picture does not show its end, so that it may have been cut off.
 
     Yields:
         Codes of shape `shape`, in the order of their numbers. The array is the decoder's memory:
@@ -109,7 +110,7 @@ def frames(
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
             pixels = _proven(frame, proof)
-            if twice and proof.kind is None:
+            if proof.kind is None and (twice or not proof.is_closed):
                 sums.append(_sum(pixels))
             yield Codes(
                 number=number,
@@ -157,6 +158,9 @@ class _Proof:
     by_time: Mapping[int, hevc.PictureHash] = field(default_factory=dict)
     """Those that FFmpeg does not verify, by presentation time in units of the clock."""
 
+    is_closed: bool = True
+    """Whether each picture shows where it ends."""
+
     window: hevc.Window = hevc.WHOLE
     """What FFmpeg must not cut off, as it is part of the hash; we do."""
 
@@ -168,11 +172,11 @@ def _proof(media: bytes, count: int) -> _Proof:
     """
     carried = transport.check(media)
     if carried.codec != transport.HEVC:
-        return _Proof()
+        return _Proof(is_closed=carried.is_closed)
     found = hevc.hashes(carried.video)
     kinds = {each.kind for each in found if each is not None}
     if not kinds:
-        return _Proof()
+        return _Proof(is_closed=carried.is_closed)
     if None in found or len(found) != count or len(kinds) > 1:
         there = sum(each is not None for each in found)
         raise SegmentError(
@@ -184,7 +188,7 @@ def _proof(media: bytes, count: int) -> _Proof:
     pairs = zip(carried.times, found, strict=False)
     times = {time: each for time, each in pairs if time is not None and each is not None}
     if len(times) != len(found) or len(carried.times) != len(found):
-        return _Proof()  # which hash is whose cannot be told
+        return _Proof(is_closed=carried.is_closed)  # which hash is whose cannot be told
     return _Proof(kind=kinds.pop(), by_time=times, window=hevc.window(carried.video))
 
 

@@ -7,7 +7,7 @@ headers of the video it carries. A thing the standard [1] allows is let pass; al
 [1] ISO/IEC 13818-1:2023, *Generic coding of moving pictures: Systems*.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -57,15 +57,13 @@ class Transport:
     times: tuple[int | None, ...]
     """Presentation time of each PES packet in 1/90000 s, in the order of the stream."""
 
-    counters: Mapping[int, tuple[int, int]]
-    """By PID: continuity counter of the first and of the last packet."""
-
     track: int
     """PID of the video."""
 
     is_closed: bool
-    """Whether the last PES packet shows where it ends: by its length, or by stuffing behind it.
-    One that is cut off does not; a whole one does, but for one of 184 that fits exactly."""
+    """Whether each PES packet shows where it ends, by its length or by stuffing in its last packet.
+    One that is cut off between packets does not; nor does one whole one of 184, that fits exactly.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class _Headers:
     """Packets that say that the counter may be a new one."""
 
     stuffed: frozenset[int]
-    """Packets with stuffing before the payload."""
+    """Packets with stuffing before the payload, which only the last of a PES packet needs."""
 
 
 def check(media: bytes) -> Transport:
@@ -109,25 +107,14 @@ def check(media: bytes) -> Transport:
     own = np.flatnonzero((headers.pid == track) & headers.filled)
     if not own.size:
         raise SegmentError("it holds no packet of its video")
-    video, times, lengths = _payload(headers, own)
+    video, times, is_closed = _payload(headers, own)
     return Transport(
         video=video,
         codec=codec,
         times=times,
-        counters=counters(headers.pid, headers.counter),
         track=track,
-        is_closed=int(own[-1]) in headers.stuffed or lengths[-1] > 0,
+        is_closed=is_closed,
     )
-
-
-def counters(pid: Integers, counter: Integers) -> dict[int, tuple[int, int]]:
-    """First and last continuity counter of each PID."""
-    found, first = np.unique(pid, return_index=True)
-    _, last = np.unique(pid[::-1], return_index=True)
-    return {
-        int(each): (int(counter[start]), int(counter[-1 - end]))
-        for each, start, end in zip(found, first, last, strict=True)
-    }
 
 
 def _headers(media: bytes) -> _Headers:
@@ -286,8 +273,8 @@ _CRC = tuple(map(_remainder, range(256)))
 
 def _payload(
     headers: _Headers, own: NDArray[np.intp]
-) -> tuple[bytearray, tuple[int | None, ...], list[int]]:
-    """The elementary stream, and of each PES packet its time and the length that it claims."""
+) -> tuple[bytearray, tuple[int | None, ...], bool]:
+    """The elementary stream, the time of each PES packet, and whether each shows its end."""
     if not headers.starts[own[0]]:
         raise SegmentError("it begins within a picture")
     begin = headers.begin[own]
@@ -303,7 +290,11 @@ def _payload(
     sizes = np.add.reduceat(PACKET - begin, first)
     if any(claimed not in (0, size) for claimed, size in zip(claims, sizes.tolist(), strict=True)):
         raise SegmentError("a picture is longer or shorter than it says")
-    return _joined(headers.packets, own, begin), tuple(times), claims
+    last = own[[*(first[1:] - 1).tolist(), -1]].tolist()
+    is_closed = all(
+        claimed or place in headers.stuffed for claimed, place in zip(claims, last, strict=True)
+    )
+    return _joined(headers.packets, own, begin), tuple(times), is_closed
 
 
 def _joined(packets: Octets, own: NDArray[np.intp], begin: NDArray[np.intp]) -> bytearray:

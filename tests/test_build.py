@@ -694,9 +694,7 @@ def test_nodata_far_from_the_apis_figure_is_told_and_strictly_refused(
     assert strict.failed[0].reason == report.notes[0]
 
 
-def test_damage_that_only_two_ways_of_decoding_tell_is_strictly_refused(
-    build: Build, upstream: dunia.Server
-) -> None:
+def test_damage_that_only_two_ways_of_decoding_tell_is_strictly_refused(build: Build) -> None:
     """Bits flipped in place, in a stream without hashes: an ordinary build cannot tell."""
     name = "no hash"
     noisy = next(kind for kind in damage.kinds(name) if kind.name == "64 random bytes")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -141,14 +140,6 @@ def test_packets_that_carry_nothing_are_passed_over() -> None:
     assert transport.check(nothing.join([*packets, b""])).video == transport.check(media).video
 
 
-def test_counters_go_on_from_segment_to_segment_where_the_packager_counts_so() -> None:
-    carried = [transport.check(each) for each in damage.clip("no hash")]
-    for before, after in pairwise(carried):
-        assert before.counters.keys() == after.counters.keys()
-        for pid, (_, last) in before.counters.items():
-            assert after.counters[pid][0] == (last + 1) % 16
-
-
 def test_the_video_is_that_of_the_packets() -> None:
     media = damage.clip("md5")[2]
     carried = transport.check(media)
@@ -158,9 +149,9 @@ def test_the_video_is_that_of_the_packets() -> None:
     assert carried.video.startswith(b"\0\0\0\1")
 
 
-@pytest.mark.parametrize("name", ["segment in the middle", "last segment"])
-def test_a_segment_that_ends_within_its_last_picture_is_not_closed(name: str) -> None:
-    media = damage.clip("no hash")[1 if "middle" in name else 3]
+@pytest.mark.parametrize("place", range(4))
+def test_a_segment_that_ends_within_its_last_picture_is_not_closed(place: int) -> None:
+    media = damage.clip("no hash")[place]
     assert transport.check(media).is_closed
     assert not transport.check(media[: -2 * PACKET]).is_closed
 
