@@ -16,7 +16,7 @@ LAYERS = (
     "bands tiles profile",
     "models",
     "outcomes ports layout",
-    "gdal stac nodata transport hevc gate",
+    "gdal stac nodata transport hevc blocks gate",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample",
     "item",
     "catalog",
