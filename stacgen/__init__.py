@@ -18,9 +18,19 @@ from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
     from stacgen.library import build, frames, index
+    from stacgen.look import plot, preview, readings
 
 __version__ = "0.1.0"
-__all__ = ["StacgenError", "__version__", "build", "frames", "index"]
+__all__ = [
+    "StacgenError",
+    "__version__",
+    "build",
+    "frames",
+    "index",
+    "plot",
+    "preview",
+    "readings",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -29,4 +39,8 @@ def __getattr__(name: str) -> object:
         from stacgen import library  # noqa: PLC0415 - the point of this function
 
         return getattr(library, name)
+    if name in ("plot", "preview", "readings"):
+        from stacgen import look  # noqa: PLC0415 - same
+
+        return getattr(look, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,16 +4,16 @@ Each is a union: what a document already says, and what new Items add to it. A u
 twice or in any order, so an interrupted build or a second builder comes to the same end.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
-from stacgen import item, layout, stac
+from stacgen import item, layout, origin, stac
 from stacgen.bands import BANDS
 from stacgen.errors import ForeignCatalogError
-from stacgen.layout import CollectionPlace
+from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
 
 _MARK = "stacgen:content"
@@ -84,10 +84,15 @@ def of_collection(document: stac.Document) -> Holdings:
         start=datetime.fromisoformat(start),
         end=datetime.fromisoformat(end),
         baselines=frozenset(summaries["processing:version"]),
-        years=frozenset(int(link.title) for link in stac.links(document, "child")),
+        years=years_of(document),
         cloud_cover=span("eo:cloud_cover"),
         nodata_percentage=span("s2:nodata_pixel_percentage"),
     )
+
+
+def years_of(document: stac.Document) -> frozenset[int]:
+    """The years that a Collection links."""
+    return frozenset(int(link.title) for link in stac.links(document, "child"))
 
 
 def total(holdings: Iterable[Holdings]) -> Holdings:
@@ -95,14 +100,20 @@ def total(holdings: Iterable[Holdings]) -> Holdings:
     return reduce(Holdings.__add__, holdings)
 
 
+def _by_time(link: stac.Link) -> Any:  # noqa: ANN401 - whatever can be compared
+    """The order of links to Items, whose ids begin with the time."""
+    return link.href
+
+
 def year(
     existing: stac.Document | None,
     items: Iterable[stac.Document],
     *,
-    place: CollectionPlace,
+    place: Place,
     number: int,
+    order: Callable[[stac.Link], Any] = _by_time,
 ) -> stac.Document:
-    """A year's Catalog with links to its Items, those it had and those given, by time."""
+    """A year's Catalog with links to its Items, those it had and those given, in order."""
     key = place.year_key(number)
     found = [
         stac.Link(
@@ -118,9 +129,9 @@ def year(
         title=str(number),
         description=f"Frames of {place.title} sensed in {number}.",
         links=[
-            _up("root", key, layout.ROOT, layout.ROOT_TITLE),
-            _up("parent", key, place.key, place.title),
-            *_merged(existing, "item", found, order=lambda link: link.href),
+            up("root", key, layout.ROOT, layout.ROOT_TITLE),
+            up("parent", key, place.key, place.title),
+            *_merged(existing, "item", found, order=order),
         ],
     )
 
@@ -129,42 +140,72 @@ def collection(
     holdings: Holdings, *, place: CollectionPlace, grid: Grid, scale: float, is_sample: bool
 ) -> stac.Document:
     """The Collection of a tile and band; `scale` is that of its digital numbers to reflectance."""
+    return gathered(
+        holdings,
+        place=place,
+        item_assets=_item_assets(place, grid, scale),
+        years=sorted(holdings.years),
+        description=_describe(place, is_sample=is_sample),
+        is_sample=is_sample,
+    )
+
+
+def gathered(
+    holdings: Holdings,
+    *,
+    place: Place,
+    item_assets: Mapping[str, Mapping[str, Any]],
+    years: Sequence[int],
+    description: str,
+    is_sample: bool,
+) -> stac.Document:
+    """A Collection of whatever bands.
+
+    Args:
+        holdings: What its Items are in sum.
+        place: Where it lies.
+        item_assets: What the assets of all Items share, in the order of the bands.
+        years: Those to link, in their order.
+        description: A sentence or more.
+        is_sample: Whether its pixels are made up.
+    """
     key = place.key
-    band = item.band_object(place.band)
-    years = [
+    bands = [band for asset in item_assets.values() for band in asset.get("bands", ())]
+    children = [
         stac.Link(rel="child", href=layout.href(key, place.year_key(each)), title=str(each))
-        for each in sorted(holdings.years)
+        for each in years
     ]
     return stac.collection(
         id=place.id,
         title=place.title,
-        description=_describe(place, is_sample=is_sample),
+        description=description,
         keywords=[
-            *("sentinel-2", "copernicus", "msi", "l2a", place.tile, place.band.name, "cog"),
-            "sample" if is_sample else "dunia",
+            *("sentinel-2", "copernicus", "msi", "l2a", place.tile),
+            *(band["name"] for band in bands),
+            *("cog", "sample" if is_sample else "dunia"),
         ],
-        providers=() if is_sample else _PROVIDERS,
+        providers=() if is_sample else origin.PROVIDERS,
         extent=stac.Extent(bbox=holdings.bbox, start=holdings.start, end=holdings.end),
-        summaries=_summaries(holdings, place, grid),
+        summaries=_summaries(holdings, place, item_assets),
         stac_extensions=stac.extensions(
             "eo", "projection", "raster", *(() if is_sample else ("scientific",))
         ),
         extra={
-            **({} if is_sample else {"sci:doi": _DOI}),
-            "bands": [band],
-            "item_assets": _item_assets(place, grid, band, scale),
+            **({} if is_sample else {"sci:doi": origin.DOI}),
+            "bands": bands,
+            "item_assets": dict(item_assets),
         },
         links=[
-            _up("root", key, layout.ROOT, layout.ROOT_TITLE),
-            _up("parent", key, place.tile_key, place.tile),
-            *years,
-            *(() if is_sample else _LEGAL),
+            up("root", key, layout.ROOT, layout.ROOT_TITLE),
+            up("parent", key, place.tile_key, place.tile),
+            *children,
+            *(() if is_sample else origin.LEGAL),
         ],
     )
 
 
-def tile(existing: stac.Document | None, *, place: CollectionPlace) -> stac.Document:
-    """A tile's Catalog with links to its Collections, in the order of the bands."""
+def tile(existing: stac.Document | None, *, place: Place) -> stac.Document:
+    """A tile's Catalog with links to its Collections, in the order of the bands, scenes last."""
     key = place.tile_key
     found = stac.Link(rel="child", href=layout.href(key, place.key), title=place.title)
     bands = list(BANDS)
@@ -176,10 +217,10 @@ def tile(existing: stac.Document | None, *, place: CollectionPlace) -> stac.Docu
     return stac.catalog(
         id=place.tile,
         title=place.tile,
-        description=f"Sentinel-2 tile {place.tile}, a Collection a band.",
+        description=f"Sentinel-2 tile {place.tile}: a Collection a band, and one of all together.",
         links=[
-            _up("root", key, layout.ROOT, layout.ROOT_TITLE),
-            _up("parent", key, layout.ROOT, layout.ROOT_TITLE),
+            up("root", key, layout.ROOT, layout.ROOT_TITLE),
+            up("parent", key, layout.ROOT, layout.ROOT_TITLE),
             *_merged(existing, "child", [found], order=by_band),
         ],
     )
@@ -201,7 +242,7 @@ def root(
     if base_url is not None:
         href = f"{base_url.rstrip('/')}/{layout.ROOT}"
         known = [stac.Link(rel="self", href=href, title=layout.ROOT_TITLE)]
-    what = "Synthetic frames of stacgen's sample server" if is_sample else _WHAT
+    what = "Synthetic frames of stacgen's sample server" if is_sample else origin.WHAT
     return stac.catalog(
         id="sentinel-2-l2a-dunia" + ("-sample" if is_sample else ""),
         title=layout.ROOT_TITLE,
@@ -240,7 +281,8 @@ def _content(*, is_sample: bool) -> str:
     return "sample" if is_sample else "dunia"
 
 
-def _up(rel: str, source: str, target: str, name: str) -> stac.Link:
+def up(rel: str, source: str, target: str, name: str) -> stac.Link:
+    """A link from one key to another, whose document has that title."""
     return stac.Link(rel=rel, href=layout.href(source, target), title=name)
 
 
@@ -280,7 +322,12 @@ def _span(first: Span | None, second: Span | None) -> Span | None:
     return min(first[0], second[0]), max(first[1], second[1])
 
 
-def _summaries(holdings: Holdings, place: CollectionPlace, grid: Grid) -> dict[str, Any]:
+def _summaries(
+    holdings: Holdings, place: Place, item_assets: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    def all_of(key: str) -> list[Any]:
+        return sorted({asset[key] for asset in item_assets.values() if key in asset})
+
     spans = {
         "eo:cloud_cover": holdings.cloud_cover,
         "s2:nodata_pixel_percentage": holdings.nodata_percentage,
@@ -288,9 +335,9 @@ def _summaries(holdings: Holdings, place: CollectionPlace, grid: Grid) -> dict[s
     return {
         "constellation": ["sentinel-2"],
         "instruments": ["msi"],
-        "gsd": [place.band.resolution],
+        "gsd": all_of("gsd"),
         "grid:code": [f"MGRS-{place.tile}"],
-        "proj:code": [f"EPSG:{grid.epsg}"],
+        "proj:code": all_of("proj:code"),
         "processing:level": ["L2A"],
         "processing:version": sorted(holdings.baselines),
         **{
@@ -301,9 +348,7 @@ def _summaries(holdings: Holdings, place: CollectionPlace, grid: Grid) -> dict[s
     }
 
 
-def _item_assets(
-    place: CollectionPlace, grid: Grid, band: dict[str, Any], scale: float
-) -> dict[str, dict[str, Any]]:
+def _item_assets(place: CollectionPlace, grid: Grid, scale: float) -> dict[str, dict[str, Any]]:
     """What the assets of all Items share; the offset is not among it, since baselines mix."""
     resolution = place.band.resolution
     return {
@@ -320,7 +365,7 @@ def _item_assets(
             "proj:code": f"EPSG:{grid.epsg}",
             "proj:shape": list(grid.shape),
             "proj:transform": list(grid.transform),
-            "bands": [band],
+            "bands": [item.band_object(place.band)],
         },
         "thumbnail": {
             "type": stac.PNG,
@@ -341,33 +386,3 @@ def _describe(place: CollectionPlace, *, is_sample: bool) -> str:
         " was built from ESA DUNIA's stream, as COGs. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )
-
-
-_WHAT = "Sentinel-2 Level-2A frames that ESA DUNIA distributes as video"
-_DOI = "10.5270/S2_-znk9xsj"
-_PROVIDERS: tuple[dict[str, Any], ...] = (
-    {
-        "name": "European Union, Copernicus Programme",
-        "roles": ["licensor"],
-        "url": "https://www.copernicus.eu",
-    },
-    {
-        "name": "ESA",
-        "roles": ["producer", "processor"],
-        "url": "https://sentinels.copernicus.eu",
-    },
-)
-_LEGAL = (
-    stac.Link(
-        rel="license",
-        href="https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
-        title="Legal notice on the use of Copernicus Sentinel Data",
-        type=None,
-    ),
-    stac.Link(
-        rel="cite-as",
-        href=f"https://doi.org/{_DOI}",
-        title="Copernicus Sentinel-2, MSI Level-2A BOA Reflectance Product, Collection 1",
-        type=None,
-    ),
-)

@@ -1,12 +1,16 @@
-"""Digital numbers to a Cloud-Optimized GeoTIFF that says all about itself."""
+"""Digital numbers to a Cloud-Optimized GeoTIFF that says all about itself.
+
+The usual profile is written by `stacgen.geotiff`, every other one by GDAL, which takes twice as
+long. Pixels, layout and what the file says of them are the same.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacgen import gdal
+from stacgen import geotiff, pyramid
 from stacgen.bands import Band
-from stacgen.models import Cog, Grid, Raster, Reflectance, Statistics, StoredFile
+from stacgen.models import Cog, Facts, Grid, Raster, Reflectance, Statistics, StoredFile
 from stacgen.profile import CogProfile
 
 
@@ -19,7 +23,7 @@ class Labels:
 
 
 def encode(raster: Raster, grid: Grid, labels: Labels, path: Path, *, profile: CogProfile) -> Cog:
-    """Write a raster to a file, compressed once, and check the file as rio-cogeo does.
+    """Write a raster to a file, each tile compressed once.
 
     Nodata, scale, offset, description and the exact statistics go into the file.
 
@@ -33,24 +37,38 @@ def encode(raster: Raster, grid: Grid, labels: Labels, path: Path, *, profile: C
     Raises:
         OutputError: It cannot be written, or is not a valid COG.
     """
-    facts = gdal.BandFacts(
+    facts = Facts(
+        epsg=grid.epsg,
+        transform=grid.transform,
         description=labels.band.name,
         scale=labels.reflectance.scale,
         offset=labels.reflectance.offset,
         nodata=0,
         tags=_statistics_tags(raster.statistics),
     )
-    with gdal.in_memory(
-        raster.pixels, epsg=grid.epsg, transform=grid.transform, facts=facts
-    ) as dataset:
-        preview = gdal.add_overviews(
-            dataset, profile.overviews(grid.size), has_nodata=_has_nodata(raster)
-        )
-        gdal.write_cog(dataset, path, profile.options())
+    if profile.is_usual:
+        overviews = pyramid.levels(raster.pixels, len(profile.overviews(grid.size).factors))
+        geotiff.write(path, [raster.pixels, *overviews], facts, blocksize=profile.blocksize)
+        preview = overviews[-1] if overviews else raster.pixels
+        software = geotiff.SOFTWARE
+    else:
+        from stacgen import gdal  # noqa: PLC0415 - slow to load, and needed by few
+
+        with gdal.in_memory(raster.pixels, facts) as dataset:
+            preview = gdal.add_overviews(
+                dataset, profile.overviews(grid.size), has_nodata=_has_nodata(raster)
+            )
+            gdal.write_cog(dataset, path, profile.options())
+        software = gdal.SOFTWARE
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    return Cog(path=path, file=StoredFile(size=size, sha256=digest), preview=preview)
+    return Cog(
+        path=path,
+        file=StoredFile(size=size, sha256=digest),
+        software=software,
+        preview=preview,
+    )
 
 
 def _has_nodata(raster: Raster) -> bool:

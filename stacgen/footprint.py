@@ -1,5 +1,6 @@
 """The ground that a frame shows, as longitude and latitude. Pure."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,6 @@ import shapely.geometry
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from stacgen import gdal
 from stacgen.models import Coverage, Footprint, Grid
 
 _TOLERANCE = 0.005
@@ -32,12 +32,32 @@ def outline(coverage: Coverage, grid: Grid) -> Footprint | None:
     if coverage.valid.all():
         left, bottom, right, top = grid.bounds
         return _geographic(shapely.geometry.box(left, bottom, right, top), grid.epsg)
+    from stacgen import gdal  # noqa: PLC0415 - slow to load, and needed only where there is nodata
+
     cell = coverage.step * grid.resolution
     polygons = gdal.outlines(opened(coverage.valid), (cell, 0, grid.left, 0, -cell, grid.top))
     shells = [shapely.Polygon(polygon["coordinates"][0]) for polygon in polygons]
     if not shells:
         return None
     return _geographic(max(shells, key=lambda shell: float(shell.area)), grid.epsg)
+
+
+def united(geometries: Sequence[Mapping[str, Any]]) -> Footprint:
+    """The ground that any of several outlines shows, holes dropped; their hull if they lie apart.
+
+    Args:
+        geometries: GeoJSON Polygons, or MultiPolygons that the antimeridian cuts.
+    """
+    shapes = [shapely.geometry.shape(geometry) for geometry in geometries]
+    if any(shape.bounds[2] - shape.bounds[0] > _ANTIMERIDIAN for shape in shapes):
+        shapes = [shapely.transform(shape, _eastward) for shape in shapes]
+    whole = shapely.union_all(shapes)
+    return _published(whole if whole.geom_type == "Polygon" else whole.convex_hull)
+
+
+def _eastward(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Longitudes, of (corner, longitude and latitude), from 0 to 360."""
+    return np.column_stack([corners[:, 0] % 360, corners[:, 1]])
 
 
 def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -70,7 +90,12 @@ def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
     longitudes, latitudes = _to_geographic(epsg).transform(x, y)
     if max(longitudes) - min(longitudes) > _ANTIMERIDIAN:  # they jump, so it lies across
         longitudes = [value % 360 for value in longitudes]
-    degrees = _simplified(shapely.Polygon(zip(longitudes, latitudes, strict=True)))
+    return _published(shapely.Polygon(zip(longitudes, latitudes, strict=True)))
+
+
+def _published(shell: shapely.Polygon) -> Footprint:
+    """A shell in degrees, whose longitudes may go on beyond 180, as documents have it."""
+    degrees = _simplified(shell)
     fixed = antimeridian.fix_polygon(shapely.geometry.polygon.orient(degrees))
     geometry = shapely.geometry.mapping(fixed)
     return Footprint(

@@ -3,7 +3,8 @@
 Nothing here knows of Sentinel-2 or STAC; arrays go in, files and polygons come out.
 """
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +15,23 @@ import numpy as np
 import rasterio
 import rasterio.features
 import rasterio.shutil
+import rasterio.warp
 from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio._err import CPLE_BaseError
+from rasterio.abc import FileContainer
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
-from stacgen.errors import OutputError
+from stacgen.errors import OutputError, StacgenError
+from stacgen.models import ByteRange, Facts, row_blocks
+from stacgen.ports import Readable
 from stacgen.profile import Overviews
 
-GDAL_VERSION: str = rasterio.__gdal_version__
-"""Version of the GDAL inside the rasterio wheel, `3.10.3`."""
+SOFTWARE = {"gdal": rasterio.__gdal_version__}
+"""The GDAL inside the rasterio wheel, and its version."""
 
 _ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": 64_000_000}
 """One thread a call, since whole segments run side by side; and a cache of 64 MB rather than of a
@@ -35,6 +40,9 @@ twentieth of the machine, since tiles are written once and never read again."""
 _FAILURES = (RasterioError, CPLE_BaseError, SystemError, OSError)
 """What rasterio raises when it cannot write: GDAL's own errors as they are, which have no public
 name, and SystemError where GDAL gives no reason."""
+
+_PIECE = 1 << 16
+"""Bytes that are read of a file at the least: its header, and more often than not what follows."""
 
 _ONE_AT_A_TIME = Lock()
 """Within `shapes` rasterio turns a warning off and on again for the whole process; two threads that
@@ -46,32 +54,42 @@ Polygon = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BandFacts:
-    """What a file says of its one band besides the pixels."""
+class Lattice:
+    """Where the pixels of a file lie."""
 
-    description: str
-    scale: float
-    offset: float
-    nodata: int
-    tags: Mapping[str, str]
-    """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
+    crs: str
+    """As WKT."""
+
+    transform: Transform
+    shape: tuple[int, int]
+    """(rows, columns)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Some pixels of a file: those that are True in a window of it."""
+
+    row: int
+    """First row of the window, from 0."""
+
+    column: int
+    """First column of the window, from 0."""
+
+    inside: NDArray[np.bool_]
+    """(rows, columns) of the window."""
 
 
 @contextmanager
-def in_memory(
-    pixels: NDArray[np.uint16], *, epsg: int, transform: Transform, facts: BandFacts
-) -> Iterator[rasterio.io.DatasetWriter]:
+def in_memory(pixels: NDArray[np.uint16], facts: Facts) -> Iterator[rasterio.io.DatasetWriter]:
     """A dataset over the array itself, with georeference and facts: no pixel is copied.
 
     Args:
         pixels: (rows, columns), C-contiguous; must stay alive and unchanged within the context.
-        epsg: The CRS.
-        transform: (a, b, c, d, e, f), as in `Grid.transform`.
         facts: Of the band.
     """
     rows, columns = pixels.shape
     address = pixels.__array_interface__["data"][0]
-    placed = "/".join(map(str, Affine(*transform).to_gdal()))
+    placed = "/".join(map(str, Affine(*facts.transform).to_gdal()))
     name = (
         f"MEM:::DATAPOINTER={address},PIXELS={columns},LINES={rows},DATATYPE=UInt16"
         f",GEOTRANSFORM={placed}"
@@ -81,7 +99,7 @@ def in_memory(
         rasterio.Env(GDAL_MEM_ENABLE_OPEN="YES", **_ENV),
         rasterio.open(name, "r+", driver="MEM") as dataset,
     ):
-        dataset.crs = f"EPSG:{epsg}"
+        dataset.crs = f"EPSG:{facts.epsg}"
         dataset.nodata = facts.nodata
         dataset.scales = (facts.scale,)
         dataset.offsets = (facts.offset,)
@@ -136,25 +154,6 @@ def _read_last_tile(path: Path) -> None:
         dataset.read(1, window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
 
 
-def png(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> bytes:
-    """A grey picture with transparency, as the bytes of a PNG; both are (rows, columns)."""
-    rows, columns = grey.shape
-    # A PNG has no place for a transform; without one rasterio warns that there is none.
-    anywhere = Affine(1, 0, 0, 0, -1, rows)
-    with rasterio.MemoryFile(ext=".png") as file:
-        with file.open(
-            driver="PNG",
-            width=columns,
-            height=rows,
-            count=2,
-            dtype="uint8",
-            transform=anywhere,
-            ZLEVEL=6,
-        ) as picture:
-            picture.write(np.stack([grey, alpha]))
-        return bytes(file.read())
-
-
 def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:
     """The polygons around what is True, pixels touching along edges, corners being apart."""
     with _ONE_AT_A_TIME:
@@ -162,3 +161,195 @@ def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:
             mask.view(np.uint8), mask=mask, connectivity=4, transform=Affine(*transform)
         )
         return [polygon for polygon, _ in shapes]
+
+
+@contextmanager
+def opened(place: Readable, key: str) -> Iterator[rasterio.io.DatasetReader]:
+    """A GeoTIFF of a catalog, of which only those bytes are read that GDAL asks for.
+
+    Raises:
+        OutputError: It is not there, or cannot be read within the context.
+    """
+    files = _Files(place, key)
+    if files.length is None:
+        raise OutputError(f"{place.address}/{key} is not there. Build it, or mend what links it.")
+    try:
+        with (
+            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_ENV),
+            rasterio.open(key, driver="GTiff", opener=files) as dataset,
+        ):
+            yield dataset
+    except _FAILURES as error:
+        trouble = files.trouble[0] if files.trouble else error
+        if isinstance(trouble, StacgenError):
+            raise trouble from error
+        raise OutputError(
+            f"{place.address}/{key} cannot be read: {trouble}. Build it anew with --verify."
+        ) from error
+
+
+def overview(dataset: rasterio.io.DatasetReader, *, at_least: int) -> NDArray[np.uint16]:
+    """The smallest level of the pyramid with that many rows, as it is, (rows, columns).
+
+    Where the file itself has fewer rows, that is the file itself.
+    """
+    factors = [1, *dataset.overviews(1)]
+    shapes = [(-(-dataset.height // each), -(-dataset.width // each)) for each in factors]
+    shape = min((each for each in shapes if each[0] >= at_least), default=shapes[0])
+    pixels: NDArray[np.uint16] = dataset.read(1, out_shape=shape)
+    return pixels
+
+
+def lattice(dataset: rasterio.io.DatasetReader) -> Lattice:
+    """Where the pixels of a file lie."""
+    return Lattice(
+        crs=dataset.crs.to_wkt(), transform=tuple(dataset.transform)[:6], shape=dataset.shape
+    )
+
+
+def cell_at(longitude: float, latitude: float, on: Lattice) -> Cells | None:
+    """The pixel that holds a point, given in degrees; None where the point lies outside."""
+    xs, ys = rasterio.warp.transform("EPSG:4326", on.crs, [longitude], [latitude])
+    column, row = (int(np.floor(value)) for value in ~Affine(*on.transform) * (xs[0], ys[0]))
+    if not (0 <= row < on.shape[0] and 0 <= column < on.shape[1]):
+        return None
+    return Cells(row=row, column=column, inside=np.ones((1, 1), np.bool_))
+
+
+def cells_in(polygons: Sequence[Polygon], on: Lattice) -> Cells | None:
+    """The pixels whose centre lies in one of the polygons; None where there is none.
+
+    Args:
+        polygons: GeoJSON, in degrees; edges run straight in the CRS of the pixels.
+        on: Where the pixels lie.
+    """
+    placed = _placed(polygons, on)
+    boxes = np.array([rasterio.features.bounds(each) for each in placed])
+    to_pixel = ~Affine(*on.transform)
+    left, top = to_pixel * (boxes[:, 0].min(), boxes[:, 3].max())
+    right, bottom = to_pixel * (boxes[:, 2].max(), boxes[:, 1].min())
+    column, row = max(int(np.floor(left)), 0), max(int(np.floor(top)), 0)
+    columns = min(int(np.ceil(right)), on.shape[1]) - column
+    rows = min(int(np.ceil(bottom)), on.shape[0]) - row
+    if rows <= 0 or columns <= 0:
+        return None
+    inside = _inside(placed, on, row, column, (rows, columns))
+    return Cells(row=row, column=column, inside=inside) if inside.any() else None
+
+
+def share_in(polygon: Polygon, cells: Cells, on: Lattice) -> float:
+    """Of some pixels, the percent whose centre lies in a polygon; arguments as in `cells_in`."""
+    inside = _inside(_placed([polygon], on), on, cells.row, cells.column, cells.inside.shape)
+    both = np.count_nonzero(inside & cells.inside)
+    return 100 * both / np.count_nonzero(cells.inside)
+
+
+def _placed(polygons: Sequence[Polygon], on: Lattice) -> list[Polygon]:
+    return [rasterio.warp.transform_geom("EPSG:4326", on.crs, each) for each in polygons]
+
+
+def _inside(
+    placed: Sequence[Polygon], on: Lattice, row: int, column: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Pixels of a window whose centre lies in a polygon; these are in the CRS of the pixels."""
+    transform = Affine(*on.transform) * Affine.translation(column, row)
+    mask: NDArray[np.bool_] = rasterio.features.geometry_mask(placed, shape, transform, invert=True)
+    return mask
+
+
+def values(dataset: rasterio.io.DatasetReader, cells: Cells) -> Iterator[NDArray[np.uint16]]:
+    """The numbers of those pixels, a block of rows at a time, (pixels,)."""
+    rows, columns = cells.inside.shape
+    for block in row_blocks(rows, dataset.block_shapes[0][0]):
+        window = Window(cells.column, cells.row + block.start, columns, block.stop - block.start)
+        yield dataset.read(1, window=window)[cells.inside[block]]
+
+
+class _Files(FileContainer):  # type: ignore[misc] # rasterio has no types
+    """The one file of a catalog that is opened, as rasterio asks for files."""
+
+    def __init__(self, place: Readable, key: str) -> None:
+        self._place = place
+        self._key = key
+        self._whole: bytes | None = None
+        self.length = place.size(key)
+        self.trouble: list[Exception] = []
+        """What went wrong while GDAL read, which takes no exceptions."""
+        if self.length is None:  # of a server that does not tell sizes, all is fetched
+            self._whole = place.read(key)
+            self.length = None if self._whole is None else len(self._whole)
+
+    def open(self, path: str, mode: str = "r", **_: object) -> io.BufferedReader:
+        """The file, read in pieces of a size that suits a network."""
+        del path, mode
+        return io.BufferedReader(_File(self, self.length or 0), _PIECE)
+
+    def part(self, part: ByteRange) -> bytes:
+        """A part of the file; nothing where it cannot be had, and then `trouble` says why."""
+        try:
+            if self._whole is not None:
+                return self._whole[part.offset : part.offset + part.length]
+            return self._place.read_part(self._key, part)
+        except (StacgenError, OSError) as error:
+            self.trouble.append(error)
+            return b""
+
+    def isfile(self, path: str) -> bool:
+        """Whether it is that file; there are no others beside it."""
+        return path == self._key
+
+    def isdir(self, path: str) -> bool:
+        """No folder is shown."""
+        del path
+        return False
+
+    def ls(self, path: str) -> list[str]:
+        """No folder is shown."""
+        del path
+        return []
+
+    def mtime(self, path: str) -> int:
+        """Of no interest here."""
+        del path
+        return 0
+
+    def size(self, path: str) -> int:
+        """Bytes of the file."""
+        del path
+        return self.length or 0
+
+    def rm(self, path: str) -> None:
+        """Refuse: a catalog is only read here."""
+        raise PermissionError(path)
+
+
+class _File(io.RawIOBase):
+    """Bytes of a file at a position, each read a part that is asked for."""
+
+    def __init__(self, files: _Files, length: int) -> None:
+        self._files = files
+        self._length = length
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything with bytes
+        length = min(len(buffer), self._length - self._position)
+        if length <= 0:
+            return 0
+        came = self._files.part(ByteRange(offset=self._position, length=length))
+        buffer[: len(came)] = came
+        self._position += len(came)
+        return len(came)

@@ -4,6 +4,7 @@ Names follow from identity alone, so that any two builders agree on them.
 """
 
 import posixpath
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stacgen.bands import Band
@@ -14,11 +15,55 @@ ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionPlace:
-    """Where the frames of a tile and band lie."""
+class Place(ABC):
+    """Where a Collection of a tile lies, with its years and Items below it."""
 
     tile: TileId
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Of its folder in that of the tile."""
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """The Collection's id."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The Collection's title."""
+
+    @property
+    def tile_key(self) -> str:
+        """Of the tile's Catalog."""
+        return f"{self.tile}/catalog.json"
+
+    @property
+    def key(self) -> str:
+        """Of the Collection."""
+        return f"{self.tile}/{self.name}/collection.json"
+
+    def year_key(self, year: int) -> str:
+        """Of a year's Catalog."""
+        return f"{self.tile}/{self.name}/{year}/catalog.json"
+
+    def item(self, item_id: str, year: int) -> "ItemPlace":
+        """Where an Item lies; `year` is that of its sensing time."""
+        return ItemPlace(id=item_id, folder=f"{self.tile}/{self.name}/{year}/{item_id}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionPlace(Place):
+    """Where the frames of a tile and band lie."""
+
     band: Band
+
+    @property
+    def name(self) -> str:
+        """The band's."""
+        return self.band.name
 
     @property
     def id(self) -> str:
@@ -30,27 +75,29 @@ class CollectionPlace:
         """The Collection's title."""
         return f"Sentinel-2 L2A {self.tile} {self.band.name} ({self.band.resolution} m)"
 
-    @property
-    def tile_key(self) -> str:
-        """Of the tile's Catalog."""
-        return f"{self.tile}/catalog.json"
-
-    @property
-    def key(self) -> str:
-        """Of the Collection."""
-        return f"{self.tile}/{self.band.name}/collection.json"
-
-    def year_key(self, year: int) -> str:
-        """Of a year's Catalog."""
-        return f"{self.tile}/{self.band.name}/{year}/catalog.json"
-
     def is_numbered(self, item_id: str) -> bool:
         """Whether an Item id ends in a frame number, and not in the resolution as ids do."""
         return not item_id.endswith(f"_{self.band.resolution}m")
 
-    def item(self, item_id: str, year: int) -> "ItemPlace":
-        """Where an Item lies; `year` is that of its sensing time."""
-        return ItemPlace(id=item_id, folder=f"{self.tile}/{self.band.name}/{year}/{item_id}")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenesPlace(Place):
+    """Where the scenes of a tile lie: Items with an asset a band."""
+
+    @property
+    def name(self) -> str:
+        """That of no band."""
+        return "scenes"
+
+    @property
+    def id(self) -> str:
+        """The Collection's id."""
+        return f"sentinel-2-l2a-{self.tile}"
+
+    @property
+    def title(self) -> str:
+        """The Collection's title."""
+        return f"Sentinel-2 L2A {self.tile} scenes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +131,63 @@ def href(source: str, target: str) -> str:
     >>> href("catalog.json", "29PKR/catalog.json")
     './29PKR/catalog.json'
     """
-    path = posixpath.relpath(target, posixpath.dirname(source) or ".")
-    return path if path.startswith("../") else f"./{path}"
+    here, there = source.split("/")[:-1], target.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    return ("../" * (len(here) - shared) or "./") + "/".join(there[shared:])
+
+
+def target(source: str, link: str) -> str:
+    """The key that a relative link leads to, the other way round than `href`.
+
+    >>> target("29PKR/B09/2025/catalog.json", "../collection.json")
+    '29PKR/B09/collection.json'
+    """
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
+
+
+def id_of(link: str) -> str:
+    """The id of the Item that a link or key leads to.
+
+    >>> id_of("./T29PKR_20250302T112109_05.11/T29PKR_20250302T112109_05.11.json")
+    'T29PKR_20250302T112109_05.11'
+    """
+    return posixpath.basename(link).removesuffix(".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Pass:
+    """What the ids of an acquisition's Items begin with: tile, second and baseline.
+
+    Two acquisitions may share it; it tells what can belong together, not what does.
+    """
+
+    stem: str
+
+    @classmethod
+    def of(cls, item_id: str) -> "Pass":
+        """That of an Item or scene.
+
+        >>> Pass.of("T29PKR_20250302T112109_05.11_B09_60m_17").stem
+        'T29PKR_20250302T112109_05.11'
+        """
+        return cls(stem="_".join(item_id.split("_")[:3]))
+
+    @property
+    def tile(self) -> TileId:
+        """The tile, as an id of ours has it.
+
+        >>> Pass(stem="T29PKR_20250302T112109_05.11").tile
+        '29PKR'
+        """
+        return TileId(self.stem[1:6])
+
+    @property
+    def year(self) -> int:
+        """Of the sensing time.
+
+        >>> Pass(stem="T29PKR_20250302T112109_05.11").year
+        2025
+        """
+        return int(self.stem.split("_")[1][:4])

@@ -302,11 +302,32 @@ class Reflectance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a raster file says of its one band besides the pixels."""
+
+    epsg: int
+    """A projected CRS in metres."""
+
+    transform: tuple[float, float, float, float, float, float]
+    """North up, as in `Grid.transform`."""
+
+    nodata: int
+    description: str
+    scale: float
+    offset: float
+    tags: Mapping[str, str]
+    """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cog:
     """A finished Cloud-Optimized GeoTIFF in a scratch folder."""
 
     path: Path
     file: StoredFile
+    software: Mapping[str, str]
+    """What wrote it, name and version."""
+
     preview: NDArray[np.uint16]
     """(rows, columns) of digital numbers: the smallest overview; 0 is nodata."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from stacgen.models import Resource
+from stacgen.models import ByteRange, Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,8 @@ class Entry:
     """In UTC."""
 
 
-class Store(Protocol):
-    """Keeps the files of a catalog by key, a relative path with forward slashes.
-
-    A file appears whole or not at all. Every method raises `OutputError` where the place fails.
-    """
+class Readable(Protocol):
+    """What a published catalog is read from: a `Store`, or a website."""
 
     @property
     def address(self) -> str:
@@ -56,6 +53,19 @@ class Store(Protocol):
 
     def read(self, key: str) -> bytes | None:
         """The content, or None where there is no such file."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes of a file; None where there is none, or where nobody tells its size."""
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """A part of a file that is there, all of its bytes."""
+
+
+class Store(Readable, Protocol):
+    """Keeps the files of a catalog by key, a relative path with forward slashes.
+
+    A file appears whole or not at all. Every method raises `OutputError` where the place fails.
+    """
 
     def stat(self, key: str) -> Entry | None:
         """Size and time, or None where there is no such file."""

@@ -14,8 +14,8 @@ from stacgen import nodata
 from stacgen.models import Codes, Coverage, Frame, Grid, Raster, Statistics, row_blocks
 
 _LARGEST = 65_535
-_BLOCK_ROWS = 32
-"""Rows a pass: codes and digital numbers of a block then stay in the cache of one core."""
+_BLOCK_PIXELS = 1 << 16
+"""Pixels a pass: what is needed of a block then stays in the cache of one core."""
 
 _COVERAGE_CELL = 120
 """Metres between the pixels at which coverage is looked at."""
@@ -125,9 +125,13 @@ def _look_up(
     """Digital numbers and the histogram of codes, in one pass over the pixels."""
     pixels = np.empty(codes.shape, np.uint16)
     histogram = np.zeros(numbers.size, np.int64)
-    for rows in row_blocks(codes.shape[0], _BLOCK_ROWS):
-        block = codes[rows]
-        histogram += np.bincount(block.ravel(), minlength=numbers.size)
+    height = max(1, _BLOCK_PIXELS // codes.shape[1])
+    # Both steps below index by the machine's integer, into which a block is widened once.
+    indices = np.empty((height, codes.shape[1]), np.intp)
+    for rows in row_blocks(codes.shape[0], height):
+        block = indices[: rows.stop - rows.start]
+        block[...] = codes[rows]
+        histogram += np.bincount(block.reshape(-1), minlength=numbers.size)
         # `clip` spares a copy of the block that `raise` would need; no code is out of range, or
         # the histogram above would have grown and failed.
         np.take(numbers, block, out=pixels[rows], mode="clip")

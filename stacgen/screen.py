@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from stacgen import series
 from stacgen.models import Frame, timestamp
 from stacgen.outcomes import (
     Built,
@@ -37,6 +38,7 @@ from stacgen.outcomes import (
     Skipped,
     Watch,
 )
+from stacgen.series import Reading
 
 _MEGABYTE = 1_000_000
 
@@ -184,6 +186,25 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
         say(f"{_frames(len(saturated))} had {pixels} pixels outside 0..65535, set to the nearest.")
     if report.built:
         say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
+
+
+def note(text: str, *, quiet: bool) -> None:
+    """Something that people should know, and that stops nothing."""
+    if not quiet:
+        say(f"Note: {text}")
+
+
+def tell_drawn(address: str, frames: int, size: int, *, quiet: bool) -> None:
+    """What was drawn, and where it is."""
+    if not quiet:
+        volume = _megabytes(size) if size >= _MEGABYTE else f"{size / 1000:.0f} kB"
+        say(f"Drew {_frames(frames)} ({volume}): {address}")
+
+
+def list_readings(readings: Iterable[Reading]) -> None:
+    """Acquisitions as JSON lines, to stdout."""
+    for each in readings:
+        sys.stdout.write(json.dumps(series.as_record(each)) + "\n")
 
 
 def list_frames(frames: Iterable[Frame], *, as_json: bool) -> None:

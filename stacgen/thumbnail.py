@@ -1,9 +1,9 @@
-"""A grey quicklook of a frame, as PNG. Pure but for GDAL's encoder."""
+"""A grey quicklook of a frame, as PNG. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen import gdal
+from stacgen import png
 from stacgen.models import Coverage
 
 _LOW, _HIGH = 2, 98
@@ -49,4 +49,4 @@ def seen(preview: NDArray[np.uint16], coverage: Coverage) -> NDArray[np.uint16]:
 
 def encode(preview: NDArray[np.uint16]) -> bytes:
     """The quicklook of a preview (rows, columns) of digital numbers, transparent where nodata."""
-    return gdal.png(*grey(preview))
+    return png.encode(*grey(preview))

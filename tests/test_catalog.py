@@ -90,45 +90,49 @@ def frame(number: int, **changes: Any) -> Frame:  # noqa: ANN401 - any field
     )
 
 
+PIXELS = item.Pixels(
+    statistics=Statistics(minimum=1, maximum=9, mean=5.0, stddev=2.0, count=10, valid_percent=50.0),
+    footprint=Footprint(
+        geometry={
+            "type": "Polygon",
+            "coordinates": [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]],
+        },
+        bbox=(0.0, 0.0, 1.0, 1.0),
+    ),
+    reflectance=Reflectance.of("05.11"),
+    saturated=0,
+    clean_nodata=None,
+    cleaned=0,
+    cog=StoredFile(size=10, sha256="ab" * 32),
+    thumbnail=StoredFile(size=5, sha256="cd" * 32),
+    thumbnail_shape=(458, 458),
+)
+
+
 def make_item(
-    number: int, *, is_sample: bool = False, now: datetime = NOW, saturated: int = 0
+    number: int,
+    *frames: Frame,
+    place: CollectionPlace = PLACE,
+    pixels: item.Pixels = PIXELS,
+    is_sample: bool = False,
+    now: datetime = NOW,
 ) -> stac.Document:
+    """The Item of the frame of that number in a stream of `frames`, or of it alone."""
     stream = Stream(
-        tile=PLACE.tile,
-        band=PLACE.band,
+        tile=place.tile,
+        band=place.band,
         year=2025,
         playlist_url="https://user:secret@dunia.example/s/stream.m3u8?token=secret",
-        frames=(frame(number),),
+        frames=frames or (frame(number),),
         timeline=Timeline(origin=Fraction("1.4")),
     )
-    pixels = item.Pixels(
-        statistics=Statistics(
-            minimum=1, maximum=9, mean=5.0, stddev=2.0, count=10, valid_percent=50.0
-        ),
-        footprint=Footprint(
-            geometry={
-                "type": "Polygon",
-                "coordinates": [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]],
-            },
-            bbox=(0.0, 0.0, 1.0, 1.0),
-        ),
-        reflectance=Reflectance.of("05.11"),
-        saturated=saturated,
-        clean_nodata=None,
-        cleaned=0,
-        cog=StoredFile(size=10, sha256="ab" * 32),
-        thumbnail=StoredFile(size=5, sha256="cd" * 32),
-        thumbnail_shape=(458, 458),
-    )
-    source = item.Source(is_sample=is_sample)
-    item_id = item_ids(stream)[number]
     return item.build(
         stream,
-        stream.frames[0],
-        GRID,
+        next(each for each in stream.frames if each.number == number),
+        replace(GRID, resolution=place.band.resolution, size=place.band.size),
         pixels,
-        item_id=item_id,
-        source=source,
+        item_id=item_ids(stream)[number],
+        source=item.Source(is_sample=is_sample),
         software={"stacgen": "0.1.0"},
         now=now,
     )
@@ -164,7 +168,7 @@ def test_a_sample_says_that_it_is_one_and_claims_no_source() -> None:
 
 
 def test_saturated_pixels_are_told_in_the_lineage() -> None:
-    told = make_item(0, saturated=7)["properties"]["processing:lineage"]
+    told = make_item(0, pixels=replace(PIXELS, saturated=7))["properties"]["processing:lineage"]
     assert "7 pixels outside 0..65535" in told
     assert "outside" not in make_item(0)["properties"]["processing:lineage"]
 
@@ -173,7 +177,7 @@ def test_an_item_with_nothing_new_keeps_its_every_byte() -> None:
     old = make_item(0)
     later = NOW + timedelta(days=1)
     assert item.succeeding(make_item(0, now=later), old) == old
-    changed = item.succeeding(make_item(0, now=later, saturated=1), old)
+    changed = item.succeeding(make_item(0, now=later, pixels=replace(PIXELS, saturated=1)), old)
     assert changed["properties"]["created"] == old["properties"]["created"]
     assert changed["properties"]["updated"] == "2026-01-02T00:00:00Z"
 

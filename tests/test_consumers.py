@@ -17,6 +17,7 @@ import dunia
 import stacgen
 from conftest import SHARED
 from stacgen.library import Upstream
+from test_build import assert_links_resolve
 
 SCHEMAS = SHARED / "schemas"
 
@@ -48,9 +49,53 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four bands of 10 m and 20 m of one acquisition, and an earlier one that only B11 has.
+
+    Frames of 10 m are dear to encode, so bands of one resolution are one stream, scaled by their
+    metadata to other digital numbers.
+    """
+    folder = tmp_path_factory.mktemp("cube")
+    images = dunia.images(2)
+    of_fine = [images[1] | {"image_number": 0, "pts_time": images[0]["pts_time"]}]
+    told = {"B02": of_fine, "B03": of_fine, "B8A": images[1:], "B11": images}
+    with dunia.Server().running() as server:
+        dunia.publish(server, [ripples(3, 10980)], band="B02", metadata=of_fine)
+        dunia.publish(server, [ripples(5, 5490), ripples(7, 5490)], band="B11", metadata=images)
+        for number, (band, metadata) in enumerate(told.items()):
+            stream = "B11" if band in ("B8A", "B11") else "B02"
+            server.put_json(
+                f"/api/streaming/band_metadata/29PKR/{band}/2025",
+                {
+                    "metadata": {"stream_full": f"@BASE@/streams/29PKR/{stream}/2025/stream.m3u8"},
+                    "images": [image | {"scale_factor": 1.5 + number} for image in metadata],
+                },
+            )
+        for band in ("B11", "B8A", "B03,B02"):
+            upstream = Upstream(api=server.base)
+            report = stacgen.build("29PKR", band, years=[2025], output=folder, upstream=upstream)
+            assert not report.failed
+    return folder
+
+
+def ripples(number: int, size: int) -> dunia.Codes:
+    """Codes that differ along columns and, here and there, along rows; cheap to encode."""
+    codes = dunia.landscape(number, size=size)
+    codes[::501, ::3] += 13
+    return codes
+
+
+def scenes(root: Path) -> list[pystac.Item]:
+    """As they are reached."""
+    collection = pystac.Collection.from_file(str(root / "29PKR/scenes/collection.json"))
+    return list(collection.get_items(recursive=True))
+
+
 def items(root: Path, band: str = "B09") -> list[pystac.Item]:
     client = pystac_client.Client.open(str(root / "catalog.json"))
-    found = [item for item in client.get_items(recursive=True) if band in item.assets]
+    found = client.get_items(recursive=True)
+    found = (item for item in found if item.collection_id == f"sentinel-2-l2a-29PKR-{band}")
     return sorted(found, key=lambda item: item.id)
 
 
@@ -77,7 +122,8 @@ def test_every_document_is_valid_against_core_and_extensions(
     root: Path, validator: JsonSchemaSTACValidator
 ) -> None:
     paths = sorted(root.rglob("*.json"))
-    assert len(paths) == 6 + 3 + 2 + 1 + 1  # Items, years, Collections, tile, root
+    # Items, scenes, years, Collections, tile, root
+    assert len(paths) == 6 + 5 + 5 + 3 + 1 + 1
     for path in paths:
         validated = pystac.read_file(str(path)).validate(validator=validator)
         assert validated
@@ -99,7 +145,7 @@ def test_pystac_client_walks_to_every_item(root: Path) -> None:
     tiles = list(client.get_children())
     assert [tile.id for tile in tiles] == ["29PKR"]
     collections = [child.id for child in tiles[0].get_children()]
-    assert collections == ["sentinel-2-l2a-29PKR-B01", "sentinel-2-l2a-29PKR-B09"]
+    assert collections == [f"sentinel-2-l2a-29PKR{name}" for name in ("-B01", "-B09", "")]
     found = items(root)
     assert len(found) == 5
     assert all(item.get_collection() is not None for item in found)
@@ -139,6 +185,58 @@ def test_odc_stac_reads_an_area_in_degrees(root: Path) -> None:
     )
     assert loaded.B09.dtype == np.uint16
     assert int(loaded.B09.max()) > 0
+
+
+BANDS = ["B02", "B03", "B8A", "B11"]
+
+
+def test_odc_stac_loads_bands_of_10_and_20_m_together(cube: Path) -> None:
+    found = scenes(cube)
+    loaded = odc.stac.load(found, bands=["B02", "B8A"], resolution=20)
+    assert loaded.odc.geobox.transform[:6] == (20, 0, 199980, 0, -20, 1600020)
+    assert loaded.odc.geobox.shape == (5490, 5490)
+    assert loaded.sizes["time"] == 2
+    every = odc.stac.load(found[:1], bands=BANDS, resolution=20).isel(time=0)
+    for band in BANDS:
+        with rasterio.open(found[0].assets[band].get_absolute_href()) as dataset:
+            expected = dataset.read(1, out_shape=(5490, 5490))
+        assert every[band].dtype == np.uint16
+        assert (every[band].values == expected).all()
+        if band in loaded:
+            assert (loaded[band].sel(time=every.time.values).values == expected).all()
+    assert len({int(every[band].max()) for band in BANDS}) == 4
+
+
+def test_odc_stac_loads_one_resolution_without_being_told_it(cube: Path) -> None:
+    found = scenes(cube)
+    loaded = odc.stac.load(found[:1], bands=["B8A", "B11"])
+    assert loaded.odc.geobox.shape == (5490, 5490)
+    for band in ("B8A", "B11"):
+        assert (loaded[band].isel(time=0).values == pixels(found[0], band)).all()
+
+
+def test_the_first_scene_that_is_reached_is_a_complete_one(cube: Path) -> None:
+    assert [list(item.assets) for item in scenes(cube)] == [
+        [*BANDS, "thumbnail"],
+        ["B11", "thumbnail"],
+    ]
+    moments = [item.datetime for item in scenes(cube) if item.datetime]
+    assert moments[0] > moments[1]
+
+
+def test_scenes_of_several_resolutions_are_valid(
+    cube: Path, validator: JsonSchemaSTACValidator
+) -> None:
+    for path in (cube / "29PKR/scenes").rglob("*.json"):
+        assert pystac.read_file(str(path)).validate(validator=validator)
+    assert_links_resolve(cube)
+
+
+def test_rio_tiler_reads_bands_of_a_scene_together(cube: Path) -> None:
+    with STACReader(scenes(cube)[0].get_self_href() or "") as reader:
+        tile = reader.tile(119, 117, 8, assets=["B03", "B11"])
+    assert tile.array.shape == (2, 256, 256)
+    assert tile.array.any()
 
 
 def test_rio_tiler_reads_a_tile_by_band_name(root: Path) -> None:

@@ -93,7 +93,7 @@ def test_commands_in_the_pages_have_the_options_they_use(page: Path) -> None:
     for found in re.findall(r"\bstacgen (\w+.*)$", text, re.MULTILINE):
         command, *words = shlex.split(found, comments=True)
         assert command in COMMANDS
-        used = {word for word in words if word.startswith("-")}
+        used = {word for word in words if re.match(r"--?[a-z]", word)}
         assert used <= options(command), found
 
 

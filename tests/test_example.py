@@ -47,7 +47,7 @@ def lasting(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def test_the_example_has_the_files_that_a_build_makes(rebuilt: Path) -> None:
     assert tree(rebuilt) == tree(EXAMPLE)
-    assert len(tree(EXAMPLE)) == 9
+    assert len(tree(EXAMPLE)) == 13
 
 
 def test_its_documents_say_what_a_build_says(rebuilt: Path) -> None:

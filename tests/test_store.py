@@ -14,6 +14,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from stacgen.errors import OutputError, UsageError
+from stacgen.models import ByteRange
 from stacgen.ports import Store
 from stacgen.store import open_store
 from stacgen.store.bucket import Bucket
@@ -46,9 +47,18 @@ def test_what_is_written_can_be_read_listed_and_told(store: Store) -> None:
     assert store.sha256("29PKR/catalog.json") == sha256(b"{ }").hexdigest()
 
 
+def test_a_part_is_read_by_its_place_and_length(store: Store) -> None:
+    store.write("29PKR/a.tif", b"0123456789", "image/tiff")
+    assert store.size("29PKR/a.tif") == 10
+    assert store.read_part("29PKR/a.tif", ByteRange(offset=3, length=4)) == b"3456"
+    with pytest.raises(OutputError):
+        store.read_part("29PKR/b.tif", ByteRange(offset=3, length=4))
+
+
 def test_what_is_not_there_is_none(store: Store) -> None:
     assert store.read("nowhere/catalog.json") is None
     assert store.stat("nowhere/catalog.json") is None
+    assert store.size("nowhere/catalog.json") is None
     assert list(store.list("nowhere/")) == []
 
 

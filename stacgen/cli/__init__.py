@@ -5,21 +5,38 @@ command runs, so that `--help` is quick.
 """
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
-from stacgen.cli import build, frames, index, sample
+from stacgen.cli import build, frames, index, plot, preview, sample
 from stacgen.cli.app import app, common
 from stacgen.cli.options import PARTLY
 from stacgen.errors import StacgenError
 
-__all__ = ["PARTLY", "app", "build", "common", "frames", "index", "main", "sample"]
+__all__ = [
+    "PARTLY",
+    "app",
+    "build",
+    "common",
+    "frames",
+    "index",
+    "main",
+    "plot",
+    "preview",
+    "sample",
+]
 
 
-def main() -> None:
-    """Run a command; whatever stacgen cannot do becomes a sentence and an exit code."""
+def main(arguments: Sequence[str] | None = None, *, name: str | None = None) -> None:
+    """Run a command; whatever stacgen cannot do becomes a sentence and an exit code.
+
+    Args:
+        arguments: Those of the command; None for those of the process.
+        name: What it is called in help texts; None for what it was called by.
+    """
     try:
-        app()
+        app(args=arguments, prog_name=name)
     except StacgenError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -64,6 +64,13 @@ StoreOptions = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="Setting of the bucket; repeatable."),
 ]
+CollectionPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="COLLECTION",
+        help="Folder of a tile and band, or its URL: s3://, gs://, az://, https://.",
+    ),
+]
 BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be public.")]
 Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]

@@ -26,7 +26,7 @@ class Filing:
 
 def check_root(store: Store, *, is_sample: bool) -> None:
     """Refuse a root that is not ours to write to; see `stacgen.catalog.check_ours`."""
-    existing = _read(store, layout.ROOT)
+    existing = read(store, layout.ROOT)
     name = f"{store.address}/{layout.ROOT}"
     catalog.check_ours(existing, is_sample=is_sample, name=name)
 
@@ -54,14 +54,14 @@ def commit(
         return
     for year, documents in sorted(by_year.items()):
         key = place.year_key(year)
-        _write(store, key, catalog.year(_read(store, key), documents, place=place, number=year))
-    existing = _read(store, place.key)
+        write(store, key, catalog.year(read(store, key), documents, place=place, number=year))
+    existing = read(store, place.key)
     if recount:
         holdings += map(catalog.of_item, all_items(store, place))
     elif existing is not None:
         holdings.append(catalog.of_collection(existing))
     total = catalog.total(holdings)
-    _write(
+    write(
         store,
         place.key,
         catalog.collection(
@@ -72,14 +72,14 @@ def commit(
             is_sample=filing.is_sample,
         ),
     )
-    _write(store, place.tile_key, catalog.tile(_read(store, place.tile_key), place=place))
+    write(store, place.tile_key, catalog.tile(read(store, place.tile_key), place=place))
     root = catalog.root(
-        _read(store, layout.ROOT),
+        read(store, layout.ROOT),
         place=place,
         is_sample=filing.is_sample,
         base_url=filing.base_url,
     )
-    _write(store, layout.ROOT, root)
+    write(store, layout.ROOT, root)
 
 
 def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
@@ -93,12 +93,20 @@ def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
                 yield stac.from_bytes(raw, name=entry.key)
 
 
-def _read(store: Store, key: str) -> stac.Document | None:
+def read(store: Store, key: str) -> stac.Document | None:
+    """A document that stands in the catalog, or None.
+
+    Raises:
+        OutputError: It is none, or the store cannot be read.
+    """
     raw = store.read(key)
     return None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")
 
 
-def _write(store: Store, key: str, document: Mapping[str, object]) -> None:
+def write(store: Store, key: str, document: Mapping[str, object], *, always: bool = False) -> bool:
+    """Put a document in place if it says something new, or `always`; whether it was put."""
     content = stac.to_bytes(dict(document))
-    if store.read(key) != content:
+    due = always or store.read(key) != content
+    if due:
         store.write(key, content, stac.JSON)
+    return due

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from stacgen import bands, stac, tiles
-from stacgen.layout import CollectionPlace
+from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
+from stacgen.pipeline.finish import finish
 from stacgen.ports import Store
 
 
 def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
-    """File every Item that lies in a store into the catalogs above it.
+    """File every Item that lies in a store into the catalogs above it, and make its scenes.
 
     Builds of shards publish Items and no catalogs; this does the rest, in one process. It may be
     run at any time and again: Items that are filed already change nothing.
@@ -21,14 +22,18 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
     Raises:
         OutputError: The store cannot be used, or holds a catalog that is not ours.
     """
-    items = 0
+    items, is_sample = 0, False
+    touched: set[Pass] = set()
     places = list(collections(store))
     for place in places:
         documents = list(all_items(store, place))
         items += len(documents)
         filing = filing_of(documents[0], place, base_url=base_url)
-        check_root(store, is_sample=filing.is_sample)
+        is_sample = filing.is_sample
+        check_root(store, is_sample=is_sample)
         commit(documents, filing, store, recount=True)
+        touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
+    finish(touched, store, is_sample=is_sample, recount=True)
     return len(places), items
 
 

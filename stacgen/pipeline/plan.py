@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from stacgen import api, playlist, stac
 from stacgen.api import Endpoint
@@ -48,6 +49,9 @@ class Existing:
     skipped: Skipped
     document: stac.Document
     """Its Item."""
+
+    modified: datetime
+    """When that was written, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +153,13 @@ def plan(
     missing: list[FrameRef] = []
     for ref in frames:
         item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
-        document = None if force else sound_item(store, item_place, stream.band, verify=verify)
-        if document is None:
+        sound = None if force else sound_item(store, item_place, stream.band, verify=verify)
+        if sound is None:
             missing.append(ref)
         else:
-            existing.append(Existing(skipped=Skipped(ref=ref), document=document))
+            document, modified = sound
+            skipped = Skipped(ref=ref)
+            existing.append(Existing(skipped=skipped, document=document, modified=modified))
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
     if missing:
@@ -171,8 +177,8 @@ def plan(
 
 def sound_item(
     store: Store, place: ItemPlace, band: Band, *, verify: bool = False
-) -> stac.Document | None:
-    """The Item at a place, if it and its files are as they were published; else None.
+) -> tuple[stac.Document, datetime] | None:
+    """The Item at a place and when it was written, if it and its files are as published.
 
     Sizes are compared always. Checksums are where `verify` says so, and wherever a file is newer
     than its Item, which it never is when stacgen has written both.
@@ -190,7 +196,7 @@ def sound_item(
             continue
         if facts.get("file:checksum") != f"1220{store.sha256(key)}":
             return None
-    return document
+    return document, entry.modified
 
 
 def read_item(store: Store, place: ItemPlace) -> stac.Document | None:

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from stacgen import selection, stac
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
-from stacgen.layout import CollectionPlace
+from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -25,6 +25,7 @@ from stacgen.outcomes import (
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.crew import Crew
+from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.work import Context, Done, Result
@@ -69,7 +70,8 @@ def build(
     """Build what is ordered, and file it into the catalog.
 
     Frames are published as their segments are done. The catalogs above them are written when a
-    stream is finished, and also when it is interrupted, so that they link what was finished.
+    stream is finished, and scenes when all are; both also when the build is interrupted, so that
+    what was finished is linked.
 
     A stream that cannot be had stops no other; it is in the report, and raised only where nothing
     else was ordered, or nothing else could be had either.
@@ -91,23 +93,26 @@ def build(
     filing.check_root(store, is_sample=order.recipe.source.is_sample)
     crew: Crew | None = None
     sites: list[_Site] = []
+    touched: set[Pass] = set()
     running: dict[Future[list[Result]], _Site] = {}
-    work = _work(order, sites, fetch=fetch, store=store, watch=recorder, now=now)
+    work = _work(order, sites, touched, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
     try:
         for site, task in work:
             crew = crew or hire(site.plan.grid, fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
-                _collect(running, recorder)
+                _collect(running, touched, recorder)
         while running:
-            _collect(running, recorder)
+            _collect(running, touched, recorder)
     finally:
         stopped.set()
         if crew is not None:
             crew.stop()
         for site in sites:
             site.commit(order, store)
+        if order.shard is None:
+            finish(touched, store, is_sample=order.recipe.source.is_sample)
     return recorder.report(store.address)
 
 
@@ -152,7 +157,14 @@ class _Site:
 
 
 def _work(
-    order: Order, sites: list[_Site], *, fetch: Fetch, store: Store, watch: Watch, now: Clock
+    order: Order,
+    sites: list[_Site],
+    touched: set[Pass],
+    *,
+    fetch: Fetch,
+    store: Store,
+    watch: Watch,
+    now: Clock,
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
@@ -166,6 +178,8 @@ def _work(
             watch(existing.skipped)
         for failed in each.failed:
             watch(failed)
+        if order.shard is None:
+            touched |= overdue(each.stream, each.existing, store)
         context = Context(
             stream=each.stream,
             grid=each.grid,
@@ -184,7 +198,9 @@ def _work(
         yield from ((site, task) for task in each.tasks)
 
 
-def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
+def _collect(
+    running: "dict[Future[list[Result]], _Site]", touched: set[Pass], watch: Watch
+) -> None:
     """Wait for a segment, and take what became of its frames."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
@@ -194,6 +210,7 @@ def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None
             if isinstance(result, Done):
                 site.documents.append(result.document)
                 site.replaced |= result.replaced
+                touched.add(Pass.of(result.built.ref.item_id))
                 watch(result.built)
                 for text in result.built.warnings:
                     watch(Noted(text=text))

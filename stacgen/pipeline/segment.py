@@ -14,7 +14,6 @@ from stacgen import (
     cog,
     decode,
     footprint,
-    gdal,
     item,
     rescale,
     stac,
@@ -48,9 +47,8 @@ of real pixels none was off by more than 0.5."""
 SOFTWARE = {
     "stacgen": __version__,
     "ffmpeg": decode.FFMPEG_VERSION,
-    "gdal": gdal.GDAL_VERSION,
 }
-"""What makes the files, for `processing:software`."""
+"""What makes every file, for `processing:software`."""
 
 
 def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
@@ -219,7 +217,7 @@ def _published(staged: _Staged, task: Task, context: Context, origin: item.Origi
         ),
         item_id=ref.item_id,
         source=context.recipe.source,
-        software=SOFTWARE,
+        software={**SOFTWARE, **staged.cog.software},
         now=context.now(),
     )
     document = item.succeeding(document, previous)

@@ -13,6 +13,7 @@ from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from stacgen.errors import OutputError, UsageError
+from stacgen.models import ByteRange
 from stacgen.ports import Entry
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
@@ -75,6 +76,16 @@ class Bucket:
                 return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 return None
+
+    def size(self, key: str) -> int | None:
+        """See `stacgen.ports.Readable`."""
+        entry = self.stat(key)
+        return None if entry is None else entry.size
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """See `stacgen.ports.Readable`."""
+        with _translated(key):
+            return bytes(obstore.get_range(self._store, key, start=part.offset, length=part.length))
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""

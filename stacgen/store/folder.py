@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stacgen.errors import OutputError
+from stacgen.models import ByteRange
 from stacgen.ports import Entry
 
 _Made = TypeVar("_Made")
@@ -56,6 +57,17 @@ class Folder:
                 return (self._root / key).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+    def size(self, key: str) -> int | None:
+        """See `stacgen.ports.Readable`."""
+        entry = self.stat(key)
+        return None if entry is None else entry.size
+
+    def read_part(self, key: str, part: ByteRange) -> bytes:
+        """See `stacgen.ports.Readable`."""
+        with _translated(key), (self._root / key).open("rb") as file:
+            file.seek(part.offset)
+            return file.read(part.length)
 
     def stat(self, key: str) -> Entry | None:
         """See `stacgen.ports.Store`."""

@@ -39,6 +39,10 @@ FRAMES = {
     60: Frame(bands=2, fetched=0.35, cpu=0.25, cog=5.2),
 }
 ITEM_KB = 3.9
+SCENE_KB = 2.4
+"""Of a scene, without its bands."""
+
+SCENE_KB_A_BAND = 1.6
 THUMBNAIL_KB = 150.0
 
 
@@ -74,6 +78,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         "storage",
         "catalog files",
         "of Items",
+        "of scenes",
     )
     for size in SIZES:
         frames = {
@@ -88,7 +93,9 @@ def rows() -> Iterator[tuple[str, ...]]:
         storage = sum(count * FRAMES[metres].cog for metres, count in frames.items())
         storage += items * (THUMBNAIL_KB + ITEM_KB) / 1e3
         collections = streams / size.years
+        scenes = size.tiles * size.years * FRAMES_A_YEAR
         catalogs = streams + collections + size.tiles + 1
+        catalogs += size.tiles * size.years + size.tiles  # years and Collections of scenes
         yield (
             size.name,
             f"{items:,}",
@@ -98,6 +105,7 @@ def rows() -> Iterator[tuple[str, ...]]:
             volume(storage),
             f"{catalogs:,.0f}",
             volume(items * ITEM_KB / 1e3),
+            volume((scenes * SCENE_KB + items * SCENE_KB_A_BAND) / 1e3),
         )
 
 

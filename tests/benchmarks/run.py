@@ -32,7 +32,7 @@ import stacgen  # noqa: E402
 from picture import draw  # noqa: E402
 from streams import Material, served  # noqa: E402
 
-PARTS = ("start", "many", "year", "60", "10")
+PARTS = ("start", "many", "year", "60", "10", "memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +80,13 @@ class Bench:
         """Seconds a frame, after `rows`."""
         self._pickle = folder / f"{material.band.name}.pickle"
 
-    def build(self, base: str, workers: int) -> Cost:
+    def build(self, base: str, workers: int, *options: str) -> Cost:
         """Build the material anew."""
         output = self.folder / "out"
         shutil.rmtree(output, ignore_errors=True)
         name = self.material.band.name
         command = [sys.executable, "-m", "stacgen", "build", "29PKR", name, "--year", "2025", "-q"]
-        command += ["-o", str(output), "--api", base, "--workers", str(workers)]
+        command += ["-o", str(output), "--api", base, "--workers", str(workers), *options]
         return run(command)
 
     def peer(self, what: str, output: Path) -> Cost:
@@ -138,6 +138,15 @@ class Bench:
         )
         peaks = f"{slow.peak / 1e9:.2f} GB; {fast.peak / 1e9:.2f} GB"
         yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
+
+    def peaks(self) -> Iterator[tuple[str, str, str]]:
+        """Peak memory over few frames and over all, which should be the same."""
+        with served(self.material) as base:
+            for frames in (8, self.material.frames):
+                one, two = (self.build(base, n, "--limit", str(frames)).peak for n in (1, 2))
+                label = f"{self.material.band.resolution} m, {frames} frames"
+                peaks = f"{one / 1e9:.2f} GB; {two / 1e9:.2f} GB"
+                yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
 
 
 def start_up() -> Iterator[tuple[str, str, str]]:
@@ -209,6 +218,9 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             show(grown_catalog(2_000 if options.small else 100_000))
         elif part == "year":
             show(finished_year(folder, 8 if options.small else 146))
+        elif part == "memory":
+            frames = 12 if options.small else 40
+            show(Bench(material("B04", frames, folder), folder, 1).peaks())
         else:
             band, frames, rounds = ("B09", 24, options.rounds) if part == "60" else ("B04", 8, 1)
             frames = 4 if options.small else frames

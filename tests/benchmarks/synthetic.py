@@ -14,7 +14,7 @@ from string import ascii_uppercase
 
 from stacgen import bands, item, stac, tiles
 from stacgen.errors import UsageError
-from stacgen.layout import CollectionPlace
+from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import (
     Footprint,
     Frame,
@@ -27,6 +27,7 @@ from stacgen.models import (
     item_ids,
 )
 from stacgen.pipeline.commit import Filing, commit
+from stacgen.pipeline.finish import finish
 from stacgen.store.folder import Folder
 
 YEARLY = 146
@@ -115,8 +116,8 @@ def grid(each: Stream) -> Grid:
     )
 
 
-def publish(each: Stream, store: Folder, numbers: range) -> None:
-    """Write Items of a stream and file them, as a build does."""
+def publish(each: Stream, store: Folder, numbers: range) -> set[Pass]:
+    """Write Items of a stream and file them, as a build does; of these it will make scenes."""
     ground = grid(each)
     ids = item_ids(each)
     place = CollectionPlace(tile=each.tile, band=each.band)
@@ -139,6 +140,7 @@ def publish(each: Stream, store: Folder, numbers: range) -> None:
     )
     filing = Filing(place=place, grid=ground, scale=0.0001, is_sample=False, base_url=None)
     commit(documents, filing, store)
+    return {Pass.of(document["id"]) for document in documents}
 
 
 def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
@@ -148,8 +150,9 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
     count = max(1, items // YEARLY)
     last = next(iter(streams(1)))
     begin = time.perf_counter()
+    touched: set[Pass] = set()
     for number, each in enumerate(streams(count)):
-        publish(each, store, range(YEARLY - 1 if number == 0 else YEARLY))
+        touched |= publish(each, store, range(YEARLY - 1 if number == 0 else YEARLY))
     wall = time.perf_counter() - begin
     written = count * YEARLY - 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -158,12 +161,20 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
         f"{written / wall:,.0f} Items/s",
         f"{wall:.1f} s, peak memory {peak / 1e6:.0f} MB",
     )
+    begin = time.perf_counter()
+    finish(touched, store, is_sample=False)
+    wall = time.perf_counter() - begin
+    yield (
+        f"their {len(touched):,} scenes",
+        f"{written / wall:,.0f} Items/s",
+        f"{wall:.1f} s",
+    )
     before = stamps(root)
     begin = time.perf_counter()
-    publish(replace(last), store, range(YEARLY - 1, YEARLY))
+    finish(publish(replace(last), store, range(YEARLY - 1, YEARLY)), store, is_sample=False)
     wall = time.perf_counter() - begin
-    touched = len(set(stamps(root).items()) - set(before.items()))
-    yield "one frame more", f"{wall:.3f} s", f"{touched} files touched"
+    changed = len(set(stamps(root).items()) - set(before.items()))
+    yield "one frame more", f"{wall:.3f} s", f"{changed} files changed"
 
 
 def stamps(root: Path) -> dict[Path, int]:

@@ -1,0 +1,203 @@
+"""The calls behind `stacgen.preview` and `stacgen.plot`: a published Collection, to look at."""
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacgen.errors import UsageError
+from stacgen.fetch import Http
+from stacgen.models import Selection
+from stacgen.pipeline import plot as plotting
+from stacgen.pipeline.plot import Readings
+from stacgen.ports import Readable, Store
+from stacgen.series import Point, polygons
+from stacgen.store import open_store
+from stacgen.store.website import Website
+
+FILM_WIDTH, SHEET_WIDTH = 720, 1600
+"""Pixels, unless told."""
+
+FPS = 5.0
+
+_ALL = Selection()
+_PICTURES = {".mp4": "video/mp4", ".gif": "image/gif", ".png": "image/png"}
+_CHARTS = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A picture that was made."""
+
+    address: str
+    """Where it is."""
+
+    frames: int
+    """How many it shows."""
+
+    size: int
+    """Bytes."""
+
+
+def preview(
+    collection: str | Path,
+    output: str | Path,
+    *,
+    wanted: Selection = _ALL,
+    columns: int | None = None,
+    fps: float = FPS,
+    width: int | None = None,
+    store_options: Mapping[str, str] | None = None,
+) -> Drawn:
+    """Draw the frames of a Collection as a film (.mp4, .gif) or side by side (.png).
+
+    Brightness means the same in all of them: they share one stretch, from the 2nd to the 98th
+    percentile of all valid pixels. Only overviews are read, never a whole COG.
+
+    Args:
+        collection: The folder that holds `collection.json`; or its URL, of a bucket or a website.
+        output: The file to write; its ending says what is drawn.
+        wanted: Which frames, by time and cloud; all, unless told.
+        columns: Frames in a row of a sheet.
+        fps: Frames a second of a film.
+        width: Pixels; 720 of a film and 1600 of a sheet, unless told.
+        store_options: Settings of the buckets beside those in the environment.
+
+    Raises:
+        UsageError: The ending, a figure or the Collection is none, or no frame is wanted.
+        OutputError: The Collection cannot be read, or the picture not be written.
+        UpstreamError: The website does not answer.
+    """
+    ending = _ending(output, _PICTURES)
+    try:
+        from stacgen.pipeline import preview as draw  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("Pillow is not here: pip install 'stacgen[preview]'.") from error
+    place = _readable(collection, store_options)
+    store, name = _target(output, store_options)
+    standard = SHEET_WIDTH if ending == ".png" else FILM_WIDTH
+    layout = draw.Layout(width=width or standard, columns=columns, fps=fps)
+    make = {".mp4": draw.mp4, ".gif": draw.gif, ".png": draw.sheet}[ending]
+    content, frames = make(place, wanted, layout)
+    store.write(name, content, _PICTURES[ending])
+    return Drawn(address=str(output), frames=frames, size=len(content))
+
+
+def readings(
+    collection: str | Path,
+    *,
+    point: tuple[float, float] | None = None,
+    polygon: Path | None = None,
+    reflectance: bool = False,
+    wanted: Selection = _ALL,
+    store_options: Mapping[str, str] | None = None,
+) -> Readings:
+    """Cloud cover and valid share of each acquisition, and the mean at a place if there is one.
+
+    Args:
+        collection: The folder that holds `collection.json`; or its URL, of a bucket or a website.
+        point: Longitude and latitude, in degrees: the pixel that holds it is read.
+        polygon: A GeoJSON file in degrees: of its polygons the pixels are read whose centre lies
+            inside. Nodata does not count.
+        reflectance: Whether to turn the mean into reflectance, too.
+        wanted: Which acquisitions, by time and cloud; all, unless told.
+        store_options: Settings of the bucket beside those in the environment.
+
+    Raises:
+        UsageError: The place or the Collection is none, or no acquisition is wanted.
+        OutputError: The Collection cannot be read.
+        UpstreamError: The website does not answer.
+    """
+    at = _place(point, polygon)
+    if reflectance and at is None:
+        raise UsageError("Say whose reflectance: --point LON LAT, or --polygon FILE.geojson.")
+    return plotting.read(_readable(collection, store_options), wanted, at, reflectance=reflectance)
+
+
+def plot(
+    collection: str | Path,
+    output: str | Path,
+    *,
+    point: tuple[float, float] | None = None,
+    polygon: Path | None = None,
+    reflectance: bool = False,
+    wanted: Selection = _ALL,
+    store_options: Mapping[str, str] | None = None,
+) -> tuple[Readings, Drawn]:
+    """Draw what `readings` gives over time, as .png or .svg, and return both.
+
+    Without a place these are cloud cover and share of valid pixels. With one it is the mean there,
+    a marker an acquisition, faint where the tile is cloudy. Arguments are those of `readings`.
+
+    Raises:
+        UsageError: As `readings`, or the ending of the output is none.
+        OutputError: The Collection cannot be read, or the chart not be written.
+        UpstreamError: The website does not answer.
+    """
+    ending = _ending(output, _CHARTS)
+    try:
+        from stacgen import chart  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("Matplotlib is not here: pip install 'stacgen[plot]'.") from error
+    found = readings(
+        collection,
+        point=point,
+        polygon=polygon,
+        reflectance=reflectance,
+        wanted=wanted,
+        store_options=store_options,
+    )
+    store, name = _target(output, store_options)
+    kind = ending.removeprefix(".")
+    if found.place:
+        content = chart.of_place(
+            found.readings, title=found.title, place=found.place, about=found.about, kind=kind
+        )
+    else:
+        content = chart.of_sky(found.readings, title=found.title, about=found.about, kind=kind)
+    store.write(name, content, _CHARTS[ending])
+    return found, Drawn(address=str(output), frames=len(found.readings), size=len(content))
+
+
+def _place(point: tuple[float, float] | None, polygon: Path | None) -> plotting.Place | None:
+    if point is not None and polygon is not None:
+        raise UsageError("Say --point or --polygon, not both.")
+    try:
+        if point is not None:
+            return Point(longitude=point[0], latitude=point[1])
+        return None if polygon is None else polygons(json.loads(polygon.read_bytes()))
+    except OSError as error:
+        raise UsageError(f"The polygon {polygon} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        what = "point" if polygon is None else f"polygon {polygon}"
+        raise UsageError(f"The {what} cannot be used: {error}.") from error
+
+
+def _ending(output: str | Path, known: Mapping[str, str]) -> str:
+    ending = posixpath.splitext(str(output))[1].lower()
+    if ending not in known:
+        raise UsageError(
+            f"The output {str(output)!r} ends in none of {', '.join(known)}, which say what to"
+            " draw."
+        )
+    return ending
+
+
+def _readable(address: str | Path, options: Mapping[str, str] | None) -> Readable:
+    """The Collection at an address, which may be that of its document."""
+    text = str(address)
+    path, mark, query = text.partition("?")
+    text = path.removesuffix("/collection.json").rstrip("/") + mark + query
+    if text.startswith(("http://", "https://")):
+        http = Http()
+        return Website(text, http, http.size)
+    return open_store(text or "/", options)
+
+
+def _target(output: str | Path, options: Mapping[str, str] | None) -> tuple[Store, str]:
+    """The store that a file goes to, and its name there."""
+    folder, _, name = str(output).rpartition("/")
+    if str(output).startswith("/") and not folder:
+        folder = "/"
+    return open_store(folder or ".", options), name

@@ -1,0 +1,197 @@
+"""A published Collection read back: its Items by following links, and what each of them is of."""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from stacgen import selection, stac
+from stacgen.errors import EmptySelectionError, OutputError, UsageError
+from stacgen.models import Selection, timestamp
+from stacgen.ports import Readable
+
+COLLECTION = "collection.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquisition:
+    """One Item, and where it lies."""
+
+    key: str
+    """Of the Item, from the Collection's folder."""
+
+    document: stac.Document
+
+    @property
+    def id(self) -> str:
+        """The Item's id."""
+        return str(self.document["id"])
+
+    @property
+    def moment(self) -> datetime:
+        """Sensing time in UTC."""
+        return datetime.fromisoformat(self.document["properties"]["datetime"]).astimezone(UTC)
+
+    @property
+    def cloud(self) -> float | None:
+        """Cloudy pixels in percent; None where the Item does not say."""
+        cover: float | None = self.document["properties"].get("eo:cloud_cover")
+        return cover
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """The asset with the pixels of the one band; None where there is none, or several."""
+        found = [
+            asset
+            for asset in self.document["assets"].values()
+            if "data" in asset.get("roles", ()) and asset.get("type", "").startswith("image/tiff")
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def thumbnail(self) -> dict[str, Any] | None:
+        """The asset with the quicklook, if there is one."""
+        found: dict[str, Any] | None = self.document["assets"].get("thumbnail")
+        return found
+
+    def key_of(self, asset: dict[str, Any]) -> str:
+        """Where an asset lies, from the Collection's folder."""
+        return _key(self.key, asset["href"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The wanted Items of a Collection, by time."""
+
+    collection: stac.Document
+    acquisitions: tuple[Acquisition, ...]
+    """At least one."""
+
+    @property
+    def title(self) -> str:
+        """Tile and band, `29PKR B09 (60 m)`."""
+        title = self.collection.get("title") or self.collection["id"]
+        return str(title).removeprefix("Sentinel-2 L2A ")
+
+    @property
+    def about(self) -> str:
+        """Where the pixels come from, as whoever shows them must say."""
+        keywords = self.collection.get("keywords", ())
+        if "sample" in keywords:
+            return "synthetic landscape of --sample"
+        if "dunia" in keywords:
+            first, last = (self.acquisitions[n].moment.year for n in (0, -1))
+            years = "-".join(map(str, dict.fromkeys([first, last])))
+            return f"contains modified Copernicus Sentinel data {years}"
+        return ""
+
+
+def series(place: Readable, wanted: Selection) -> Series:
+    """The wanted Items of the Collection that lies at a place.
+
+    Raises:
+        UsageError: There is no Collection, or a cloud limit is asked of Items without a figure.
+        EmptySelectionError: No Item answers to the selection.
+        OutputError: A document is not there or makes no sense.
+    """
+    selection.check(wanted)
+    if place.read(COLLECTION) is None:
+        raise UsageError(
+            f"There is no {COLLECTION} at {place.address}. Name the folder of a tile and band,"
+            " such as catalogs/29PKR/B09."
+        )
+    collection, *documents = _walk(place, COLLECTION)
+    found = [_acquisition(place, key, document) for key, document in documents]
+    chosen = _choose(found, wanted, place.address)
+    return Series(
+        collection=collection[1],
+        acquisitions=tuple(sorted(chosen, key=lambda each: (each.moment, each.id))),
+    )
+
+
+def _walk(place: Readable, start: str) -> Iterator[tuple[str, stac.Document]]:
+    """A Collection, first, and every Item below it, with their keys."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        key = waiting.pop()
+        document = _document(place, key)
+        if document.get("type") != "Catalog":
+            yield key, document
+        for target in _targets(place, key, document):
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+
+
+def _targets(place: Readable, key: str, document: stac.Document) -> list[str]:
+    try:
+        links = stac.links(document, "child") + stac.links(document, "item")
+        return [_key(key, link.href) for link in links]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{place.address}/{key} has links that make no sense; mend or remove it."
+        ) from error
+
+
+def _document(place: Readable, key: str) -> stac.Document:
+    raw = place.read(key)
+    if raw is None:
+        raise OutputError(
+            f"{place.address}/{key} is linked and not there. Mend the catalog: stacgen index ROOT."
+        )
+    return stac.from_bytes(raw, name=f"{place.address}/{key}")
+
+
+def _acquisition(place: Readable, key: str, document: stac.Document) -> Acquisition:
+    found = Acquisition(key=key, document=document)
+    try:
+        _ = found.id, found.moment, found.data, found.thumbnail
+        float(found.cloud or 0)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(
+            f"{place.address}/{key} is no Item with one time and assets; mend or remove it."
+        ) from error
+    return found
+
+
+def _key(source: str, href: str) -> str:
+    """Where a relative link leads, from the Collection's folder."""
+    if urlsplit(href).scheme or href.startswith("/"):
+        raise OutputError(f"{source} links to {href}, which is not below the Collection.")
+    key = posixpath.normpath(posixpath.join(posixpath.dirname(source), href))
+    if key.startswith("../"):
+        raise OutputError(f"{source} links to {href}, which is not below the Collection.")
+    return key
+
+
+def _choose(found: list[Acquisition], wanted: Selection, address: str) -> list[Acquisition]:
+    chosen = [
+        each
+        for each in found
+        if (wanted.start is None or wanted.start <= each.moment)
+        and (wanted.end is None or each.moment <= wanted.end)
+    ]
+    if wanted.max_cloud is not None:
+        unknown = [each for each in chosen if each.cloud is None]
+        if unknown:
+            raise UsageError(
+                f"{len(unknown)} of {len(chosen)} Items of {address} do not say how cloudy they"
+                f" are, the first being {unknown[0].id}, so --max-cloud cannot be answered."
+            )
+        limit = wanted.max_cloud
+        chosen = [each for each in chosen if each.cloud is not None and each.cloud <= limit]
+    if not chosen:
+        raise EmptySelectionError(_nothing(found, address))
+    return chosen
+
+
+def _nothing(found: list[Acquisition], address: str) -> str:
+    if not found:
+        return f"The Collection at {address} holds no Item."
+    moments = [each.moment for each in found]
+    return (
+        f"No Item of {address} answers to --datetime and --max-cloud; it has {len(found)} from"
+        f" {timestamp(min(moments))} to {timestamp(max(moments))}."
+    )

@@ -1,0 +1,308 @@
+"""The bands of an acquisition as one Item, a scene, and the Collection of the scenes. Pure.
+
+A scene holds nothing of its own: it is what the Items of its bands say together, over the same
+files. So it comes out the same whichever band was built first, and can be made anew at any time.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from stacgen import catalog, layout, stac
+from stacgen.bands import BANDS, Band
+from stacgen.layout import CollectionPlace, Pass, ScenesPlace
+
+_OF_ASSETS = ("processing:lineage", "processing:software")
+"""Properties that each asset says for itself where the bands differ in them."""
+
+_OWN = ("title", "datetime", "created", "updated", "gsd")
+"""Properties that a scene has of its own."""
+
+_THUMBNAIL = "thumbnail"
+_PLAINEST = ("B04", "B03", "B02")
+"""Bands whose quicklook looks most like what eyes see, the first of them preferred."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The Items of one acquisition."""
+
+    id: str
+    items: Mapping[str, stac.Document]
+    """By band name, in the order of wavelength; at least one."""
+
+    @property
+    def moment(self) -> datetime:
+        """When the satellite saw the tile, in UTC."""
+        return _moment(next(iter(self.items.values())))
+
+
+def assemble(items: Iterable[stac.Document]) -> list[Scene]:
+    """Items of one tile as scenes: those of the same sensing time and baseline together.
+
+    Of acquisitions in the same second and of the same baseline the first has the plain id, and
+    later ones add their microseconds. Where a band has two Items of the very same time, they are
+    taken in the order of their frame numbers, each for a scene of its own.
+    """
+    acquisitions: dict[tuple[Pass, datetime], list[dict[str, stac.Document]]] = {}
+    for document in sorted(items, key=_by_frame):
+        key = Pass.of(document["id"]), _moment(document)
+        turns = acquisitions.setdefault(key, [])
+        name = band_of(document["id"]).name
+        turn = next((turn for turn in turns if name not in turn), None)
+        if turn is None:
+            turns.append(turn := {})
+        turn[name] = document
+    taken: set[str] = set()
+    scenes = []
+    for (each, moment), turns in sorted(acquisitions.items(), key=lambda pair: pair[0]):
+        for turn in turns:
+            taken.add(scene_id := next(name for name in _ids(each, moment) if name not in taken))
+            ordered = {name: turn[name] for name in BANDS if name in turn}
+            scenes.append(Scene(id=scene_id, items=ordered))
+    return scenes
+
+
+def _ids(each: Pass, moment: datetime) -> Iterator[str]:
+    """Ids that a scene may have, the best first."""
+    precise = f"{each.stem}_{moment.microsecond:06}"
+    yield from (each.stem, precise)
+    yield from (f"{precise}_{number}" for number in count(2))
+
+
+def _by_frame(document: stac.Document) -> tuple[int, str]:
+    number = document["id"].split("_")[5:]
+    return (int(number[0]) if number else -1), document["id"]
+
+
+def _moment(document: stac.Document) -> datetime:
+    return datetime.fromisoformat(document["properties"]["datetime"])
+
+
+def band_of(item_id: str) -> Band:
+    """The band of an Item, as its id has it.
+
+    >>> band_of("T29PKR_20250302T112109_05.11_B8A_20m").name
+    'B8A'
+    """
+    return BANDS[item_id.split("_")[3]]
+
+
+def is_of(item_id: str, band: Band) -> bool:
+    """Whether an Item id is one that stacgen gives in a band."""
+    return item_id.split("_")[3:5] == [band.name, f"{band.resolution}m"]
+
+
+def build(
+    scene: Scene, place: ScenesPlace, *, kept: Mapping[str, Mapping[str, Any]]
+) -> stac.Document:
+    """The Item of a scene.
+
+    What all bands that know a value say alike is said once. Where they contradict each other in
+    a figure, it is left out; lineage and software are then said at the assets. The footprint is
+    where any band has data, since whoever looks for an area must find every band that shows it.
+
+    Args:
+        scene: The Items.
+        place: Of the scenes of its tile.
+        kept: Assets beside those of the bands that the Item is to keep, by key.
+    """
+    own = place.item(scene.id, scene.moment.year)
+    documents = list(scene.items.values())
+    said = [document["properties"] for document in documents]
+    shared = _agreed(said)
+    geometry, bbox = _footprint(documents)
+    return stac.item(
+        id=scene.id,
+        collection=place.id,
+        geometry=geometry,
+        bbox=bbox,
+        moment=scene.moment,
+        properties={
+            "title": _title(scene, place),
+            "created": min((each["created"] for each in said), key=datetime.fromisoformat),
+            "updated": max((each["updated"] for each in said), key=datetime.fromisoformat),
+            "gsd": min(each["gsd"] for each in said),
+            **shared,
+        },
+        assets={**_assets(scene, place, own.key, shared), **kept},
+        links=_links(scene, place, own.key),
+        stac_extensions=sorted({url for each in documents for url in each["stac_extensions"]}),
+    )
+
+
+def kept_assets(previous: stac.Document) -> dict[str, dict[str, Any]]:
+    """Assets of a scene whose files lie beside its Item: they are of no band, and not ours."""
+    return {
+        key: asset
+        for key, asset in previous.get("assets", {}).items()
+        if key not in BANDS and asset.get("href", "").startswith("./")
+    }
+
+
+def _title(scene: Scene, place: ScenesPlace) -> str:
+    """What a scene is called; it ends in the number of bands, see `bands_shown`."""
+    moment = scene.moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    bands = len(scene.items)
+    return f"Sentinel-2 L2A {place.tile}, {moment}, {bands} {'band' if bands == 1 else 'bands'}"
+
+
+def _agreed(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The properties in which all agree that have them, without those that are a scene's own."""
+    keys = dict.fromkeys(key for each in said for key in each if key not in _OWN)
+    values = {key: [each[key] for each in said if key in each] for key in keys}
+    return {key: found[0] for key, found in values.items() if found.count(found[0]) == len(found)}
+
+
+def _footprint(documents: Sequence[stac.Document]) -> tuple[Mapping[str, Any], Sequence[float]]:
+    first = documents[0]
+    if all(each["geometry"] == first["geometry"] for each in documents):
+        return first["geometry"], first["bbox"]
+    from stacgen import footprint  # noqa: PLC0415 - shapely and PROJ, where they are needed
+
+    whole = footprint.united([each["geometry"] for each in documents])
+    return whole.geometry, whole.bbox
+
+
+def _assets(
+    scene: Scene, place: ScenesPlace, key: str, shared: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    def moved(name: str, asset: str) -> dict[str, Any]:
+        """An asset of a band's Item, as it is seen from the scene."""
+        document = scene.items[name]
+        home = CollectionPlace(tile=place.tile, band=BANDS[name])
+        source = home.item(document["id"], scene.moment.year).key
+        facts = document["assets"][asset]
+        return {**facts, "href": layout.href(key, layout.target(source, facts["href"]))}
+
+    def said(name: str) -> dict[str, Any]:
+        """What a band says, and not all others with it."""
+        properties = scene.items[name]["properties"]
+        return {
+            each: properties[each]
+            for each in _OF_ASSETS
+            if each in properties and each not in shared
+        }
+
+    pictured = next((name for name in (*_PLAINEST, *scene.items) if name in scene.items), "")
+    return {
+        **{name: {**moved(name, name), **said(name)} for name in scene.items},
+        _THUMBNAIL: moved(pictured, _THUMBNAIL),
+    }
+
+
+def _links(scene: Scene, place: ScenesPlace, key: str) -> list[stac.Link]:
+    year = scene.moment.year
+    sources = (stac.links(document, "derived_from") for document in scene.items.values())
+    return [
+        catalog.up("root", key, layout.ROOT, layout.ROOT_TITLE),
+        catalog.up("parent", key, place.year_key(year), str(year)),
+        catalog.up("collection", key, place.key, place.title),
+        *(link for links in sources for link in links),
+    ]
+
+
+def bands_shown(link: stac.Link) -> int:
+    """How many bands the scene has that a link leads to; 0 where its title is not one of ours.
+
+    >>> bands_shown(stac.Link(rel="item", href="", title="Sentinel-2 L2A 29PKR, ..., 12 bands"))
+    12
+    """
+    found = re.search(r", (\d+) bands?$", link.title)
+    return int(found[1]) if found else 0
+
+
+def unlike(existing: stac.Document | None, filed: Mapping[Pass, int]) -> set[Pass]:
+    """Passes whose scenes, as a year shows them, have not as many bands as are filed of them."""
+    shown: Counter[Pass] = Counter()
+    for link in stac.links(existing or {}, "item"):
+        shown[Pass.of(layout.id_of(link.href))] += bands_shown(link)
+    return {each for each in filed.keys() | shown.keys() if shown[each] != filed.get(each, 0)}
+
+
+def year(
+    existing: stac.Document | None,
+    scenes: Iterable[stac.Document],
+    *,
+    place: ScenesPlace,
+    number: int,
+    anew: Collection[Pass],
+) -> stac.Document:
+    """A year's Catalog with links to its scenes, those of most bands first, and then by time.
+
+    Readers that take their bands from the first Item, as odc-stac does, so find all of them.
+
+    Args:
+        existing: As it stands.
+        scenes: Items to link.
+        place: Of the scenes of the tile.
+        number: The year.
+        anew: What `scenes` tells all of; other links to these are dropped.
+    """
+
+    def is_kept(link: Mapping[str, Any]) -> bool:
+        return link["rel"] != "item" or Pass.of(layout.id_of(link["href"])) not in anew
+
+    links = list(filter(is_kept, (existing or {}).get("links", [])))
+    return catalog.year(
+        {"links": links},
+        scenes,
+        place=place,
+        number=number,
+        order=lambda link: (-bands_shown(link), link.href),
+    )
+
+
+def collection(
+    bands: Sequence[stac.Document],
+    years: Mapping[int, stac.Document],
+    *,
+    place: ScenesPlace,
+    is_sample: bool,
+) -> stac.Document | None:
+    """The Collection of the scenes of a tile; None where no year has one.
+
+    It holds what the Collections of the bands hold. A year whose first scene has more bands is
+    linked before one with fewer, so that the first Item of all is a complete one.
+
+    Args:
+        bands: The Collections of the bands, in the order of wavelength.
+        years: Catalogs of the years, the earliest first.
+        place: Where it lies.
+        is_sample: Whether its pixels are made up.
+    """
+    most = {
+        number: max(map(bands_shown, stac.links(document, "item")), default=0)
+        for number, document in years.items()
+    }
+    linked = [number for number in most if most[number]]
+    if not linked:
+        return None
+    assets = [document["item_assets"] for document in bands]
+    return catalog.gathered(
+        catalog.total(map(catalog.of_collection, bands)),
+        place=place,
+        item_assets={
+            **{name: each[name] for each in assets for name in each if name != _THUMBNAIL},
+            _THUMBNAIL: assets[0][_THUMBNAIL],
+        },
+        years=sorted(linked, key=lambda number: -most[number]),
+        description=_describe(place, is_sample=is_sample),
+        is_sample=is_sample,
+    )
+
+
+def _describe(place: ScenesPlace, *, is_sample: bool) -> str:
+    what = (
+        f"The synthetic frames on MGRS tile {place.tile} that stacgen's sample server made up, an"
+        " Item an acquisition, with an asset a band. No satellite data."
+        if is_sample
+        else f"The frames of MGRS tile {place.tile} that were built from ESA DUNIA's streams, an"
+        " Item an acquisition, with an asset a band. Contains modified Copernicus Sentinel data."
+        " Pixels come from a lossy video stream."
+    )
+    return f"{what} The files are those of the bands' own Collections."
