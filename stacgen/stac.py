@@ -29,6 +29,7 @@ HLS = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp2t"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_LINK = frozenset({"rel", "href", "title", "type"})
 _WIDTH = 96
 """Characters to a line of a document, where it can be broken."""
 
@@ -177,7 +178,13 @@ def _link(link: Link) -> Document:
 def links(document: Document, rel: str) -> list[Link]:
     """The links of a document that have a relation, in its order."""
     return [
-        Link(rel=rel, href=link["href"], title=link.get("title", ""), type=link.get("type"))
+        Link(
+            rel=rel,
+            href=link["href"],
+            title=link.get("title", ""),
+            type=link.get("type"),
+            extra={key: each for key, each in link.items() if key not in _LINK},
+        )
         for link in document.get("links", [])
         if link["rel"] == rel
     ]
