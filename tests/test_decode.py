@@ -1,6 +1,7 @@
 """Decoding agrees with the ffmpeg program on good segments, and uses nothing of a bad one."""
 
 import io
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -497,3 +498,22 @@ def test_frames_of_many_megabytes_are_no_cause_for_complaint() -> None:
     assert len(media) > 10_000_000
     frames = decode.frames(media, numbers=range(2), timeline=TIMELINE, shape=(1830, 1830))
     assert [(codes.pixels == noise[codes.number]).all() for codes in frames] == [True, True]
+
+
+def test_a_bomb_is_stopped_before_it_takes_memory() -> None:
+    """67 million pixels of nothing in a file of some kilobytes."""
+    dark = np.zeros((8192, 8192), np.uint16)
+    media = dunia.encode([dark], params="bframes=0:ctu=64")
+    assert len(media) < 200_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SegmentError, match=r"refused it: Picture size .* exceeds"):
+        decoded(media, numbers=range(1))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024), (128, 96)])
+def test_pictures_that_grow_in_mid_stream_are_stopped(shape: tuple[int, int]) -> None:
+    small = packets(dunia.encode(pictures(2), params=f"{LOSSLESS}:keyint=1"))
+    large = packets(dunia.encode(pictures(2, shape=shape), params=f"{LOSSLESS}:keyint=1"))
+    with pytest.raises(SegmentError, match=r"Picture size .* exceeds|a frame has 96 x 128 pixels"):
+        decoded(segment(enumerate([*small, *large])))
