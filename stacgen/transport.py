@@ -117,6 +117,39 @@ def check(media: bytes) -> Transport:
     )
 
 
+def goes_on(media: bytes, following: bytes) -> bool:
+    """Whether the counters leave it open that one segment follows on another with nothing lost.
+
+    Some packagers count on from segment to segment, others anew in each. Which it is, the tables
+    tell: they are no part of a picture that may have been cut off.
+
+    Args:
+        media: A segment, whole as far as it goes.
+        following: The first packets, or all, of the segment after it.
+    """
+    track = check(media).track
+    before, after = _counters(media), _counters(following)
+    both = before.keys() & after.keys()
+    tables = both - {track, _NULL}
+    if track not in after or all(before[pid][0] == after[pid][0] for pid in both):
+        return True  # a new count in each
+    counts_on = bool(tables) and all(after[pid][0] == (before[pid][1] + 1) % 16 for pid in tables)
+    return not counts_on or after[track][0] == (before[track][1] + 1) % 16
+
+
+def _counters(media: bytes) -> dict[int, tuple[int, int]]:
+    """Continuity counter of the first and of the last payload of each PID."""
+    packets = np.frombuffer(media, np.uint8, len(media) // PACKET * PACKET).reshape(-1, PACKET)
+    head = packets[packets[:, 3] & 0x10 > 0, 1:4].copy()
+    pids, counter = (head[:, 0] & 0x1F).astype(np.uint16) << 8 | head[:, 1], head[:, 2] & 0x0F
+    found, first = np.unique(pids, return_index=True)
+    _, last = np.unique(pids[::-1], return_index=True)
+    return {
+        int(pid): (int(counter[start]), int(counter[-1 - end]))
+        for pid, start, end in zip(found, first, last, strict=True)
+    }
+
+
 def _headers(media: bytes) -> _Headers:
     if not media or media[0] != _SYNC:
         raise SegmentError(f"it is no MPEG-TS but begins with {media[:16]!r}")

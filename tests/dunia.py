@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import struct
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import av
@@ -198,6 +200,27 @@ def encode(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return file.getvalue()
+
+
+def cut(media: bytes, *, each: int) -> tuple[bytes, ...]:
+    """A transport stream cut into segments by FFmpeg, whose counters go on from one to the next."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/cut.m3u8"
+        options = {
+            "hls_time": str(each / RATE),
+            "hls_list_size": "0",
+            "hls_segment_options": "mpegts_copyts=1",
+        }
+        with (
+            av.open(io.BytesIO(media), "r", format="mpegts") as source,
+            av.open(path, "w", format="hls", options=options) as out,
+        ):
+            stream = out.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+        return tuple(file.read_bytes() for file in sorted(Path(folder).glob("*.ts")))
 
 
 def playlist(durations: Sequence[int], *, names: Sequence[str] | None = None) -> bytes:

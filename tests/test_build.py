@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
@@ -713,6 +714,37 @@ def test_nodata_far_from_the_apis_figure_is_told_and_strictly_refused(
     strict = build(pixels=Pixels(strict=True), force=True)
     assert [each.ref.frame.number for each in strict.failed] == [0]
     assert strict.failed[0].reason == report.notes[0]
+
+
+DAMAGES: dict[str, Callable[[bytes, Random], bytes]] = {
+    "a bit": damage.flip_header,
+    "its end": damage.cut_in_last_picture,
+    "a packet": damage.drop_one,
+    "the order": damage.duplicate_or_swap,
+}
+
+
+@pytest.fixture(scope="module")
+def cut_by_ffmpeg() -> tuple[bytes, ...]:
+    """Two segments of four frames as FFmpeg's HLS muxer cuts them: counters go on."""
+    params = "lossless=1:bframes=0:keyint=4:min-keyint=4"
+    whole = dunia.encode([dunia.landscape(number) for number in range(8)], params=params)
+    return dunia.cut(whole, each=4)
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_segment_that_was_damaged_on_the_way_is_fetched_again(
+    build: Build, upstream: dunia.Server, cut_by_ffmpeg: tuple[bytes, ...], what: str
+) -> None:
+    folder = SEGMENT.rpartition("/")[0]
+    first = f"{folder}/seg_000.ts"
+    upstream.content |= {first: cut_by_ffmpeg[0], SEGMENT: cut_by_ffmpeg[1]}
+    upstream.content[f"{folder}/stream.m3u8"] = dunia.playlist([4, 4])
+    damaged = DAMAGES[what](cut_by_ffmpeg[0], Random(what))
+    upstream.faults[first] = lambda request: damaged if request.count < 3 else None
+    report = build(wanted=Selection(limit=4))
+    assert len(report.built) == 4
+    assert upstream.paths().count(first) == 3
 
 
 def test_damage_that_only_two_ways_of_decoding_tell_is_strictly_refused(build: Build) -> None:

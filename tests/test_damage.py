@@ -202,3 +202,14 @@ def test_a_lost_place_in_the_bits_is_noticed_without_being_asked_to() -> None:
     [kind] = [each for each in damage.kinds("no hash") if each.name == "1 bit, video payload"]
     found = [damage.verdict("no hash", kind, seed)[0] for seed in range(12)]
     assert found.count("twice") >= 6
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
+    """FFmpeg counts on; of a packager that counts anew in each segment nothing can be told."""
+    media, following = damage.clip("no hash")[place : place + 2]
+    head = following[: 16 * PACKET]
+    assert transport.goes_on(media, head)
+    for lost in range(1, 16):
+        assert not transport.goes_on(media[: -lost * PACKET], head)
+    assert transport.goes_on(media[:-PACKET], media[: 16 * PACKET])

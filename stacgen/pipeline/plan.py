@@ -38,6 +38,9 @@ class Task:
 
     segment: Segment
     frames: tuple[FrameRef, ...]
+    following: Resource | None = None
+    """The segment after it; None behind the last."""
+
     known: frozenset[str] = frozenset()
     """Checksums (multihash) of the segment that Items of its other frames have noted."""
 
@@ -239,10 +242,12 @@ def _tasks(
     refs = {ref.frame.number: ref for ref in missing}
     held, unplaced = playlist.locate(segments, [ref.frame for ref in missing])
     sums = {each.skipped.ref.frame.number: segment_checksum(each.document) for each in existing}
+    following = {segment.start: segment.media for segment in segments}
     tasks = tuple(
         Task(
             segment=segment,
             frames=tuple(refs[frame.number] for frame in frames),
+            following=following.get(segment.stop),
             known=frozenset(
                 known
                 for number in range(segment.start, segment.stop)

@@ -18,10 +18,12 @@ from stacgen import (
     rescale,
     stac,
     thumbnail,
+    transport,
 )
 from stacgen.errors import DeniedError, SegmentError, UpstreamError
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
+    ByteRange,
     Codes,
     Cog,
     Footprint,
@@ -38,6 +40,9 @@ from stacgen.ports import Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
+
+_HEAD = 16 * transport.PACKET
+"""Bytes of the beginning of a segment: its tables, and the first packet of its video."""
 
 _FAR = 5.0
 """Points of percent between the nodata of a frame and the API's figure that are odd. Of nine frames
@@ -69,6 +74,8 @@ def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
             try:
                 task, media, initialization = _fetched(task, context, fetch)
                 staged = list(_staged(task, context, media, initialization, folder))
+                if not initialization:
+                    _check_end(task, media, fetch)
             except SegmentError as error:
                 reason = f"{task.segment} cannot be trusted in {_TRIES} tries: {error}."
                 continue
@@ -112,6 +119,20 @@ def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, b
             return replace(task, segment=segment), *_bytes(segment, fetch)
         except DeniedError:
             raise error from None
+
+
+def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
+    """Where the last picture may have been cut off, look at how the next segment goes on."""
+    after = task.following
+    if after is None or transport.check(media).is_closed:
+        return
+    offset = 0 if after.part is None else after.part.offset
+    try:
+        head = fetch(replace(after, part=ByteRange(offset=offset, length=_HEAD))).body
+    except UpstreamError:
+        return  # it is the next segment's trouble
+    if not transport.goes_on(media, head):
+        raise SegmentError("its end is missing: the next segment counts on from later packets")
 
 
 def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
