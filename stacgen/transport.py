@@ -60,10 +60,15 @@ class Transport:
     track: int
     """PID of the video."""
 
-    is_closed: bool
-    """Whether each PES packet shows where it ends, by its length or by stuffing in its last packet.
+    closed: tuple[bool, ...]
+    """Of each PES packet, whether it shows where it ends, by its length or by stuffing at its end.
     One that is cut off between packets does not; nor does one whole one of 184, that fits exactly.
     """
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether each PES packet shows where it ends."""
+        return all(self.closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +112,13 @@ def check(media: bytes) -> Transport:
     own = np.flatnonzero((headers.pid == track) & headers.filled)
     if not own.size:
         raise SegmentError("it holds no packet of its video")
-    video, times, is_closed = _payload(headers, own)
+    video, times, closed = _payload(headers, own)
     return Transport(
         video=video,
         codec=codec,
         times=times,
         track=track,
-        is_closed=is_closed,
+        closed=closed,
     )
 
 
@@ -306,7 +311,7 @@ _CRC = tuple(map(_remainder, range(256)))
 
 def _payload(
     headers: _Headers, own: NDArray[np.intp]
-) -> tuple[bytearray, tuple[int | None, ...], bool]:
+) -> tuple[bytearray, tuple[int | None, ...], tuple[bool, ...]]:
     """The elementary stream, the time of each PES packet, and whether each shows its end."""
     if not headers.starts[own[0]]:
         raise SegmentError("it begins within a picture")
@@ -324,10 +329,10 @@ def _payload(
     if any(claimed not in (0, size) for claimed, size in zip(claims, sizes.tolist(), strict=True)):
         raise SegmentError("a picture is longer or shorter than it says")
     last = own[[*(first[1:] - 1).tolist(), -1]].tolist()
-    is_closed = all(
-        claimed or place in headers.stuffed for claimed, place in zip(claims, last, strict=True)
+    closed = tuple(
+        claimed > 0 or place in headers.stuffed for claimed, place in zip(claims, last, strict=True)
     )
-    return _joined(headers.packets, own, begin), tuple(times), is_closed
+    return _joined(headers.packets, own, begin), tuple(times), closed
 
 
 def _joined(packets: Octets, own: NDArray[np.intp], begin: NDArray[np.intp]) -> bytearray:

@@ -124,7 +124,7 @@ def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, b
 def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
     """Where the last picture may have been cut off, look at how the next segment goes on."""
     after = task.following
-    if after is None or transport.check(media).is_closed:
+    if after is None or transport.check(media).closed[-1]:
         return
     offset = 0 if after.part is None else after.part.offset
     try:
