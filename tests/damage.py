@@ -58,7 +58,7 @@ def clip(name: str, *, recording: int = 0) -> Segments:
             stream = out.add_stream("libx265", rate=25)
             stream.height, stream.width = SHAPE
             stream.pix_fmt = "gray12le"
-            params = f"log-level=none:scenecut=0:open-gop=0:info=0:{CLIPS[name]}"
+            params = f"log-level=none:frame-threads=1:scenecut=0:open-gop=0:info=0:{CLIPS[name]}"
             stream.options = {"preset": "veryfast", "crf": "20", "x265-params": params}
             for number in range(FRAMES):
                 waves = 2 + np.sin(columns / (9 + recording) + number) + np.cos(rows / 7 - number)
