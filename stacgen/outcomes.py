@@ -41,6 +41,9 @@ class Built:
     cleaned: int
     """Pixels that were set to nodata because it was asked for."""
 
+    warnings: tuple[str, ...] = ()
+    """What is odd about the frame, a sentence each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:

@@ -16,7 +16,7 @@ LAYERS = (
     "bands tiles profile",
     "models",
     "outcomes ports layout query",
-    "gdal geotiff png pyramid stac nodata sketch",
+    "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample origin",
     "picture film series schemas",
     "chart",
@@ -57,6 +57,7 @@ DOORS = {
     "stac_fastapi": {"server"},
     "starlette": {"server"},
     "typer": {"cli"},
+    "urllib3": {"fetch"},
     "uvicorn": {"server"},
 }
 EXTRAS = {

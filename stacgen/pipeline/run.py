@@ -182,7 +182,12 @@ def _work(
         for failed in each.failed:
             watch(failed)
         context = Context(
-            stream=each.stream, grid=each.grid, recipe=order.recipe, store=store, now=now
+            stream=each.stream,
+            grid=each.grid,
+            endpoint=order.endpoint,
+            recipe=order.recipe,
+            store=store,
+            now=now,
         )
         site = _Site(plan=each, context=context, open_tasks=len(each.tasks))
         sites.append(site)
@@ -200,6 +205,8 @@ def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None
                 site.documents.append(result.document)
                 site.replaced |= result.replaced
                 watch(result.built)
+                for text in result.built.warnings:
+                    watch(Noted(text=text))
             else:
                 watch(result)
 
@@ -287,6 +294,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     stream,
                     ground.of(part),
                     chosen,
+                    endpoint=order.endpoint,
                     fetch=fetch,
                     store=store,
                     force=order.force,
