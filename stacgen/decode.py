@@ -91,7 +91,8 @@ def frames(
         shape: (rows, columns) that every frame must have.
         initialization: The bytes of EXT-X-MAP.
         twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
-            where a picture may have been cut off, or its blocks do not fit together.
+            where a picture may have been cut off, or its blocks do not fit together, and never
+            where the stream has no second way.
 
     Yields:
         Codes of shape `shape`, in the order of their numbers. The array is the decoder's memory:
@@ -105,7 +106,8 @@ def frames(
     due = iter(numbers)
     formats: set[str] = set()
     sums: dict[int, int] = {}
-    twice = twice or not proof.is_closed
+    has_two_ways = proof.kind is None and proof.is_in_rows
+    twice = has_two_ways and (twice or not proof.is_closed)
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
         for frame in _decoded(container, shape, proof):
             _check_picture(frame, shape, proof.window, formats)
@@ -114,8 +116,8 @@ def frames(
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
             pixels = _proven(frame, proof)
-            twice = twice or (proof.kind is None and blocks.jumps(pixels) > _ODD)
-            if twice and proof.kind is None:
+            twice = twice or (has_two_ways and blocks.jumps(pixels) > _ODD)
+            if twice:
                 sums[number] = _sum(pixels)
             yield Codes(
                 number=number,
@@ -167,6 +169,9 @@ class _Proof:
     is_closed: bool = True
     """Whether each picture shows where it ends."""
 
+    is_in_rows: bool = True
+    """Whether there is a second way of decoding, by rows of blocks."""
+
     window: hevc.Window = hevc.WHOLE
     """What FFmpeg must not cut off, as it is part of the hash; we do."""
 
@@ -182,7 +187,8 @@ def _proof(media: bytes, count: int) -> _Proof:
     found = hevc.hashes(carried.video)
     kinds = {each.kind for each in found if each is not None}
     if not kinds:
-        return _Proof(is_closed=carried.is_closed)
+        in_rows = hevc.is_in_rows(carried.video)
+        return _Proof(is_closed=carried.is_closed, is_in_rows=in_rows)
     if None in found or len(found) != count or len(kinds) > 1:
         there = sum(each is not None for each in found)
         raise SegmentError(

@@ -20,7 +20,7 @@ from stacgen.errors import SegmentError
 _CODED = 32
 """NAL unit types below this hold parts of pictures."""
 
-_SEQUENCE, _SUFFIX_SEI, _PICTURE_HASH = 33, 40, 132
+_SEQUENCE, _PICTURE, _SUFFIX_SEI, _PICTURE_HASH = 33, 34, 40, 132
 _START = b"\0\0\1"
 _MOST_UNITS = 100_000
 """NAL units in a segment, beyond which it is no segment but an attack."""
@@ -109,6 +109,34 @@ def _window(bits: "_Bits") -> Window:
     return Window(left=left, right=right, top=top, bottom=bottom)
 
 
+def is_in_rows(stream: bytes | bytearray) -> bool:
+    """Whether each row of blocks can be decoded from where a header says that it begins.
+
+    Encoders that work on several rows at once write so (entropy_coding_sync, 7.3.2.3.1); of a
+    stream of which that cannot be told it is taken to be so.
+    """
+    try:
+        return any(
+            _syncs(_Bits(_unescaped(stream[start + 2 : stop])))
+            for kind, start, stop in units(stream)
+            if kind == _PICTURE
+        )
+    except SegmentError:
+        return True
+
+
+def _syncs(bits: "_Bits") -> bool:
+    bits.number(), bits.number()  # ids of this set, and of that of the sequence
+    bits.take(1 + 1 + 3 + 1 + 1)
+    bits.number(), bits.number(), bits.number()  # references, and the quantizer to begin with
+    bits.take(1 + 1)
+    if bits.take(1):
+        bits.number()  # how deep it may change
+    bits.number(), bits.number()  # offsets of colour
+    bits.take(1 + 1 + 1 + 1 + 1)
+    return bool(bits.take(1))
+
+
 class _Bits:
     """Reads bits from the front."""
 
@@ -119,7 +147,7 @@ class _Bits:
     def take(self, count: int) -> int:
         self._left -= count
         if self._left < 0:
-            raise SegmentError("a sequence parameter set ends early")
+            raise SegmentError("a parameter set ends early")
         return self._value >> self._left & (1 << count) - 1
 
     def number(self) -> int:

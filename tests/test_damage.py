@@ -213,3 +213,13 @@ def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
     for lost in range(1, 16):
         assert not transport.goes_on(media[: -lost * PACKET], head)
     assert transport.goes_on(media[:-PACKET], media[: 16 * PACKET])
+
+
+@pytest.mark.parametrize(("option", "in_rows"), [("wpp=0", False), ("wpp=1:pools=2", True)])
+def test_a_stream_says_whether_its_rows_begin_by_themselves(option: str, *, in_rows: bool) -> None:
+    media = dunia.encode([dunia.landscape(0, size=256)], params=f"lossless=1:{option}")
+    assert hevc.is_in_rows(transport.check(media).video) is in_rows
+
+
+def test_of_a_damaged_parameter_set_the_better_is_thought() -> None:
+    assert hevc.is_in_rows(b"\0\0\1\x44\x01\xff")
