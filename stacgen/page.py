@@ -195,6 +195,12 @@ def summaries(existing: bytes | None) -> dict[str, Summary]:
     return {each.key: each for each in found}
 
 
+def load() -> None:
+    """Load Jinja2 and the templates, so that drawing need not."""
+    for name in ("collection.html.j2", "root.html.j2"):
+        _environment().get_template(name)
+
+
 def _render(name: str, *, base: str, **values: object) -> bytes:
     text: str = (
         _environment()

@@ -29,6 +29,11 @@ _TIMES = ("datetime", "created", "updated")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
+def load() -> None:
+    """Have pyarrow load what its first table needs: pandas, too, where that is installed."""
+    pa.array([{}])
+
+
 def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
     """The table of some Items, each with its key; there must be one.
 

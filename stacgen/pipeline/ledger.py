@@ -43,6 +43,14 @@ class Ledger:
         self._closed: list[Place] = []
         self._passes: set[Pass] = set()
 
+    @staticmethod
+    def load() -> None:
+        """Load what is needed at the end, once, for half a second, while others are at work."""
+        from stacgen import mirror, page  # noqa: PLC0415 - not before there is something built
+
+        mirror.load()
+        page.load()
+
     def enter(self, plan: Plan) -> None:
         """Note what is there of a stream that is planned."""
         account = self._open.setdefault(plan.place, _Account())

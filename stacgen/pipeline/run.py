@@ -101,6 +101,7 @@ def build(
             crew = crew or hire(site.plan.grid, fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
+                ledger.load()
                 _collect(running, recorder)
         while running:
             _collect(running, recorder)
