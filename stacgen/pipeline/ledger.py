@@ -32,8 +32,9 @@ class _Account:
 class Ledger:
     """Keeps account of Collections until nothing more of a run goes into them.
 
-    Then their mirrors and pages are written, once, and their Items let go. A Collection of which
-    nothing was built is looked at all the same: a run before this one may have been killed.
+    Then their mirrors and pages are written, once, and the scenes of their tile; and Items are let
+    go. A Collection of which nothing was built is looked at all the same: a run before this one may
+    have been killed.
     """
 
     def __init__(self, store: Store, *, is_sample: bool) -> None:
@@ -74,14 +75,20 @@ class Ledger:
         self._passes |= {Pass.of(each["id"]) for each in documents}
 
     def settle(self, *, but: Collection[CollectionPlace] = ()) -> None:
-        """Write mirrors and pages of all Collections but those that more will go into."""
+        """Write mirrors and pages of all Collections but those that more will go into.
+
+        Where nothing more goes into a tile, its scenes are made.
+        """
         for place in [place for place in self._open if place not in but]:
             self._settle(place, self._open.pop(place))
+        tiles = {place.tile for place in but}
+        done = {each for each in self._passes if each.tile not in tiles}
+        self._closed += finish(done, self._store, is_sample=self._is_sample)
+        self._passes -= done
 
     def close(self) -> None:
-        """Write all that is left: mirrors and pages, scenes, and the root's."""
+        """Write all that is left, and the root's mirror and page."""
         self.settle()
-        self._closed += finish(self._passes, self._store, is_sample=self._is_sample)
         keys = [place.mirror_key for place in self._closed]
         mirrors.keep_root(self._store, (), keys)
         pages.root(self._store, [place.key for place in self._closed])

@@ -5,8 +5,10 @@ What is newer than its mirror was published by a build that did not come to its 
 without opening a mirror; pyarrow is loaded only where one is to be written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stacgen import catalog, layout, stac
@@ -23,9 +25,18 @@ Keyed = tuple[str, stac.Document]
 _READERS = 16
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A mirror as it was put in place."""
+
+    raw: bytes
+    items: Callable[[], Sequence[stac.Document]]
+    """Gives all Items that it holds, of which only those that it held before have to be decoded."""
+
+
 def keep(
     store: Store, key: str, items: Sequence[Keyed], *, anew: bool, base_url: str | None
-) -> None:
+) -> Kept:
     """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
 
     Args:
@@ -39,25 +50,46 @@ def keep(
 
     place = mirror.Place(folder=key.rpartition("/")[0], base_url=base_url)
     table = mirror.tabulate(items)
+    kept: list[Kept] = []
 
     def united(raw: bytes | None) -> bytes:
         old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
-        return mirror.to_bytes(table if old is None else mirror.united([old.table(), table]), place)
+        before = None if old is None else old.table()
+        whole = table if before is None else mirror.united([before, table])
+        content = mirror.to_bytes(whole, place)
+        kept[:] = [Kept(raw=content, items=partial(_all, before, items))]
+        return content
 
     if not update(store, key, stac.PARQUET, united):
         raw = store.read(key)  # its time is to say that it has been looked after
         if raw is not None:
             store.write(key, raw, stac.PARQUET)
+    return kept[0]
 
 
-def held(store: Store, key: str) -> list[stac.Document]:
+def _all(before: "Table | None", items: Sequence[Keyed]) -> list[stac.Document]:
+    """What a table holds, and Items that may take the place of some."""
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    keyed = {} if before is None else dict(mirror.documents(before))
+    return list((keyed | dict(items)).values())
+
+
+def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Document]:
     """All Items that a Collection's mirror holds.
+
+    Args:
+        store: Where it lies.
+        key: Of the mirror.
+        kept: As it was last known; where it is still that, it need not be decoded.
 
     Raises:
         OutputError: It is gone or damaged.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
+    if kept is not None and store.read(key) == kept.raw:
+        return kept.items()
     return [document for _, document in mirror.documents(_must_open(store, key).table())]
 
 

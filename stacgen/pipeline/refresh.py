@@ -42,8 +42,9 @@ def refresh(
         return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
 
     items = list(every()) if every is not None else fresh
+    kept = None
     if items:
-        mirrors.keep(
+        kept = mirrors.keep(
             store,
             place.mirror_key,
             [(key_of(item), item) for item in items],
@@ -52,7 +53,7 @@ def refresh(
         )
     shown = document or read(store, place.key)
     if shown is not None:
-        pages.draw(store, shown, key=place.key, base_url=base_url)
+        pages.draw(store, shown, key=place.key, base_url=base_url, kept=kept)
 
 
 def is_stale(
