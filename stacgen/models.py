@@ -303,7 +303,7 @@ class Reflectance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a raster file says of its one band besides the pixels."""
+    """What a raster file says of its pixels: of the one band, or of all of them alike."""
 
     epsg: int
     """A projected CRS in metres."""
@@ -317,6 +317,9 @@ class Facts:
     offset: float
     tags: Mapping[str, str]
     """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
+
+    more: tuple[str, ...] = ()
+    """Descriptions of the bands after the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,28 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pictured:
+    """What became of a scene that was to be shown in true colour."""
+
+    id: str
+    href: str
+    """Of its Item."""
+
+    size: int | None = None
+    """Bytes of the COG that was made; None where none was."""
+
+    reason: str = ""
+    """Why there is no picture."""
+
+    has_failed: bool = False
+    """Whether it has the bands and yet no picture could be made."""
+
+
+Told = Callable[[Pictured, int], None]
+"""Is told of each scene as it is done, and of how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """A copy is about to begin, of so many files at most."""
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from stacgen import catalog, layout, scene, stac
+from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.models import Stream
@@ -98,7 +98,12 @@ def _finish_tile(
     }
     made = [document for year in years.values() for document in year.made]
     documents = {number: year.document for number, year in years.items() if year.document}
-    document = scene.collection(bands, documents, place=place, is_sample=is_sample)
+    has_visual = any(visual.KEY in each["assets"] for each in made)
+    if not recount:  # not every scene was looked at
+        has_visual |= visual.KEY in (read(store, place.key) or {}).get("item_assets", {})
+    document = scene.collection(
+        bands, documents, place=place, is_sample=is_sample, has_visual=has_visual
+    )
     if document is None:
         return
     is_there = store.stat(place.mirror_key) is not None
