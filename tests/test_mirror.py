@@ -25,7 +25,7 @@ from stac_geoparquet.arrow import stac_table_to_items
 import dunia
 import stacgen
 from items import FIJI, Scene, file, make, outline, publish
-from stacgen import layout, mirror, stac
+from stacgen import cards, layout, mirror, stac
 from stacgen.errors import OutputError
 from stacgen.library import Upstream
 from stacgen.mirror import wkb
@@ -290,6 +290,15 @@ def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:
     file(one, [Scene(day="2025-03-12", cloud=None)], recount=True)
     file(other, [*SCENES[:2], Scene(day="2025-03-12", cloud=None)])
     assert tree(tmp_path / "one") == tree(tmp_path / "other")
+
+
+def test_what_pages_show_of_items_is_in_their_brief_rows() -> None:
+    keyed = list(map(make, SCENES))
+    table = mirror.tabulate(keyed)
+    brief = mirror.documents(mirror.brief(table))
+    assert [cards.of_item(each) for _, each in brief] == [
+        cards.of_item(each) for _, each in mirror.documents(table)
+    ]
 
 
 def newer(path: Path) -> None:

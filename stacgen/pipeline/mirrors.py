@@ -31,7 +31,8 @@ class Kept:
 
     raw: bytes
     items: Callable[[], Sequence[stac.Document]]
-    """Gives all Items that it holds, of which only those that it held before have to be decoded."""
+    """Gives all Items that it holds, of which only those that it held before have to be decoded;
+    these as `held` gives them."""
 
 
 def keep(
@@ -71,12 +72,12 @@ def _all(before: "Table | None", items: Sequence[Keyed]) -> list[stac.Document]:
     """What a table holds, and Items that may take the place of some."""
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    keyed = {} if before is None else dict(mirror.documents(before))
+    keyed = {} if before is None else dict(mirror.documents(mirror.brief(before)))
     return list((keyed | dict(items)).values())
 
 
 def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Document]:
-    """All Items that a Collection's mirror holds.
+    """All Items that a Collection's mirror holds, with what a page shows of them, or more.
 
     Args:
         store: Where it lies.
@@ -90,7 +91,8 @@ def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Docu
 
     if kept is not None and store.read(key) == kept.raw:
         return kept.items()
-    return [document for _, document in mirror.documents(_must_open(store, key).table())]
+    table = mirror.brief(_must_open(store, key).table())
+    return [document for _, document in mirror.documents(table)]
 
 
 def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str]) -> bool:
