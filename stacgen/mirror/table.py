@@ -25,7 +25,7 @@ _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox")
 _ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
 """Columns that are no properties."""
 
-_SHOWN = ("datetime", "eo:cloud_cover", "s2:nodata_pixel_percentage")
+_SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
 _TOLD = frozenset({"href", "roles", "proj:shape", "raster:scale", "raster:offset"})
 """Of the properties and of each asset, what pages show; see `stacgen.cards`."""
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stacgen import stac
-from stacgen.layout import CollectionPlace, Pass, Place
-from stacgen.pipeline import mirrors, pages
+from stacgen.layout import CollectionPlace, Pass, Place, ScenesPlace
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import linked_items
 from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.plan import Plan
@@ -83,15 +83,14 @@ class Ledger:
             self._settle(place, self._open.pop(place))
         tiles = {place.tile for place in but}
         done = {each for each in self._passes if each.tile not in tiles}
-        self._closed += finish(done, self._store, is_sample=self._is_sample)
+        finish(done, self._store, is_sample=self._is_sample)
         self._passes -= done
 
     def close(self) -> None:
         """Write all that is left, and the root's mirror and page."""
         self.settle()
-        keys = [place.mirror_key for place in self._closed]
-        mirrors.keep_root(self._store, (), keys)
-        pages.root(self._store, [place.key for place in self._closed])
+        self._closed += {ScenesPlace(tile=place.tile) for place in self._closed}
+        root.keep(self._store, sorted({place.key for place in self._closed}))
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store
