@@ -52,8 +52,8 @@ def finish(
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog. A scene is read
-    only where whole seconds tell nothing, and then the page once.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the scenes'
+    Collection and of their page. A scene is read only where whole seconds tell nothing.
     """
     if not existing:
         return set()
@@ -64,6 +64,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     collection = store.stat(place.key)
     beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
     if collection is None or None in beside or not _is_linked(place, store):
+        return set(passes)
+    if not is_shown(place, (), store):
         return set(passes)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         scenes = list(pool.map(store.stat, [each.key for each in places]))

@@ -52,13 +52,19 @@ class Ledger:
         mirror.load()
         page.load()
 
-    def enter(self, plan: Plan) -> None:
-        """Note what is there of a stream that is planned."""
+    def enter(self, plan: Plan) -> bool:
+        """Note what is there of a stream that is planned.
+
+        Returns:
+            Whether an Item of it is newer than the mirror: whoever replaced it was killed.
+        """
         account = self._open.setdefault(plan.place, _Account())
         account.existing += [each.document for each in plan.existing]
         times = [each.modified for each in plan.existing]
         account.newest = max([*times, *([account.newest] if account.newest else [])], default=None)
         self._passes |= overdue(plan.stream, plan.existing, self._store)
+        mirror = self._store.stat(plan.place.mirror_key)
+        return mirror is not None and any(time > mirror.modified for time in times)
 
     def add(
         self,

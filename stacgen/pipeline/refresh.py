@@ -36,7 +36,7 @@ def refresh(
         base_url: Where the catalog is public; None for what the root says of it.
         every: Gets all Items, where one was replaced or has gone, or what is there may lack some.
     """
-    base_url = base_url or mirrors.known_url(store)
+    base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
 
     def key_of(item: stac.Document) -> str:
         return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
