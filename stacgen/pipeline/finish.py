@@ -127,7 +127,7 @@ def _finish_tile(
     if document is None:
         return
     is_there = store.stat(place.mirror_key) is not None
-    whole = recount or any(year.lost for year in years.values())
+    whole = recount or any(year.changed for year in years.values())
     if not is_there and store.stat(place.key) is None:
         refresh(place, made, store, document=document)
     elif made or whole or not is_there:
@@ -168,8 +168,8 @@ class _Year:
     """The scenes that were looked at."""
 
     wrote: bool = False
-    lost: bool = False
-    """Whether a scene that it linked is there no more."""
+    changed: bool = False
+    """Whether a scene that it linked is there no more, or says something else."""
 
 
 def _year(
@@ -215,7 +215,8 @@ def _year(
     wrote = update_document(store, key, linked, always=bool(files))
     year = read(store, key) or linked(existing)
     hrefs = [{link.href for link in stac.links(each or {}, "item")} for each in (existing, year)]
-    return _Year(document=year, made=documents, wrote=wrote, lost=bool(hrefs[0] - hrefs[1]))
+    changed = bool(hrefs[0] - hrefs[1]) or any(each.replaces for each in made)
+    return _Year(document=year, made=documents, wrote=wrote, changed=changed)
 
 
 def _filed(homes: Sequence[CollectionPlace], number: int, store: Store) -> _Filed:
@@ -237,6 +238,9 @@ class _Made:
     content: bytes
     is_new: bool
     """Whether the store holds something else under that key, or nothing."""
+
+    replaces: bool
+    """Whether it holds something else."""
 
 
 def _made(place: ScenesPlace, items: Sequence[ItemPlace], store: Store) -> list[_Made]:
@@ -262,4 +266,5 @@ def _made_one(place: ScenesPlace, each: scene.Scene, store: Store) -> _Made:
         document=document,
         content=stac.to_bytes(document),
         is_new=document != previous,
+        replaces=previous not in (None, document),
     )
