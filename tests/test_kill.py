@@ -204,8 +204,15 @@ def test_a_process_that_is_killed_at_any_call_of_the_kernel(
 
 def calls(log: Path, root: Path) -> Iterator[tuple[str, list[str]]]:
     """What the kernel was asked: the call, and the paths that it names, from the root on."""
+    begun: dict[str, str] = {}
     for line in log.read_text().splitlines():
-        found = re.match(r"\d+ +(\w+)\((.*)\) += 0", line)
+        thread, _, what = line.partition(" ")
+        if what.endswith("<unfinished ...>"):  # another thread came between
+            begun[thread] = what.removesuffix("<unfinished ...>")
+            continue
+        if "resumed>" in what:
+            what = begun.pop(thread) + what.partition("resumed>")[2]
+        found = re.match(r" *(\w+)\((.*)\) += 0", what)
         if found is not None and str(root.parent) in found[2]:
             paths = re.findall(r'[<"](/[^>"]*)[>"]', found[2])
             yield found[1], [path.removeprefix(f"{root}/") for path in paths]

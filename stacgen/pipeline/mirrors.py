@@ -6,7 +6,7 @@ without opening a mirror; pyarrow is loaded only where one is to be written.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -25,23 +25,29 @@ _READERS = 16
 
 
 def keep(
-    store: Store, key: str, items: Sequence[Keyed], *, anew: bool, base_url: str | None
+    store: Store,
+    key: str,
+    items: Callable[[], Iterable[Keyed]],
+    *,
+    anew: bool,
+    base_url: str | None,
 ) -> None:
     """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
 
     Args:
         store: Where it lies.
         key: Of the mirror.
-        items: Those that it may lack, at least one.
+        items: Gets those that it may lack, at least one. It is asked after the mirror was read, so
+            that what another builder files meanwhile is in them or put later.
         anew: Whether these are all, and what it has beside them is to go.
         base_url: Where the root is public, if that is known.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
     place = mirror.Place(folder=key.rpartition("/")[0], base_url=base_url)
-    table = mirror.tabulate(items)
 
     def united(raw: bytes | None) -> bytes:
+        table = mirror.tabulate(items())
         old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
         return mirror.to_bytes(table if old is None else mirror.united([old.table(), table]), place)
 
