@@ -18,9 +18,10 @@ from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
     from stacgen.library import build, frames, index
+    from stacgen.load import open  # noqa: A004 - as xarray, rasterio and others have it
     from stacgen.look import plot, preview, readings
     from stacgen.reader import search
-    from stacgen.upkeep import publish, validate
+    from stacgen.upkeep import publish, rgb, validate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "build",
     "frames",
     "index",
+    "open",
     "plot",
     "preview",
     "publish",
     "readings",
+    "rgb",
     "search",
     "validate",
 ]
@@ -48,7 +51,11 @@ def __getattr__(name: str) -> object:
         from stacgen import look  # noqa: PLC0415 - same
 
         return getattr(look, name)
-    if name in ("publish", "validate"):
+    if name == "open":
+        from stacgen import load  # noqa: PLC0415 - same
+
+        return load.open
+    if name in ("publish", "rgb", "validate"):
         from stacgen import upkeep  # noqa: PLC0415 - same
 
         return getattr(upkeep, name)

@@ -170,7 +170,8 @@ def gathered(
         is_sample: Whether its pixels are made up.
     """
     key = place.key
-    bands = [band for asset in item_assets.values() for band in asset.get("bands", ())]
+    rasters = [asset for asset in item_assets.values() if "data" in asset["roles"]]
+    bands = [band for asset in rasters for band in asset["bands"]]
     children = [
         stac.Link(rel="child", href=layout.href(key, place.year_key(each)), title=str(each))
         for each in years

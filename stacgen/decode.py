@@ -2,16 +2,19 @@
 
 FFmpeg never tells of damage unless made to, and an exception does not remove the bad frame from
 its picture buffer. So here every complaint counts: an exception, a log line of WARNING or worse, a
-packet or frame marked corrupt, a frame that is not due. After any of them nothing that the
-segment gave may be used, not even the frames that came before.
+packet or frame marked corrupt, a frame that is not due. What FFmpeg passes over counts, too: the
+packets are checked before it is given them, and a stream with picture hashes must have them all.
+After any complaint nothing that the segment gave may be used, not even the frames before it.
 """
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
+from zlib import crc32
 
 import av
 import av.logging
@@ -22,8 +25,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from stacgen import blocks, hevc, transport
 from stacgen.errors import SegmentError
-from stacgen.models import Codes, Timeline
+from stacgen.models import Codes, Timeline, row_blocks
 
 FFMPEG_VERSION: str = av.ffmpeg_version_info
 """Version of the FFmpeg inside the PyAV wheel, `8.1.2`."""
@@ -50,8 +54,14 @@ Log = tuple[int, str, str]
 _BLOCK = 64
 """Largest coding block of HEVC: a coded picture is padded to a multiple of a smaller one."""
 
-_PACKET, _SYNC = 188, 0x47
-"""Length of a packet of MPEG-TS, and the byte that each begins with."""
+_ODD = 0.1
+"""Share of steep edges in a row of blocks, beyond which a segment is looked at twice."""
+
+_ROWS = 256
+"""Of a picture that are looked at together."""
+
+_CLOCK = Fraction(1, 90_000)
+"""The unit of times in MPEG-TS, in seconds; they begin anew after 2**33 of them."""
 
 # Complaints are captured below, per thread; the level is the library's and holds for the process.
 # Repeated lines must not be swallowed: two threads may complain in the same words.
@@ -68,6 +78,7 @@ def frames(
     timeline: Timeline,
     shape: tuple[int, int],
     initialization: bytes = b"",
+    twice: bool = False,
 ) -> Iterator[Codes]:
     """Decode a segment, frame by frame, each read before the next is asked for.
 
@@ -79,6 +90,9 @@ def frames(
         timeline: Pairs presentation times with frame numbers.
         shape: (rows, columns) that every frame must have.
         initialization: The bytes of EXT-X-MAP.
+        twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
+            where a picture may have been cut off, or its blocks do not fit together, and never
+            where the stream has no second way.
 
     Yields:
         Codes of shape `shape`, in the order of their numbers. The array is the decoder's memory:
@@ -87,33 +101,121 @@ def frames(
     Raises:
         SegmentError: Anything is amiss; the message says what.
     """
-    if not initialization:
-        _check_transport(media)
+    proof = _Proof() if initialization else _proof(media, len(numbers))
+    content, is_mp4 = initialization + media, bool(initialization)
     due = iter(numbers)
     formats: set[str] = set()
-    with (
-        _complaints() as logs,
-        _opened(initialization + media, logs, is_mp4=bool(initialization)) as container,
-    ):
-        for frame in _decoded(container, shape):
-            _check_picture(frame, shape, formats)
+    sums: dict[int, int] = {}
+    has_two_ways = proof.kind is None and proof.is_in_rows
+    twice = has_two_ways and (twice or not proof.is_closed)
+    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+        for frame in _decoded(container, shape, proof):
+            _check_picture(frame, shape, proof.window, formats)
             number = _number(frame, timeline)
             if number != next(due, None):
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
-            yield Codes(number=number, pixels=_plane(frame), bits=_GRAY[frame.format.name])
+            pixels = _proven(frame, proof)
+            twice = twice or (has_two_ways and blocks.jumps(pixels) > _ODD)
+            if twice:
+                sums[number] = _sum(pixels)
+            yield Codes(
+                number=number,
+                pixels=pixels,
+                bits=_GRAY[frame.format.name],
+                verified=proof.kind,
+            )
         _raise_for(logs)
     missing = next(due, None)
     if missing is not None:
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
+    if sums:
+        again = _by_rows(content, shape, is_mp4=is_mp4)
+        if len(again) != len(numbers) or any(again[at - numbers.start] != sums[at] for at in sums):
+            raise SegmentError("two ways of decoding it give different pixels")
 
 
-def _check_transport(media: bytes) -> None:
-    """FFmpeg skips what is no packet, and a packet cut short, without a word of it."""
-    if not media or media[0] != _SYNC:
-        raise SegmentError(f"it is no MPEG-TS but begins with {media[:16]!r}")
-    if len(media) % _PACKET or media[::_PACKET].strip(bytes([_SYNC])):
-        raise SegmentError("it is not whole packets of MPEG-TS: some bytes are missing or astray")
+def _by_rows(content: bytes, shape: tuple[int, int], *, is_mp4: bool) -> list[int]:
+    """Checksums of the frames, each row of blocks decoded from where headers say that it begins.
+
+    One thread begins a row where it has ended the one before. An encoder that works on several rows
+    at once, as x265 does unless told, also writes where each begins. In a sound stream these are
+    one place; where a bit has flipped, they hardly ever are.
+    """
+    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+        sums = [_sum(_plane(each)) for each in _decoded(container, shape, _Proof(), by_rows=True)]
+        _raise_for(logs)
+    return sums
+
+
+def _sum(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> int:
+    """A checksum of pixels that may be strided."""
+    total = 0
+    for rows in row_blocks(len(plane), _ROWS):
+        total = crc32(plane[rows].tobytes(), total)
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proof:
+    """What a stream itself says of the pixels that must come out of it."""
+
+    kind: str | None = None
+    """Of the hashes that every picture has; None where they have none."""
+
+    by_time: Mapping[int, hevc.PictureHash] = field(default_factory=dict)
+    """Those that FFmpeg does not verify, by presentation time in units of the clock."""
+
+    is_closed: bool = True
+    """Whether each picture shows where it ends."""
+
+    is_in_rows: bool = True
+    """Whether there is a second way of decoding, by rows of blocks."""
+
+    window: hevc.Window = hevc.WHOLE
+    """What FFmpeg must not cut off, as it is part of the hash; we do."""
+
+
+def _proof(media: bytes, count: int) -> _Proof:
+    """The packets are whole, and the hashes complete, or there is none at all.
+
+    FFmpeg skips a packet that is missing, and a picture hash that is, without a word of it.
+    """
+    carried = transport.check(media)
+    if carried.codec != transport.HEVC:
+        return _Proof(is_closed=carried.is_closed)
+    found = hevc.hashes(carried.video)
+    kinds = {each.kind for each in found if each is not None}
+    if not kinds:
+        in_rows = hevc.is_in_rows(carried.video)
+        return _Proof(is_closed=carried.is_closed, is_in_rows=in_rows)
+    if None in found or len(found) != count or len(kinds) > 1:
+        there = sum(each is not None for each in found)
+        raise SegmentError(
+            f"{there} picture hashes ({', '.join(sorted(kinds))}) in {len(found)} pictures"
+            f" are no proof of {count} frames"
+        )
+    if kinds == {"md5"}:  # FFmpeg verifies these itself, under `crccheck`
+        return _Proof(kind="md5")
+    pairs = zip(carried.times, found, strict=False)
+    times = {time: each for time, each in pairs if time is not None and each is not None}
+    if len(times) != len(found) or len(carried.times) != len(found):
+        return _Proof(is_closed=carried.is_closed)  # which hash is whose cannot be told
+    return _Proof(kind=kinds.pop(), by_time=times, window=hevc.window(carried.video))
+
+
+def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np.uint8]:
+    """The codes of a frame, once they are what its hash says, if FFmpeg leaves that to us."""
+    plane, window = _plane(frame), proof.window
+    if not proof.by_time:
+        return plane
+    if frame.pts is None or frame.time_base != _CLOCK:
+        raise SegmentError("a frame's time is not that of its packet")
+    said = proof.by_time.get(frame.pts % 2**33)
+    if said is None or not said.fits(plane):
+        raise SegmentError(f"the pixels of a frame do not fit its {proof.kind}")
+    rows, columns = plane.shape
+    return plane[window.top : rows - window.bottom, window.left : columns - window.right]
 
 
 @contextmanager
@@ -144,18 +246,23 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
         yield container
 
 
-def _decoded(container: InputContainer, shape: tuple[int, int]) -> Iterator[VideoFrame]:
+def _decoded(
+    container: InputContainer, shape: tuple[int, int], proof: _Proof, *, by_rows: bool = False
+) -> Iterator[VideoFrame]:
     if len(container.streams.video) != 1:
         raise SegmentError(f"it holds {len(container.streams.video)} video tracks, not one")
     stream: VideoStream = container.streams.video[0]
     context: VideoCodecContext | None = stream.codec_context
     if context is None:  # PyAV's types do not tell
         raise SegmentError("its video is of a codec that FFmpeg has no decoder for")
-    context.thread_count = 1  # more would log from threads that nobody listens to, and can deadlock
+    # More would log from threads that nobody listens to; those that take whole frames can deadlock.
+    context.thread_count = 2 if by_rows else 1
+    context.thread_type = "SLICE"
     rows, columns = shape
     context.options = {
         "err_detect": _STRICT,
         "max_pixels": str((rows + _BLOCK) * (columns + _BLOCK)),
+        "apply_cropping": "0" if proof.by_time else "1",
     }
     for packet in container.demux(stream):
         if packet.is_corrupt:
@@ -166,12 +273,14 @@ def _decoded(container: InputContainer, shape: tuple[int, int]) -> Iterator[Vide
             yield frame
 
 
-def _check_picture(frame: VideoFrame, shape: tuple[int, int], formats: set[str]) -> None:
+def _check_picture(
+    frame: VideoFrame, shape: tuple[int, int], window: hevc.Window, formats: set[str]
+) -> None:
     formats.add(frame.format.name)
-    if (frame.height, frame.width) != shape:
-        raise SegmentError(
-            f"a frame has {frame.width} x {frame.height} pixels, not {shape[1]} x {shape[0]}"
-        )
+    rows = frame.height - window.top - window.bottom
+    columns = frame.width - window.left - window.right
+    if (rows, columns) != shape:
+        raise SegmentError(f"a frame has {columns} x {rows} pixels, not {shape[1]} x {shape[0]}")
     if frame.format.name not in _GRAY or len(formats) > 1:
         raise SegmentError(f"its pixels are {', '.join(sorted(formats))}, not one kind of gray")
 

@@ -6,7 +6,8 @@ StacgenError                   1
 │   └── EmptySelectionError    2  nothing in the stream answers to it
 ├── UpstreamError              3  the API or a stream answered badly
 │   ├── TransferError          3  no answer, or only a part of one
-│   │   └── MissingError       3  the server has no such thing (404, 410)
+│   │   ├── MissingError       3  the server has no such thing (404, 410)
+│   │   └── DeniedError        3  the server wants to know who asks (401, 403)
 │   ├── NotStreamedError       3  the API has no such stream
 │   ├── AnswerError            3  an answer that does not hold together
 │   ├── PlaylistError          3  a playlist that cannot be followed
@@ -50,6 +51,10 @@ class TransferError(UpstreamError):
 
 class MissingError(TransferError):
     """The server has no such thing (404, 410)."""
+
+
+class DeniedError(TransferError):
+    """The server does not give it to whoever asked so (401, 403)."""
 
 
 class NotStreamedError(UpstreamError):

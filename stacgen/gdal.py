@@ -3,7 +3,6 @@
 Nothing here knows of Sentinel-2 or STAC; arrays go in, files and polygons come out.
 """
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError, StacgenError
-from stacgen.models import ByteRange, Facts, Inspected, row_blocks
+from stacgen.models import Facts, Inspected, row_blocks
+from stacgen.opener import Files
 from stacgen.ports import Readable
 from stacgen.profile import Overviews
 
@@ -41,12 +41,11 @@ _FAILURES = (RasterioError, CPLE_BaseError, SystemError, OSError)
 """What rasterio raises when it cannot write: GDAL's own errors as they are, which have no public
 name, and SystemError where GDAL gives no reason."""
 
-_PIECE = 1 << 16
-"""Bytes that are read of a file at the least: its header, and more often than not what follows."""
-
 _ONE_AT_A_TIME = Lock()
 """Within `shapes` rasterio turns a warning off and on again for the whole process; two threads that
 did so at once would let it slip through, or leave it off."""
+
+FileContainer.register(Files)
 
 Transform = tuple[float, float, float, float, float, float]
 Polygon = Mapping[str, Any]
@@ -213,19 +212,27 @@ def outlines(mask: NDArray[np.bool_], transform: Transform) -> list[Polygon]:
 
 
 @contextmanager
-def opened(place: Readable, key: str) -> Iterator[rasterio.io.DatasetReader]:
+def opened(
+    place: Readable, key: str, *, level: int | None = None
+) -> Iterator[rasterio.io.DatasetReader]:
     """A GeoTIFF of a catalog, of which only those bytes are read that GDAL asks for.
+
+    Args:
+        place: Holds it.
+        key: Of the file.
+        level: Number of the overview to take for the file, from 0; None for the file itself.
 
     Raises:
         OutputError: It is not there, or cannot be read within the context.
     """
-    files = _Files(place, key)
+    files = Files(place, key)
+    options = {} if level is None else {"overview_level": level}
     if files.length is None:
         raise OutputError(f"{place.address}/{key} is not there. Build it, or mend what links it.")
     try:
         with (
             rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_ENV),
-            rasterio.open(key, driver="GTiff", opener=files) as dataset,
+            rasterio.open(key, driver="GTiff", opener=files, **options) as dataset,
         ):
             yield dataset
     except _FAILURES as error:
@@ -242,11 +249,38 @@ def overview(dataset: rasterio.io.DatasetReader, *, at_least: int) -> NDArray[np
 
     Where the file itself has fewer rows, that is the file itself.
     """
-    factors = [1, *dataset.overviews(1)]
-    shapes = [(-(-dataset.height // each), -(-dataset.width // each)) for each in factors]
-    shape = min((each for each in shapes if each[0] >= at_least), default=shapes[0])
-    pixels: NDArray[np.uint16] = dataset.read(1, out_shape=shape)
+    pixels: NDArray[np.uint16] = dataset.read(1, out_shape=_level(dataset, at_least))
     return pixels
+
+
+def rows(dataset: rasterio.io.DatasetReader, height: int) -> Iterator[NDArray[np.uint16]]:
+    """The numbers of the first band, so many rows at a time, (rows, columns)."""
+    for block in row_blocks(dataset.height, height):
+        size = block.stop - block.start
+        yield dataset.read(1, window=Window(0, block.start, dataset.width, size))
+
+
+def colors(dataset: rasterio.io.DatasetReader, *, at_least: int) -> NDArray[np.uint8]:
+    """That level of a file of red, green and blue, (rows, columns, 3).
+
+    Raises:
+        OutputError: It has no three bands of bytes.
+    """
+    if dataset.dtypes[:3] != ("uint8",) * 3:
+        raise OutputError(f"{dataset.name} has no bytes of red, green and blue to show.")
+    bands = dataset.read([1, 2, 3], out_shape=(3, *_level(dataset, at_least)))
+    return np.ascontiguousarray(bands.transpose(1, 2, 0))
+
+
+def shapes(dataset: rasterio.io.DatasetReader) -> list[tuple[int, int]]:
+    """(rows, columns) of a file and of its overviews, the largest first."""
+    factors = [1, *dataset.overviews(1)]
+    return [(-(-dataset.height // each), -(-dataset.width // each)) for each in factors]
+
+
+def _level(dataset: rasterio.io.DatasetReader, at_least: int) -> tuple[int, int]:
+    found = shapes(dataset)
+    return min((each for each in found if each[0] >= at_least), default=found[0])
 
 
 def lattice(dataset: rasterio.io.DatasetReader) -> Lattice:
@@ -312,93 +346,3 @@ def values(dataset: rasterio.io.DatasetReader, cells: Cells) -> Iterator[NDArray
     for block in row_blocks(rows, dataset.block_shapes[0][0]):
         window = Window(cells.column, cells.row + block.start, columns, block.stop - block.start)
         yield dataset.read(1, window=window)[cells.inside[block]]
-
-
-class _Files(FileContainer):  # type: ignore[misc] # rasterio has no types
-    """The one file of a catalog that is opened, as rasterio asks for files."""
-
-    def __init__(self, place: Readable, key: str) -> None:
-        self._place = place
-        self._key = key
-        self._whole: bytes | None = None
-        self.length = place.size(key)
-        self.trouble: list[Exception] = []
-        """What went wrong while GDAL read, which takes no exceptions."""
-        if self.length is None:  # of a server that does not tell sizes, all is fetched
-            self._whole = place.read(key)
-            self.length = None if self._whole is None else len(self._whole)
-
-    def open(self, path: str, mode: str = "r", **_: object) -> io.BufferedReader:
-        """The file, read in pieces of a size that suits a network."""
-        del path, mode
-        return io.BufferedReader(_File(self, self.length or 0), _PIECE)
-
-    def part(self, part: ByteRange) -> bytes:
-        """A part of the file; nothing where it cannot be had, and then `trouble` says why."""
-        try:
-            if self._whole is not None:
-                return self._whole[part.offset : part.offset + part.length]
-            return self._place.read_part(self._key, part)
-        except (StacgenError, OSError) as error:
-            self.trouble.append(error)
-            return b""
-
-    def isfile(self, path: str) -> bool:
-        """Whether it is that file; there are no others beside it."""
-        return path == self._key
-
-    def isdir(self, path: str) -> bool:
-        """No folder is shown."""
-        del path
-        return False
-
-    def ls(self, path: str) -> list[str]:
-        """No folder is shown."""
-        del path
-        return []
-
-    def mtime(self, path: str) -> int:
-        """Of no interest here."""
-        del path
-        return 0
-
-    def size(self, path: str) -> int:
-        """Bytes of the file."""
-        del path
-        return self.length or 0
-
-    def rm(self, path: str) -> None:
-        """Refuse: a catalog is only read here."""
-        raise PermissionError(path)
-
-
-class _File(io.RawIOBase):
-    """Bytes of a file at a position, each read a part that is asked for."""
-
-    def __init__(self, files: _Files, length: int) -> None:
-        self._files = files
-        self._length = length
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything with bytes
-        length = min(len(buffer), self._length - self._position)
-        if length <= 0:
-            return 0
-        came = self._files.part(ByteRange(offset=self._position, length=length))
-        buffer[: len(came)] = came
-        self._position += len(came)
-        return len(came)

@@ -1,8 +1,9 @@
 """A Cloud-Optimized GeoTIFF, byte by byte: tiles compressed by ISA-L, each of them once.
 
-GDAL can write one as well (`stacgen.gdal`), with any compression. This writes one kind only: 16-bit
-unsigned, DEFLATE with horizontal differencing. It does so in half the time, since ISA-L [1]
-compresses faster and the pixels are not carried through a dataset first. What it writes is laid out
+GDAL can write one as well (`stacgen.gdal`), with any compression. This writes two kinds only: one
+band of 16-bit numbers, or red, green and blue of a byte each; DEFLATE with horizontal differencing.
+It does so in half the time, since ISA-L [1] compresses faster and the pixels aren't carried through
+a dataset first. What it writes is laid out
 as GDAL lays it out [2]: all directories before all data, the smallest overview first, the full
 resolution last, and each tile with its length before it and its last four bytes after it, so that
 readers need not ask for either.
@@ -13,6 +14,7 @@ readers need not ask for either.
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
@@ -26,6 +28,24 @@ from stacgen.models import Facts
 
 Level = NDArray[np.uint16]
 """(rows, columns)."""
+
+Rows = NDArray[np.uint16] | NDArray[np.uint8]
+"""Some rows of a level: (rows, columns), or (rows, columns, 3) of red, green and blue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A level that need not be in memory as a whole."""
+
+    shape: tuple[int, ...]
+    """(rows, columns), or (rows, columns, 3)."""
+
+    dtype: str
+    """`uint16` or `uint8`."""
+
+    bands: Iterator[Rows]
+    """All rows, from the first on, as many at a time as a tile has; the last time the rest."""
+
 
 _LEVEL = 2
 """Of ISA-L's 0 to 3: within 2 % of libdeflate's level 1 in size, at twice its speed or more."""
@@ -61,6 +81,15 @@ def write(path: Path, levels: Sequence[Level], facts: Facts, *, blocksize: int) 
     Raises:
         OutputError: It cannot be written.
     """
+    sheets = [
+        Sheet(shape=each.shape, dtype=str(each.dtype), bands=_bands(each, blocksize))
+        for each in levels
+    ]
+    write_sheets(path, sheets, facts, blocksize=blocksize)
+
+
+def write_sheets(path: Path, levels: Sequence[Sheet], facts: Facts, *, blocksize: int) -> None:
+    """Write levels a row of tiles at a time, the smallest level first; else as `write`."""
     directories = [
         _layout(level, blocksize) | (_raster(facts) if number == 0 else _overview(facts))
         for number, level in enumerate(levels)
@@ -80,13 +109,19 @@ def write(path: Path, levels: Sequence[Level], facts: Facts, *, blocksize: int) 
         raise OutputError(f"The COG {path} cannot be written: {reason}.") from error
 
 
-def _tiles(level: Level, size: int) -> Iterator[bytes]:
-    """The tiles of a level, row by row, compressed; those at its edges are filled up."""
+def _bands(level: Level, size: int) -> Iterator[Rows]:
     for row in range(0, level.shape[0], size):
+        yield level[row : row + size]
+
+
+def _tiles(level: Sheet, size: int) -> Iterator[bytes]:
+    """The tiles of a level, row by row, compressed; those at its edges are filled up."""
+    shape, kind = (size, size, *level.shape[2:]), np.dtype(level.dtype).newbyteorder("<")
+    for band in level.bands:
         for column in range(0, level.shape[1], size):
-            part = level[row : row + size, column : column + size]
-            rows, columns = part.shape
-            differences = (np.empty if part.size == size**2 else np.zeros)((size, size), "<u2")
+            part = band[:, column : column + size]
+            rows, columns = part.shape[:2]
+            differences = (np.empty if part.shape == shape else np.zeros)(shape, kind)
             differences[:rows, 0] = part[:, 0]
             np.subtract(part[:, 1:], part[:, :-1], out=differences[:rows, 1:columns])
             yield isal_zlib.compress(differences, _LEVEL)
@@ -103,23 +138,24 @@ Tags = dict[int, tuple[str, Sequence[float] | bytes]]
 """By number: a type of `_TYPES`, and the values."""
 
 
-def _layout(level: Level, blocksize: int) -> Tags:
-    rows, columns = level.shape
+def _layout(level: Sheet, blocksize: int) -> Tags:
+    rows, columns, *colors = level.shape
+    samples = colors[0] if colors else 1
     unknown = [0] * (-(-rows // blocksize) * -(-columns // blocksize))
     return {
         256: ("I", [columns]),
         257: ("I", [rows]),
-        258: ("H", [16]),  # bits a sample
+        258: ("H", [8 * np.dtype(level.dtype).itemsize] * samples),
         259: ("H", [8]),  # DEFLATE
-        262: ("H", [1]),  # black is zero
-        277: ("H", [1]),  # samples a pixel
-        284: ("H", [1]),  # one plane
+        262: ("H", [2 if colors else 1]),  # red, green and blue; or black is zero
+        277: ("H", [samples]),
+        284: ("H", [1]),  # one plane, in which the samples of a pixel lie together
         317: ("H", [2]),  # horizontal differencing
         322: ("I", [blocksize]),
         323: ("I", [blocksize]),
         _OFFSETS: ("I", unknown),
         _LENGTHS: ("I", unknown),
-        339: ("H", [1]),  # unsigned
+        339: ("H", [1] * samples),  # unsigned
     }
 
 
@@ -151,11 +187,13 @@ def _overview(facts: Facts) -> Tags:
 def _metadata(facts: Facts) -> bytes:
     """GDAL's XML, from which it has scale, offset, description and statistics."""
     roles = {"DESCRIPTION": facts.description, "OFFSET": facts.offset, "SCALE": facts.scale}
-    items = [("", name, value) for name, value in facts.tags.items()]
-    items += [(f' role="{name.lower()}"', name, str(value)) for name, value in roles.items()]
+    items = [(0, "", name, value) for name, value in facts.tags.items()]
+    items += [(0, f' role="{name.lower()}"', name, str(value)) for name, value in roles.items()]
+    for sample, name in enumerate(facts.more, 1):
+        items.append((sample, ' role="description"', "DESCRIPTION", name))
     lines = [
-        f'  <Item name={quoteattr(name)} sample="0"{role}>{escape(value)}</Item>'
-        for role, name, value in items
+        f'  <Item name={quoteattr(name)} sample="{sample}"{role}>{escape(value)}</Item>'
+        for sample, role, name, value in items
     ]
     return "\n".join(["<GDALMetadata>", *lines, "</GDALMetadata>", "\0"]).encode()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,6 +21,9 @@ from stacgen.models import (
     timestamp,
 )
 
+PICTURE_HASH = "stacgen:picture_hash"
+"""The property that says which hash in the stream the pixels were verified with, or `none`."""
+
 _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
 
 
@@ -29,6 +33,18 @@ class Source:
 
     is_sample: bool = False
     """Whether the pixels are the package's own synthetic landscape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The segment of the stream that a frame was decoded from, as it arrived."""
+
+    url: str
+    frames: range
+    """Numbers of the frames in it."""
+
+    file: StoredFile | None
+    """None where it is a part of a file, of which the rest was not seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,14 @@ class Pixels:
     thumbnail: StoredFile
     thumbnail_shape: tuple[int, int]
     """(rows, columns)."""
+
+    picture_hash: str | None = None
+    """Kind of the hash in the stream that the decoded picture fits; None where it has none."""
+
+    origin: Origin | None = None
+
+
+_HASHES = {"md5": "MD5 hash", "crc": "16-bit CRC", "checksum": "32-bit checksum"}
 
 
 def title(place: CollectionPlace, frame: Frame) -> str:
@@ -93,12 +117,13 @@ def build(
             **_properties(stream, frame, grid),
             "processing:lineage": lineage(stream, pixels, source),
             "processing:software": dict(software),
+            PICTURE_HASH: pixels.picture_hash or "none",
         },
         assets={
             stream.band.name: _data(stream.band, grid, pixels, item_place),
             "thumbnail": _thumbnail(pixels),
         },
-        links=_links(stream, frame, item_place, source),
+        links=_links(stream, frame, item_place, source, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )
 
@@ -129,7 +154,11 @@ def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
             " lossy HEVC stream, decoded to integer digital numbers and written as a"
             f" Cloud-Optimized GeoTIFF on the {grid}."
         )
-    notes = []
+    notes = [
+        "The stream has no picture hashes: its packets and the decoder's complaints were checked."
+        if pixels.picture_hash is None
+        else f"The decoded picture fits its {_HASHES[pixels.picture_hash]} in the stream."
+    ]
     if pixels.saturated:
         notes.append(f"{pixels.saturated} pixels outside 0..65535 were set to the nearer end.")
     if pixels.clean_nodata is not None:
@@ -206,7 +235,9 @@ def _thumbnail(pixels: Pixels) -> dict[str, Any]:
     }
 
 
-def _links(stream: Stream, frame: Frame, place: ItemPlace, source: Source) -> list[stac.Link]:
+def _links(
+    stream: Stream, frame: Frame, place: ItemPlace, source: Source, origin: Origin | None
+) -> list[stac.Link]:
     home = CollectionPlace(tile=stream.tile, band=stream.band)
     year = frame.sensing_time.year
 
@@ -227,7 +258,29 @@ def _links(stream: Stream, frame: Frame, place: ItemPlace, source: Source) -> li
                 title=f"ESA DUNIA HLS stream, frame {frame.number}",
             )
         )
+    if not source.is_sample and origin is not None:
+        links.append(_segment_link(origin))
     return links
+
+
+def _segment_link(origin: Origin) -> stac.Link:
+    """To the bytes that the frame was decoded from; whoever fetches them again can compare."""
+    file = origin.file
+    return stac.Link(
+        rel="derived_from",
+        href=public_url(origin.url),
+        type=stac.SEGMENT if PurePosixPath(urlsplit(origin.url).path).suffix == ".ts" else None,
+        title=f"Segment of it, frames {origin.frames.start} to {origin.frames.stop - 1}",
+        extra={} if file is None else {"file:size": file.size, "file:checksum": file.multihash},
+    )
+
+
+def segment_checksum(document: stac.Document) -> str | None:
+    """The multihash of the segment that an Item was made from; None where it does not say."""
+    for link in document.get("links", []):
+        if link.get("rel") == "derived_from" and isinstance(link.get("file:checksum"), str):
+            return str(link["file:checksum"])
+    return None
 
 
 def public_url(url: str) -> str:

@@ -127,6 +127,11 @@ class ItemPlace:
         return f"{self.folder}/{self.id}.tif"
 
     @property
+    def visual_key(self) -> str:
+        """Of its picture in true colour, if it is a scene that has one."""
+        return f"{self.folder}/{self.id}_visual.tif"
+
+    @property
     def thumbnail_key(self) -> str:
         """Of its quicklook."""
         return f"{self.folder}/thumbnail.png"

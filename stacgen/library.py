@@ -1,9 +1,10 @@
 """The calls behind `stacgen.build` and `stacgen.frames`: plain arguments to nouns and back."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stacgen.api import DUNIA, TCI_PATH, Endpoint
 from stacgen.bands import FIRST_YEAR
 from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
+from stacgen.gate import Gate
 from stacgen.item import Source
 from stacgen.models import Frame, Grid, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
@@ -25,6 +27,7 @@ OUTPUT = "catalogs"
 """Where catalogs go unless told."""
 
 _ALL = Selection()
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [!-~]([ -~]*[!-~])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,12 @@ class Upstream:
     sample: bool = False
     """Ask the package's own server on this machine instead, which makes up a landscape."""
 
+    allow_hosts: tuple[str, ...] = ()
+    """Hosts to fetch from beside the API's and the playlist's, `cdn.example` or with a port."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent to the API's host and to no other."""
+
     patience: Patience = Patience()  # noqa: RUF009 - frozen
 
 
@@ -53,6 +62,10 @@ class Pixels:
 
     reflectance: Reflectance | None = None
     """Scale and offset to publish; None for ESA's of each frame's baseline."""
+
+    strict: bool = False
+    """Refuse frames whose nodata is far from the API's figure, and decode segments without picture
+    hashes in two ways: what these do not agree on is damage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +208,7 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
     """
     store = open_store(output, store_options)
     with _endpoint(upstream) as endpoint:
-        fetch = Http(patience=upstream.patience)
+        fetch = _http(upstream, endpoint)
         order = pipeline.Order(
             requests=tuple(asked),
             selection=wanted,
@@ -245,7 +258,7 @@ def frames(
             recipe=recipe(upstream, Pixels()),
         )
         found = pipeline.list_frames(
-            order, fetch=Http(patience=upstream.patience), watch=watch or _unwatched
+            order, fetch=_http(upstream, endpoint), watch=watch or _unwatched
         )
         return [frame for _, frame in found]
 
@@ -312,6 +325,14 @@ def _planned(line: Mapping[str, str | None], where: str) -> Request:
         raise UsageError(f"{where}: {error}") from error
 
 
+def _http(upstream: Upstream, endpoint: Endpoint) -> Http:
+    gate = Gate(home=endpoint.base, hosts=frozenset(upstream.allow_hosts))
+    for name, value in upstream.headers.items():
+        if not _HEADER.fullmatch(f"{name}: {value}"):
+            raise UsageError(f"The header {name!r} or its value cannot be sent.")
+    return Http(patience=upstream.patience, gate=gate, headers=upstream.headers)
+
+
 @contextmanager
 def _endpoint(upstream: Upstream) -> Iterator[Endpoint]:
     if not upstream.sample:
@@ -342,6 +363,7 @@ def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
         clean_nodata=pixels.clean_nodata,
         reflectance=pixels.reflectance,
         source=Source(is_sample=upstream.sample),
+        strict=pixels.strict,
     )
 
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacgen import stac
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
+from stacgen.layout import ROOT
 from stacgen.models import Selection
 from stacgen.pipeline import plot as plotting
 from stacgen.pipeline.plot import Readings
+from stacgen.pipeline.read import COLLECTION, Home, depth
 from stacgen.ports import Readable, Store
 from stacgen.series import Point, polygons
 from stacgen.store import open_store
@@ -74,12 +77,12 @@ def preview(
         from stacgen.pipeline import preview as draw  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError("Pillow is not here: pip install 'stacgen[preview]'.") from error
-    place = _readable(collection, store_options)
+    home = home_of(collection, store_options)
     store, name = _target(output, store_options)
     standard = SHEET_WIDTH if ending == ".png" else FILM_WIDTH
     layout = draw.Layout(width=width or standard, columns=columns, fps=fps)
     make = {".mp4": draw.mp4, ".gif": draw.gif, ".png": draw.sheet}[ending]
-    content, frames = make(place, wanted, layout)
+    content, frames = make(home, wanted, layout)
     store.write(name, content, _PICTURES[ending])
     return Drawn(address=str(output), frames=frames, size=len(content))
 
@@ -112,7 +115,7 @@ def readings(
     at = _place(point, polygon)
     if reflectance and at is None:
         raise UsageError("Say whose reflectance: --point LON LAT, or --polygon FILE.geojson.")
-    return plotting.read(_readable(collection, store_options), wanted, at, reflectance=reflectance)
+    return plotting.read(home_of(collection, store_options), wanted, at, reflectance=reflectance)
 
 
 def plot(
@@ -184,15 +187,33 @@ def _ending(output: str | Path, known: Mapping[str, str]) -> str:
     return ending
 
 
-def _readable(address: str | Path, options: Mapping[str, str] | None) -> Readable:
-    """The Collection at an address, which may be that of its document."""
-    text = str(address)
-    path, mark, query = text.partition("?")
-    text = path.removesuffix("/collection.json").rstrip("/") + mark + query
-    if text.startswith(("http://", "https://")):
+def home_of(address: str | Path, options: Mapping[str, str] | None) -> Home:
+    """The Collection at an address, which may be that of its document, within its catalog."""
+    path, mark, query = str(address).partition("?")
+    path = path.removesuffix("/collection.json").rstrip("/")
+    folder = open_place(path + mark + query, options)
+    raw = folder.read(COLLECTION)
+    below = 0 if raw is None else depth(stac.from_bytes(raw, name=f"{folder.address}/{COLLECTION}"))
+    if below and "://" not in path:
+        path = str(Path(path).absolute())
+    scheme, mark_of_url, rest = path.rpartition("://")
+    parts = rest.split("/")
+    if not below or below >= len(parts):
+        return Home(place=folder)
+    above = scheme + mark_of_url + "/".join(parts[:-below])
+    root = open_place((above or "/") + mark + query, options)
+    key = "/".join([*parts[-below:], COLLECTION])
+    # A link may say anything: the root is one that is there and leads to this very Collection.
+    is_root = root.read(ROOT) is not None and root.read(key) == raw
+    return Home(place=root, key=key) if is_root else Home(place=folder)
+
+
+def open_place(address: str, options: Mapping[str, str] | None) -> Readable:
+    """A folder, a bucket or a website to read from."""
+    if address.startswith(("http://", "https://")):
         http = Http()
-        return Website(text, http, http.size)
-    return open_store(text or "/", options)
+        return Website(address, http, http.size)
+    return open_store(address or "/", options)
 
 
 def _target(output: str | Path, options: Mapping[str, str] | None) -> tuple[Store, str]:

@@ -159,6 +159,12 @@ class Resource:
     part: ByteRange | None = None
     """None for the whole."""
 
+    named_by: str | None = None
+    """URL of the playlist that named it; None where the user or the API did."""
+
+    is_text: bool = False
+    """Whether it is JSON or a playlist, which are small, rather than video."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -196,6 +202,10 @@ class Codes:
 
     bits: int
     """Bits a code; codes run from 0 to 2**bits - 1."""
+
+    verified: str | None = None
+    """Kind of the picture hash in the stream that the pixels fit: `md5`, `crc` or `checksum`; None
+    where the stream has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +303,7 @@ class Reflectance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a raster file says of its one band besides the pixels."""
+    """What a raster file says of its pixels: of the one band, or of all of them alike."""
 
     epsg: int
     """A projected CRS in metres."""
@@ -307,6 +317,9 @@ class Facts:
     offset: float
     tags: Mapping[str, str]
     """GDAL metadata of the band, such as `STATISTICS_MEAN`."""
+
+    more: tuple[str, ...] = ()
+    """Descriptions of the bands after the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,9 @@ class Built:
     cleaned: int
     """Pixels that were set to nodata because it was asked for."""
 
+    warnings: tuple[str, ...] = ()
+    """What is odd about the frame, a sentence each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -136,6 +139,28 @@ class Report:
     def failed(self) -> tuple[Failed, ...]:
         """The frames that were refused."""
         return tuple(each for each in self.outcomes if isinstance(each, Failed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictured:
+    """What became of a scene that was to be shown in true colour."""
+
+    id: str
+    href: str
+    """Of its Item."""
+
+    size: int | None = None
+    """Bytes of the COG that was made; None where none was."""
+
+    reason: str = ""
+    """Why there is no picture."""
+
+    has_failed: bool = False
+    """Whether it has the bands and yet no picture could be made."""
+
+
+Told = Callable[[Pictured, int], None]
+"""Is told of each scene as it is done, and of how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,9 +182,10 @@ def is_current(
 
 
 def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
-    """Whether a page was made of a document, at a URL and by this edition of the templates."""
+    """Whether a page is whole, and of a document, at a URL and by this edition of the templates."""
     found = _STAMP.search(existing or b"")
-    return found is not None and found[1].decode() == _stamp(document, base_url)
+    is_whole = (existing or b"").rstrip().endswith(b"</html>")
+    return is_whole and found is not None and found[1].decode() == _stamp(document, base_url)
 
 
 def summaries(existing: bytes | None) -> dict[str, Summary]:
@@ -197,6 +198,12 @@ def summaries(existing: bytes | None) -> dict[str, Summary]:
     except (ValueError, TypeError, KeyError):
         return {}
     return {each.key: each for each in found}
+
+
+def load() -> None:
+    """Load Jinja2 and the templates, so that drawing need not."""
+    for name in ("collection.html.j2", "root.html.j2"):
+        _environment().get_template(name)
 
 
 def _render(name: str, *, base: str, **values: object) -> bytes:

@@ -17,6 +17,10 @@ from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
 _TOLERANCE = Fraction(1, 4)
 """How far, in frames, the end of a segment may lie off the beat before it is refused."""
 
+_LONGEST, _MOST = 16_384, 100_000
+"""Characters in a line, and segments, beyond which a playlist is no playlist but an attack. A year
+has some 150 frames."""
+
 _BYTE_RANGE = re.compile(r"([1-9]\d{0,14})(?:@(\d{1,15}))?", re.ASCII)
 """Length, and where it starts unless it follows the range before."""
 
@@ -103,6 +107,11 @@ def locate(
 
 
 def _load(text: str, base: str) -> m3u8.M3U8:
+    if max(map(len, text.split("\n"))) > _LONGEST or text.count("#EXTINF") > _MOST:
+        raise PlaylistError(
+            f"The playlist {_named(base)} is refused: it has a line of more than {_LONGEST}"
+            f" characters, or more than {_MOST} segments."
+        )
     if not text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U"):
         what = "a web page" if text.lstrip()[:1] == "<" else "no HLS playlist"
         raise PlaylistError(f"{_named(base)} is {what}: it does not begin with #EXTM3U.")
@@ -156,7 +165,7 @@ class _Parts:
     ) -> Resource:
         url = _url(entry, self._base)
         if byterange is None:
-            return Resource(url=url)
+            return Resource(url=url, named_by=self._base)
         form = _BYTE_RANGE.fullmatch(byterange)
         previous, end = self._next
         if form is None or (form[2] is None and previous != url):
@@ -166,7 +175,8 @@ class _Parts:
         start = end if form[2] is None else int(form[2])
         length = int(form[1])
         self._next = url, start + length
-        return Resource(url=url, part=ByteRange(offset=start, length=length))
+        part = ByteRange(offset=start, length=length)
+        return Resource(url=url, part=part, named_by=self._base)
 
 
 def _url(entry: m3u8.Segment | m3u8.Playlist | m3u8.model.InitializationSection, base: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from stacgen import catalog, layout, stac
+from stacgen import catalog, layout, stac, visual
 from stacgen.bands import BANDS, Band
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 
@@ -109,14 +109,15 @@ def build(
     Args:
         scene: The Items.
         place: Of the scenes of its tile.
-        kept: Assets beside those of the bands that the Item is to keep, by key.
+        kept: Assets beside those of the bands that the Item is to keep, by key. Those that were
+            made of other files than the bands have now are left out.
     """
     own = place.item(scene.id, scene.moment.year)
     documents = list(scene.items.values())
     said = [document["properties"] for document in documents]
     shared = _agreed(said)
     geometry, bbox = _footprint(documents)
-    return stac.item(
+    document = stac.item(
         id=scene.id,
         collection=place.id,
         geometry=geometry,
@@ -129,10 +130,28 @@ def build(
             "gsd": min(each["gsd"] for each in said),
             **shared,
         },
-        assets={**_assets(scene, place, own.key, shared), **kept},
+        assets=_assets(scene, place, own.key, shared),
         links=_links(scene, place, own.key),
         stac_extensions=sorted({url for each in documents for url in each["stac_extensions"]}),
     )
+    assets = document["assets"]
+    return keeping(
+        document, {key: kept[key] for key in kept if visual.is_current(kept[key], assets)}
+    )
+
+
+def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> stac.Document:
+    """A scene with further assets, and as new as the last of them."""
+    properties = document["properties"]
+    moments = [
+        properties["updated"],
+        *(each["created"] for each in kept.values() if "created" in each),
+    ]
+    return {
+        **document,
+        "properties": {**properties, "updated": max(moments, key=datetime.fromisoformat)},
+        "assets": {**document["assets"], **kept},
+    }
 
 
 def shows(document: stac.Document, item: stac.Document) -> bool:
@@ -274,6 +293,7 @@ def collection(
     *,
     place: ScenesPlace,
     is_sample: bool,
+    has_visual: bool = False,
 ) -> stac.Document | None:
     """The Collection of the scenes of a tile; None where no year has one.
 
@@ -285,6 +305,7 @@ def collection(
         years: Catalogs of the years, the earliest first.
         place: Where it lies.
         is_sample: Whether its pixels are made up.
+        has_visual: Whether a scene is there in true colour.
     """
     most = {
         number: max(map(bands_shown, stac.links(document, "item")), default=0)
@@ -294,12 +315,18 @@ def collection(
     if not linked:
         return None
     assets = [document["item_assets"] for document in bands]
+    red = next((each[_PLAINEST[0]] for each in assets if _PLAINEST[0] in each), None)
+    pictures = {visual.KEY: visual.item_asset(red)} if has_visual and red is not None else {}
     return catalog.gathered(
         catalog.total(map(catalog.of_collection, bands)),
         place=place,
         item_assets={
             **{name: each[name] for each in assets for name in each if name != _THUMBNAIL},
-            _THUMBNAIL: assets[0][_THUMBNAIL],
+            _THUMBNAIL: {
+                **assets[0][_THUMBNAIL],
+                **({"title": "Quicklook"} if pictures else {}),
+            },
+            **pictures,
         },
         years=sorted(linked, key=lambda number: -most[number]),
         description=_describe(place, is_sample=is_sample),

@@ -6,7 +6,7 @@ to be written, and a million of them are written in minutes.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring
 from math import isfinite
@@ -28,8 +28,10 @@ PNG = "image/png"
 HTML = "text/html"
 HLS = "application/vnd.apple.mpegurl"
 PARQUET = "application/vnd.apache.parquet"
+SEGMENT = "video/mp2t"
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_LINK = frozenset({"rel", "href", "title", "type"})
 _WIDTH = 96
 """Characters to a line of a document, where it can be broken."""
 
@@ -57,6 +59,8 @@ class Link:
     """The target's own."""
 
     type: str | None = JSON
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further fields, of an extension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +176,19 @@ def collection(  # noqa: PLR0913 - a Collection has that many fields
 
 def _link(link: Link) -> Document:
     media_type = {} if link.type is None else {"type": link.type}
-    return {"rel": link.rel, "href": link.href, **media_type, "title": link.title}
+    return {"rel": link.rel, "href": link.href, **media_type, "title": link.title, **link.extra}
 
 
 def links(document: Document, rel: str) -> list[Link]:
     """The links of a document that have a relation, in its order."""
     return [
-        Link(rel=rel, href=link["href"], title=link.get("title", ""), type=link.get("type"))
+        Link(
+            rel=rel,
+            href=link["href"],
+            title=link.get("title", ""),
+            type=link.get("type"),
+            extra={key: each for key, each in link.items() if key not in _LINK},
+        )
         for link in document.get("links", [])
         if link["rel"] == rel
     ]

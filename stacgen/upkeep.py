@@ -1,15 +1,18 @@
-"""The calls on a catalog that is there: `stacgen.publish` and `stacgen.validate`."""
+"""The calls on a catalog that is there: `stacgen.publish`, `stacgen.validate`, `stacgen.rgb`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stacgen import pipeline
+from stacgen import pipeline, tiles
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
-from stacgen.models import Resource
-from stacgen.outcomes import CopyWatch, Published
+from stacgen.layout import ScenesPlace
+from stacgen.models import Resource, Selection
+from stacgen.outcomes import CopyWatch, Pictured, Published, Told
 from stacgen.pipeline import Validation
 from stacgen.store import open_store
+
+_ALL = Selection()
 
 
 def publish(  # noqa: PLR0913 - each is one thing that a user may say
@@ -82,3 +85,46 @@ def validate(
     http = Http()
     held = Schemas(schemas or (), None if schemas else lambda url: http(Resource(url=url)).body)
     return pipeline.validate(open_store(root, store_options), problems=held.problems, deep=deep)
+
+
+def rgb(
+    output: str | Path,
+    tile: str,
+    *,
+    years: Sequence[int] = (),
+    wanted: Selection = _ALL,
+    store_options: Mapping[str, str] | None = None,
+    force: bool = False,
+    told: Told | None = None,
+) -> list[Pictured]:
+    """Make a picture in true colour of each scene of a tile, as its asset `visual`.
+
+    What is there and made of the bands as they are now stays. All pictures of a year share one
+    stretch: that of those which stay, or else one of the year's least cloudy scenes.
+
+    Args:
+        output: The root of the catalog: a folder, or the URL of a bucket.
+        tile: MGRS tile, `29PKR` or `T29PKR`.
+        years: Calendar years; all, unless told.
+        wanted: Which scenes of those years, by time and cloud.
+        store_options: Settings of the bucket beside those in the environment.
+        force: Make anew what is there.
+        told: Is told of each scene as it is done, and of how many there are.
+
+    Returns:
+        What became of each scene, by time. Those that lack a band or failed are in it, not raised.
+
+    Raises:
+        UsageError: There are no scenes, or none is wanted.
+        OutputError: The catalog cannot be read or written, or stacgen did not make it.
+    """
+    from stacgen.pipeline.rgb import rgb as make  # noqa: PLC0415 - GDAL, which few calls need
+
+    return make(
+        ScenesPlace(tile=tiles.parse(tile)),
+        open_store(output, store_options),
+        years=years,
+        wanted=wanted,
+        force=force,
+        told=told or (lambda *_: None),
+    )

@@ -2,14 +2,18 @@
 
 import io
 import json
+import socket
+import struct
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import av
@@ -30,6 +34,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     announced: int | None = None
     """Content-Length to claim; None for the truth."""
+
+    raw: bytes | None = None
+    """What to say instead of all that, word for word, status line included; see `ending`."""
+
+    ending: str = "fin"
+    """What follows `raw`: `fin` closes, `rst` resets, `stall` says no more, `drip` a byte at times,
+    `keep` leaves the connection for another request."""
 
 
 Handler = Callable[["Request"], Reply | bytes | None]
@@ -53,6 +64,8 @@ class Server:
         self.content: dict[str, bytes] = {}
         self.faults: dict[str, Handler] = {}
         self.requests: list[Request] = []
+        self.over = threading.Event()
+        """Set when nobody waits any more for what has stalled."""
         self._counts: Counter[str] = Counter()
         server = self
 
@@ -96,6 +109,9 @@ class Server:
             reply = self._plain(request)
         if isinstance(reply, bytes):
             reply = Reply(body=reply)
+        if reply.raw is not None:
+            self._say(handler, reply.raw, reply.ending)
+            return
         body = reply.body.replace(b"@BASE@", self.base.encode())
         try:
             handler.send_response(reply.status)
@@ -112,6 +128,19 @@ class Server:
                 handler.wfile.write(body)
         except OSError:
             handler.close_connection = True
+
+    def _say(self, handler: BaseHTTPRequestHandler, raw: bytes, ending: str) -> None:
+        """Bytes on the wire, and what follows them."""
+        handler.close_connection = ending != "keep"
+        with suppress(OSError):
+            handler.wfile.write(raw)
+            handler.wfile.flush()
+            if ending == "rst":
+                linger = struct.pack("ii", 1, 0)
+                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                handler.connection.close()
+            while ending in ("stall", "drip") and not self.over.wait(0.05):
+                handler.wfile.write(b"x" if ending == "drip" else b"")
 
     def _plain(self, request: Request) -> Reply:
         body = self.content.get(request.path)
@@ -133,6 +162,7 @@ class Server:
         try:
             yield self
         finally:
+            self.over.set()
             self._http.shutdown()
             self._http.server_close()
             thread.join()
@@ -170,6 +200,27 @@ def encode(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return file.getvalue()
+
+
+def cut(media: bytes, *, each: int) -> tuple[bytes, ...]:
+    """A transport stream cut into segments by FFmpeg, whose counters go on from one to the next."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/cut.m3u8"
+        options = {
+            "hls_time": str(each / RATE),
+            "hls_list_size": "0",
+            "hls_segment_options": "mpegts_copyts=1",
+        }
+        with (
+            av.open(io.BytesIO(media), "r", format="mpegts") as source,
+            av.open(path, "w", format="hls", options=options) as out,
+        ):
+            stream = out.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+        return tuple(file.read_bytes() for file in sorted(Path(folder).glob("*.ts")))
 
 
 def playlist(durations: Sequence[int], *, names: Sequence[str] | None = None) -> bytes:

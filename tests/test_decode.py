@@ -3,10 +3,12 @@
 import io
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import av
@@ -497,3 +499,41 @@ def test_frames_of_many_megabytes_are_no_cause_for_complaint() -> None:
     assert len(media) > 10_000_000
     frames = decode.frames(media, numbers=range(2), timeline=TIMELINE, shape=(1830, 1830))
     assert [(codes.pixels == noise[codes.number]).all() for codes in frames] == [True, True]
+
+
+BOMB = """
+import resource, sys
+from pathlib import Path
+from stacgen import decode
+from stacgen.errors import SegmentError
+from stacgen.models import Timeline
+media = Path(sys.argv[1]).read_bytes()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    list(decode.frames(media, numbers=range(1), timeline=Timeline(origin=1), shape=(64, 96)))
+except SegmentError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_bomb_is_stopped_before_it_takes_memory(tmp_path: Path) -> None:
+    """67 million pixels of nothing, 134 MB, in a file of some kilobytes."""
+    dark = np.zeros((8192, 8192), np.uint16)
+    file = tmp_path / "bomb.ts"
+    file.write_bytes(dunia.encode([dark], params="bframes=0"))
+    assert file.stat().st_size < 200_000
+    done = subprocess.run(
+        [sys.executable, "-c", BOMB, str(file)], check=True, capture_output=True, text=True
+    )
+    said, kilobytes = done.stdout.splitlines()
+    assert "Picture size 8192x8192 exceeds" in said
+    assert int(kilobytes) < 30_000
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024), (128, 96)])
+def test_pictures_that_grow_in_mid_stream_are_stopped(shape: tuple[int, int]) -> None:
+    small = packets(dunia.encode(pictures(2), params=f"{LOSSLESS}:keyint=1"))
+    large = packets(dunia.encode(pictures(2, shape=shape), params=f"{LOSSLESS}:keyint=1"))
+    with pytest.raises(SegmentError, match=r"Picture size .* exceeds|a frame has 96 x 128 pixels"):
+        decoded(segment(enumerate([*small, *large])))

@@ -133,3 +133,19 @@ def test_texts_and_places_come_back(tmp_path: Path, text: str) -> None:
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot be written: No such file or directory\.$"):
         write(tmp_path / "none" / "a.tif", frame(16))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    pixels=st.integers(1, 90).flatmap(lambda size: arrays(np.uint8, (size, size, 3))),
+    blocksize=st.sampled_from([16, 64]),
+)
+def test_any_colours_come_back(pixels: NDArray[np.uint8], blocksize: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    rows = (pixels[row : row + blocksize] for row in range(0, len(pixels), blocksize))
+    sheet = geotiff.Sheet(shape=pixels.shape, dtype="uint8", bands=rows)
+    facts = replace(FACTS, description="red", more=("green", "blue"), tags={})
+    geotiff.write_sheets(path, [sheet], facts, blocksize=blocksize)
+    with rasterio.open(path) as dataset:
+        np.testing.assert_array_equal(dataset.read().transpose(1, 2, 0), pixels)
+        assert dataset.descriptions == ("red", "green", "blue")

@@ -137,10 +137,12 @@ def test_headers_go_before_the_segments_that_follow_them() -> None:
         f"#EXT-X-BYTERANGE:100@736\n{ENTRY}all.mp4",
         f"#EXT-X-BYTERANGE:50\n{ENTRY}all.mp4",
     )
-    headers = Resource(url=f"{FOLDER}/all.mp4", part=ByteRange(offset=16, length=720))
+    headers = Resource(
+        url=f"{FOLDER}/all.mp4", part=ByteRange(offset=16, length=720), named_by=BASE
+    )
     assert [segment.initialization for segment in segments] == [
         None,
-        Resource(url=f"{FOLDER}/init.mp4"),
+        Resource(url=f"{FOLDER}/init.mp4", named_by=BASE),
         headers,
         headers,
     ]

@@ -32,6 +32,7 @@ from stacgen.models import Selection
 from stacgen.picture import Stretch
 from stacgen.pipeline import preview
 from stacgen.pipeline.preview import Layout
+from stacgen.pipeline.read import Home
 from stacgen.selection import parse_interval
 from stacgen.store import open_store
 from stacgen.store.bucket import Bucket
@@ -253,8 +254,10 @@ def test_a_bucket_gives_the_same_picture_as_the_folder(catalog: Path) -> None:
     for path in catalog.rglob("*"):
         if path.is_file():
             bucket.write(path.relative_to(catalog).as_posix(), path.read_bytes(), "")
-    content, count = preview.sheet(bucket, Selection(), Layout(width=400))
-    assert (content, count) == preview.sheet(open_store(catalog), Selection(), Layout(width=400))
+    content, count = preview.sheet(Home(place=bucket), Selection(), Layout(width=400))
+    assert (content, count) == preview.sheet(
+        Home(place=open_store(catalog)), Selection(), Layout(width=400)
+    )
 
 
 def test_a_website_that_stops_answering_is_one_sentence(
@@ -368,8 +371,8 @@ def elsewhere(copy: Path) -> None:
         (no_time, r"is no Item with one time"),
         (no_figure, r"is no Item with one time"),
         (no_links, r"2025/catalog\.json has links that make no sense"),
-        (astray, r"not below the Collection"),
-        (elsewhere, r"not below the Collection"),
+        (astray, r"not in the catalog"),
+        (elsewhere, r"not in the catalog"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -11,9 +11,11 @@ from stacgen.cli.options import (
     API,
     PARTLY,
     TCI_PATH,
+    AllowHosts,
     Api,
     BaseUrl,
     End,
+    Headers,
     Interval,
     Json,
     Limit,
@@ -29,6 +31,7 @@ from stacgen.cli.options import (
     chosen,
     interruptible,
     settings,
+    upstream,
 )
 from stacgen.errors import UsageError
 
@@ -90,6 +93,8 @@ def build(  # noqa: PLR0913 - one parameter an option
     base_url: BaseUrl = None,
     api: Api = API,
     tci_path: TciPath = TCI_PATH,
+    allow_host: AllowHosts = None,
+    header: Headers = None,
     sample: Sample = False,
     compress: Annotated[
         Compress, typer.Option(help="Of the COG; all are lossless.", rich_help_panel="Pixels")
@@ -120,6 +125,14 @@ def build(  # noqa: PLR0913 - one parameter an option
             rich_help_panel="Pixels",
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse what is odd, and decode twice what has no hash.",
+            rich_help_panel="Pixels",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every checksum of what is there.")
@@ -158,7 +171,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         report = library.build_all(
             _requests(tile, band, year or [], plan, wanted),
             wanted=wanted,
-            upstream=library.Upstream(api=api, tci_path=tci_path, sample=sample),
+            upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             pixels=library.Pixels(
                 profile=CogProfile(
                     compress=compress.value,
@@ -167,6 +180,7 @@ def build(  # noqa: PLR0913 - one parameter an option
                     overview_resampling=overview_resampling.value,
                 ),
                 clean_nodata=clean_nodata,
+                strict=strict,
                 reflectance=reflectance
                 and Reflectance(scale=reflectance[0], offset=reflectance[1]),
             ),

@@ -8,8 +8,10 @@ from stacgen.cli.app import app
 from stacgen.cli.options import (
     API,
     TCI_PATH,
+    AllowHosts,
     Api,
     End,
+    Headers,
     Interval,
     Json,
     Limit,
@@ -21,6 +23,7 @@ from stacgen.cli.options import (
     TciPath,
     Years,
     chosen,
+    upstream,
 )
 
 Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
@@ -41,6 +44,8 @@ def frames(  # noqa: PLR0913 - one parameter an option
     limit: Limit = None,
     api: Api = API,
     tci_path: TciPath = TCI_PATH,
+    allow_host: AllowHosts = None,
+    header: Headers = None,
     sample: Sample = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -54,7 +59,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
             band,
             years=year or (),
             wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
-            upstream=library.Upstream(api=api, tci_path=tci_path, sample=sample),
+            upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             watch=watch,
         )
     screen.list_frames(found, as_json=as_json)

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they are turned into."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import typer
 from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
+    from stacgen.library import Upstream
     from stacgen.models import Selection
 
 PARTLY = 1
@@ -36,6 +38,24 @@ TciPath = Annotated[
         help="Path of the cloud and nodata figures; empty for none.", rich_help_panel="API"
     ),
 ]
+AllowHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="HOST",
+        help="Fetch from there, too; repeatable.",
+        rich_help_panel="API",
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="NAME=VALUE",
+        help="Sent to the API's host only; repeatable. A token: STACGEN_TOKEN.",
+        rich_help_panel="API",
+    ),
+]
 Sample = Annotated[
     bool,
     typer.Option(
@@ -57,6 +77,9 @@ BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be publ
 Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line a frame.")]
+
+TOKEN = "STACGEN_TOKEN"  # noqa: S105 - its name
+"""The environment variable with what the API is told after `Authorization: Bearer`."""
 
 API = "https://dunia.esa.int"
 TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
@@ -126,6 +149,31 @@ def chosen(
         first = selection.parse_moment(start or "")
         last = selection.parse_moment(end or "", is_end=True)
     return Selection(start=first, end=last, max_cloud=max_cloud, max_nodata=max_nodata, limit=limit)
+
+
+def upstream(
+    api: str, tci_path: str, *, sample: bool, allow_hosts: list[str] | None, pairs: list[str] | None
+) -> "Upstream":
+    """The API to ask, with the token of the environment."""
+    from stacgen.library import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    if not all("=" in pair for pair in pairs or []):
+        raise UsageError("A --header is written NAME=VALUE.")
+    headers = {name.strip(): value.strip() for name, _, value in map(_parted, pairs or [])}
+    token = os.environ.get(TOKEN, "").strip()
+    if token:
+        headers = {"Authorization": f"Bearer {token}"} | headers
+    return Upstream(
+        api=api,
+        tci_path=tci_path,
+        sample=sample,
+        allow_hosts=tuple(allow_hosts or ()),
+        headers=headers,
+    )
+
+
+def _parted(pair: str) -> tuple[str, str, str]:
+    return pair.partition("=")
 
 
 def settings(pairs: list[str]) -> dict[str, str]:

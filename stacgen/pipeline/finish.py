@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from itertools import pairwise
 
-from stacgen import catalog, layout, scene, stac
+from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.models import Stream
@@ -33,7 +33,7 @@ _Filed = Mapping[Pass, Sequence[ItemPlace]]
 
 def finish(
     touched: Collection[Pass], store: Store, *, is_sample: bool, recount: bool = False
-) -> list[ScenesPlace]:
+) -> None:
     """Bring the scenes of the tiles touched up to what is filed of their bands.
 
     Years are read as a whole. Of Items only those are that belong to what was touched, and to
@@ -44,25 +44,20 @@ def finish(
         store: Holds the Collections of the bands, and will hold the scenes.
         is_sample: Whether the pixels are made up.
         recount: Whether to look at every scene of these tiles, and write only what changes.
-
-    Returns:
-        The scenes of these tiles.
     """
-    places = [ScenesPlace(tile=tile) for tile in sorted({each.tile for each in touched})]
-    for place in places:
-        due: set[Pass] | None = {each for each in touched if each.tile == place.tile}
-        whole = recount
+    for tile in sorted({each.tile for each in touched}):
+        due: set[Pass] | None = {each for each in touched if each.tile == tile}
+        whole, place = recount, ScenesPlace(tile=tile)
         while due is not None:
             due = _finish_tile(place, due, store, is_sample=is_sample, recount=whole)
             whole = False
-    return places
 
 
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog. A scene is read
-    only where whole seconds tell nothing, and then the page once.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the scenes'
+    Collection and of their page. A scene is read only where whole seconds tell nothing.
     """
     if not existing:
         return set()
@@ -73,6 +68,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     collection = store.stat(place.key)
     beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
     if collection is None or None in beside or not _is_linked(place, store):
+        return set(passes)
+    if not is_shown(place, (), store):
         return set(passes)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         scenes = list(pool.map(store.stat, [each.key for each in places]))
@@ -129,12 +126,17 @@ def _finish_tile(
     }
     made = [document for year in years.values() for document in year.made]
     documents = {number: year.document for number, year in years.items() if year.document}
-    document = scene.collection(list(bands.values()), documents, place=place, is_sample=is_sample)
+    existing = read(store, place.key)
+    has_visual = any(visual.KEY in each["assets"] for each in made)
+    if not recount:  # not every scene was looked at
+        has_visual |= visual.KEY in (existing or {}).get("item_assets", {})
+    document = scene.collection(
+        list(bands.values()), documents, place=place, is_sample=is_sample, has_visual=has_visual
+    )
     if document is None:
         return None
     is_there = store.stat(place.mirror_key) is not None
     whole = recount or any(year.lost for year in years.values())
-    existing = read(store, place.key)
     if not is_there and existing is None:
         refresh(place, made, store, document=document)
     elif made or whole or not is_there or document != existing:

@@ -35,8 +35,9 @@ class _Account:
 class Ledger:
     """Keeps account of Collections until nothing more of a run goes into them.
 
-    Then their mirrors and pages are written, once, and their Items let go. A Collection of which
-    nothing was built is looked at all the same: a run before this one may have been killed.
+    Then their mirrors and pages are written, once, and the scenes of their tile; and Items are let
+    go. A Collection of which nothing was built is looked at all the same: a run before this one may
+    have been killed.
     """
 
     def __init__(self, store: Store, *, is_sample: bool) -> None:
@@ -46,13 +47,27 @@ class Ledger:
         self._closed: list[Place] = []
         self._passes: set[Pass] = set()
 
-    def enter(self, plan: Plan) -> None:
-        """Note what is there of a stream that is planned."""
+    @staticmethod
+    def load() -> None:
+        """Load what is needed at the end, once, for half a second, while others are at work."""
+        from stacgen import mirror, page  # noqa: PLC0415 - not before there is something built
+
+        mirror.load()
+        page.load()
+
+    def enter(self, plan: Plan) -> bool:
+        """Note what is there of a stream that is planned.
+
+        Returns:
+            Whether an Item of it is newer than the mirror: whoever replaced it was killed.
+        """
         account = self._open.setdefault(plan.place, _Account())
         account.existing += [each.document for each in plan.existing]
         times = [each.modified for each in plan.existing]
         account.newest = max([*times, *([account.newest] if account.newest else [])], default=None)
         self._passes |= overdue(plan.stream, plan.existing, self._store)
+        mirror = self._store.stat(plan.place.mirror_key)
+        return mirror is not None and any(time > mirror.modified for time in times)
 
     def add(
         self,
@@ -69,14 +84,20 @@ class Ledger:
         self._passes |= {Pass.of(each["id"]) for each in documents}
 
     def settle(self, *, but: Collection[CollectionPlace] = ()) -> None:
-        """Write mirrors and pages of all Collections but those that more will go into."""
+        """Write mirrors and pages of all Collections but those that more will go into.
+
+        Where nothing more goes into a tile, its scenes are made.
+        """
         for place in [place for place in self._open if place not in but]:
             self._settle(place, self._open.pop(place))
+        tiles = {place.tile for place in but}
+        done = {each for each in self._passes if each.tile not in tiles}
+        finish(done, self._store, is_sample=self._is_sample)
+        self._passes -= done
 
     def close(self) -> None:
-        """Write all that is left: mirrors and pages, scenes, and the root's."""
+        """Write all that is left, and the root's mirror and page."""
         self.settle()
-        finish(self._passes, self._store, is_sample=self._is_sample)
         self._closed += {ScenesPlace(tile=place.tile) for place in self._closed}
         root.keep(self._store, sorted({place.key for place in self._closed}))
 

@@ -6,8 +6,10 @@ without opening a mirror; pyarrow is loaded only where one is to be written.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stacgen import catalog, layout, stac
@@ -24,6 +26,16 @@ Keyed = tuple[str, stac.Document]
 _READERS = 16
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A mirror as it was put in place."""
+
+    raw: bytes
+    items: Callable[[], Sequence[stac.Document]]
+    """Gives all Items that it holds, of which only those that it held before have to be decoded;
+    these as `held` gives them."""
+
+
 def keep(
     store: Store,
     key: str,
@@ -31,7 +43,7 @@ def keep(
     *,
     anew: bool,
     base_url: str | None,
-) -> None:
+) -> Kept:
     """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
 
     Args:
@@ -45,25 +57,48 @@ def keep(
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
     place = mirror.Place(folder=key.rpartition("/")[0], base_url=base_url)
+    kept: list[Kept] = []
 
     def united(raw: bytes | None) -> bytes:
-        table = mirror.tabulate(items())
+        fresh = list(items())
+        table = mirror.tabulate(fresh)
         old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
-        return mirror.to_bytes(table if old is None else mirror.united([old.table(), table]), place)
+        before = None if old is None else old.table()
+        whole = table if before is None else mirror.united([before, table])
+        content = mirror.to_bytes(whole, place)
+        kept[:] = [Kept(raw=content, items=partial(_all, before, fresh))]
+        return content
 
     if not update(store, key, stac.PARQUET, united):
         touch(store, key, stac.PARQUET)
+    return kept[0]
 
 
-def held(store: Store, key: str) -> list[stac.Document]:
-    """All Items that a Collection's mirror holds.
+def _all(before: "Table | None", items: Sequence[Keyed]) -> list[stac.Document]:
+    """What a table holds, and Items that may take the place of some."""
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    keyed = {} if before is None else dict(mirror.documents(mirror.brief(before)))
+    return list((keyed | dict(items)).values())
+
+
+def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Document]:
+    """All Items that a Collection's mirror holds, with what a page shows of them, or more.
+
+    Args:
+        store: Where it lies.
+        key: Of the mirror.
+        kept: As it was last known; where it is still that, it need not be decoded.
 
     Raises:
         OutputError: It is gone or damaged.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    return [document for _, document in mirror.documents(_must_open(store, key).table())]
+    if kept is not None and store.read(key) == kept.raw:
+        return kept.items()
+    table = mirror.brief(_must_open(store, key).table())
+    return [document for _, document in mirror.documents(table)]
 
 
 def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str] = ()) -> bool:

@@ -16,7 +16,14 @@ _READERS = 16
 """Pages read side by side."""
 
 
-def draw(store: Store, document: stac.Document, *, key: str, base_url: str | None) -> None:
+def draw(
+    store: Store,
+    document: stac.Document,
+    *,
+    key: str,
+    base_url: str | None,
+    kept: mirrors.Kept | None = None,
+) -> None:
     """Draw the page of a Collection, of the Items that its mirror holds when it is put in place.
 
     Args:
@@ -24,11 +31,12 @@ def draw(store: Store, document: stac.Document, *, key: str, base_url: str | Non
         document: The Collection as it is or is about to be.
         key: Of the Collection.
         base_url: Where the catalog is public, if that is known.
+        kept: The mirror as it is known to be.
     """
     outline = _outline(document)
 
     def drawn(_: bytes | None) -> bytes:
-        items = mirrors.held(store, layout.mirror_key(key))
+        items = mirrors.held(store, layout.mirror_key(key), kept)
         return page.collection(document, items, key=key, outline=outline, base_url=base_url)
 
     update(store, layout.page_key(key), stac.HTML, drawn)

@@ -1,13 +1,20 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stacgen import api, playlist, stac
 from stacgen.api import Endpoint
 from stacgen.bands import Band
-from stacgen.errors import MissingError, NotStreamedError, OutputError, PlaylistError
+from stacgen.errors import (
+    DeniedError,
+    MissingError,
+    NotStreamedError,
+    OutputError,
+    PlaylistError,
+)
+from stacgen.item import segment_checksum
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
     Frame,
@@ -31,6 +38,11 @@ class Task:
 
     segment: Segment
     frames: tuple[FrameRef, ...]
+    following: Resource | None = None
+    """The segment after it; None behind the last."""
+
+    known: frozenset[str] = frozenset()
+    """Checksums (multihash) of the segment that Items of its other frames have noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +88,7 @@ def describe(
     """
     url = endpoint.band_metadata(tile, band, year)
     try:
-        answer = fetch(Resource(url=url))
+        answer = fetch(Resource(url=url, is_text=True))
     except MissingError as error:
         raise NotStreamedError(
             f"There is no stream for {tile} {band.name} {year} ({url})."
@@ -96,7 +108,7 @@ def place_on_ground(endpoint: Endpoint, tile: TileId, band: Band, *, fetch: Fetc
     """
     url = endpoint.tile_bounds(tile)
     try:
-        answer = fetch(Resource(url=url))
+        answer = fetch(Resource(url=url, is_text=True))
     except MissingError as error:
         raise NotStreamedError(f"The API knows no bounds of tile {tile} ({url}).") from error
     return api.parse_grid(answer.body, url=answer.url, tile=tile, band=band)
@@ -121,6 +133,7 @@ def plan(
     grid: Grid,
     wanted: Sequence[Frame],
     *,
+    endpoint: Endpoint,
     fetch: Fetch,
     store: Store,
     force: bool = False,
@@ -132,6 +145,7 @@ def plan(
         stream: As the API describes it.
         grid: Of its frames.
         wanted: Which frames of it, in the order of their numbers.
+        endpoint: Gives a new URL of the playlist where that of the stream has run out.
         fetch: Gets the playlist, and only where something is to be built.
         store: Tells what is there.
         force: Build what is there anew.
@@ -154,7 +168,11 @@ def plan(
             document, modified = sound
             skipped = Skipped(ref=ref)
             existing.append(Existing(skipped=skipped, document=document, modified=modified))
-    tasks, failed = _tasks(stream, missing, fetch=fetch) if missing else ((), ())
+    tasks: tuple[Task, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    if missing:
+        segments = _segments(stream, endpoint, fetch=fetch)
+        tasks, failed = _tasks(missing, existing, segments)
     return Plan(
         stream=stream,
         grid=grid,
@@ -224,13 +242,23 @@ def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) 
 
 
 def _tasks(
-    stream: Stream, missing: list[FrameRef], *, fetch: Fetch
+    missing: list[FrameRef], existing: list[Existing], segments: tuple[Segment, ...]
 ) -> tuple[tuple[Task, ...], tuple[Failed, ...]]:
-    segments = _segments(stream, fetch)
     refs = {ref.frame.number: ref for ref in missing}
     held, unplaced = playlist.locate(segments, [ref.frame for ref in missing])
+    sums = {each.skipped.ref.frame.number: segment_checksum(each.document) for each in existing}
+    following = {segment.start: segment.media for segment in segments}
     tasks = tuple(
-        Task(segment=segment, frames=tuple(refs[frame.number] for frame in frames))
+        Task(
+            segment=segment,
+            frames=tuple(refs[frame.number] for frame in frames),
+            following=following.get(segment.stop),
+            known=frozenset(
+                known
+                for number in range(segment.start, segment.stop)
+                if (known := sums.get(number)) is not None
+            ),
+        )
         for segment, frames in held.items()
     )
     end = segments[-1].stop - 1
@@ -241,15 +269,36 @@ def _tasks(
     return tasks, failed
 
 
-def _segments(stream: Stream, fetch: Fetch) -> tuple[Segment, ...]:
-    url = stream.playlist_url
+def _segments(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
+    try:
+        return _followed(stream, fetch=fetch)
+    except DeniedError:  # the URL may have been good for a while only
+        return renewed(stream, endpoint, fetch=fetch)
+
+
+def renewed(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
+    """The segments of a stream by the URLs that the API gives now; those it gave may have run out.
+
+    Raises:
+        UpstreamError: They cannot be had.
+    """
+    url = endpoint.band_metadata(stream.tile, stream.band, stream.year)
+    answer = fetch(Resource(url=url, is_text=True))
+    now = api.parse_stream(
+        answer.body, url=answer.url, tile=stream.tile, band=stream.band, year=stream.year
+    )
+    return _followed(replace(stream, playlist_url=now.playlist_url), fetch=fetch)
+
+
+def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Segment, ...]:
+    resource = Resource(url=stream.playlist_url, is_text=True)
     for _ in range(_MASTERS):
-        answer = fetch(Resource(url=url))
+        answer = fetch(resource)
         text = answer.body.decode("utf-8", "replace")
         best = playlist.variant(text, base=answer.url)
         if best is None:
             return playlist.parse(text, base=answer.url, timeline=stream.timeline)
-        url = best
+        resource = Resource(url=best, named_by=answer.url, is_text=True)
     raise PlaylistError(f"The playlist of {stream} names only further playlists.")
 
 
@@ -262,7 +311,7 @@ def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Wa
     if url is None:
         return stream
     try:
-        answer = fetch(Resource(url=url))
+        answer = fetch(Resource(url=url, is_text=True))
     except MissingError:
         watch(
             Noted(

@@ -7,7 +7,7 @@ from stacgen import gdal
 from stacgen.errors import OutputError, UsageError
 from stacgen.gdal import Cells, Lattice
 from stacgen.models import Reflectance, Selection
-from stacgen.pipeline.read import Acquisition, Series, series
+from stacgen.pipeline.read import Acquisition, Home, Series, series
 from stacgen.ports import Readable
 from stacgen.series import Measured, Point, Polygon, Reading, measure
 
@@ -34,15 +34,15 @@ class Readings:
     """Sentences for whoever reads the numbers."""
 
 
-def read(place: Readable, wanted: Selection, at: Place | None, *, reflectance: bool) -> Readings:
+def read(home: Home, wanted: Selection, at: Place | None, *, reflectance: bool) -> Readings:
     """The wanted acquisitions, with the mean at a point or in polygons if there are any.
 
     Raises:
         UsageError: The place lies outside the pixels, or Items say nothing that was asked for.
         OutputError: Something of the Collection cannot be read.
     """
-    found = series(place, wanted)
-    probe = None if at is None else _Probe(place, at, reflectance=reflectance)
+    found = series(home, wanted)
+    probe = None if at is None else _Probe(found.place, at, reflectance=reflectance)
     readings = tuple(
         Reading(
             item_id=each.id,

@@ -10,7 +10,7 @@ from stacgen import film, footprint, gdal, picture
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import Selection
 from stacgen.picture import Heading, Picture, Stretch
-from stacgen.pipeline.read import Acquisition, Series, series
+from stacgen.pipeline.read import Acquisition, Home, Series, series
 from stacgen.ports import Readable
 
 _NUMBERS = 1 << 16
@@ -35,14 +35,14 @@ class Layout:
     """Frames a second of a film."""
 
 
-def sheet(place: Readable, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
+def sheet(home: Home, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
     """A PNG of the wanted frames side by side, and how many they are.
 
     Raises:
         UsageError: There is no room for so many columns, or see `stacgen.pipeline.read.series`.
         OutputError: Something of the Collection cannot be read.
     """
-    found = series(place, wanted)
+    found = series(home, wanted)
     count = len(found.acquisitions)
     columns = min(layout.columns or picture.columns_for(count), count)
     side = picture.cell_side(layout.width, columns)
@@ -51,24 +51,24 @@ def sheet(place: Readable, wanted: Selection, layout: Layout) -> tuple[bytes, in
             f"{columns} columns do not fit into {layout.width} pixels: a frame would be less than"
             f" {_NARROWEST_CELL} wide. Take a greater --width or fewer --columns."
         )
-    pictures = _pictures(place, found, at_least=side)
+    pictures = _pictures(found, at_least=side)
     return picture.sheet(pictures, _heading(found), columns=columns, width=layout.width), count
 
 
-def gif(place: Readable, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
+def gif(home: Home, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
     """A GIF of the wanted frames, and how many they are; raises as `sheet` does."""
     width = _film_width(layout)
-    found = series(place, wanted)
-    pictures = _pictures(place, found, at_least=width)
+    found = series(home, wanted)
+    pictures = _pictures(found, at_least=width)
     content = picture.gif(pictures, _heading(found), width=width, fps=layout.fps)
     return content, len(found.acquisitions)
 
 
-def mp4(place: Readable, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
+def mp4(home: Home, wanted: Selection, layout: Layout) -> tuple[bytes, int]:
     """An MP4 of the wanted frames, and how many they are; raises as `sheet` does."""
     width = _film_width(layout)
-    found = series(place, wanted)
-    pictures = _pictures(place, found, at_least=width)
+    found = series(home, wanted)
+    pictures = _pictures(found, at_least=width)
     frames = picture.film_frames(pictures, _heading(found), width=width)
     return film.encode(frames, fps=layout.fps), len(found.acquisitions)
 
@@ -93,14 +93,19 @@ def _heading(found: Series) -> Heading:
     )
 
 
-def _pictures(place: Readable, found: Series, *, at_least: int) -> Iterator[Picture]:
+def _pictures(found: Series, *, at_least: int) -> Iterator[Picture]:
     """The frames as they are drawn, each read when its turn comes.
 
     All share one stretch, so their smallest overviews are read before the first is drawn.
     """
+    place = found.place
     stretch = Stretch.of(_histogram(place, found))
     for each in found.acquisitions:
-        if each.data is None:
+        if each.data is None and each.visual is not None:
+            with gdal.opened(place, each.key_of(each.visual)) as dataset:
+                pixels = gdal.colors(dataset, at_least=at_least)
+            valid = np.asarray(pixels.any(axis=2))
+        elif each.data is None:
             pixels, valid = _thumbnail(place, each)
         else:
             numbers, valid = _numbers(place, each, at_least=at_least)

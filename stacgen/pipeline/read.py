@@ -1,7 +1,8 @@
 """A published Collection read back: its Items by following links, and what each of them is of."""
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ class Acquisition:
     """One Item, and where it lies."""
 
     key: str
-    """Of the Item, from the Collection's folder."""
+    """Of the Item."""
 
     document: stac.Document
 
@@ -51,19 +52,49 @@ class Acquisition:
         return found[0] if len(found) == 1 else None
 
     @property
+    def visual(self) -> dict[str, Any] | None:
+        """The asset with the pixels as eyes see them, if there is one."""
+        found = [
+            asset
+            for asset in self.document["assets"].values()
+            if "visual" in asset.get("roles", ()) and asset.get("type", "").startswith("image/tiff")
+        ]
+        return found[0] if found else None
+
+    @property
     def thumbnail(self) -> dict[str, Any] | None:
         """The asset with the quicklook, if there is one."""
         found: dict[str, Any] | None = self.document["assets"].get("thumbnail")
         return found
 
     def key_of(self, asset: dict[str, Any]) -> str:
-        """Where an asset lies, from the Collection's folder."""
+        """Where an asset lies."""
         return _key(self.key, asset["href"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where a Collection lies in a catalog; what it links may lie anywhere below the root of that.
+
+    Keys are from the root, or from the Collection's folder where nothing above it is known.
+    """
+
+    place: Readable
+    key: str = COLLECTION
+    """Of the Collection."""
+
+    @property
+    def address(self) -> str:
+        """Of the Collection's folder."""
+        return posixpath.dirname(f"{self.place.address}/{self.key}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """The wanted Items of a Collection, by time."""
+
+    place: Readable
+    """What the keys are of."""
 
     collection: stac.Document
     acquisitions: tuple[Acquisition, ...]
@@ -88,8 +119,22 @@ class Series:
         return ""
 
 
-def series(place: Readable, wanted: Selection) -> Series:
-    """The wanted Items of the Collection that lies at a place.
+def depth(collection: stac.Document) -> int:
+    """How many folders a Collection lies below the root of its catalog, as its link has it.
+
+    >>> depth({"links": [{"rel": "root", "href": "../../catalog.json"}]})
+    2
+    """
+    links = collection.get("links", ())
+    for link in links if isinstance(links, list) else ():
+        href = link.get("href") if isinstance(link, dict) and link.get("rel") == "root" else None
+        if isinstance(href, str) and re.fullmatch(r"(\.\./)*(\./)?catalog\.json", href):
+            return href.count("../")
+    return 0
+
+
+def series(home: Home, wanted: Selection) -> Series:
+    """The wanted Items of a Collection.
 
     Raises:
         UsageError: There is no Collection, or a cloud limit is asked of Items without a figure.
@@ -97,15 +142,17 @@ def series(place: Readable, wanted: Selection) -> Series:
         OutputError: A document is not there or makes no sense.
     """
     selection.check(wanted)
-    if place.read(COLLECTION) is None:
+    place = home.place
+    if place.read(home.key) is None:
         raise UsageError(
-            f"There is no {COLLECTION} at {place.address}. Name the folder of a tile and band,"
+            f"There is no {COLLECTION} at {home.address}. Name the folder of a tile and band,"
             " such as catalogs/29PKR/B09."
         )
-    collection, *documents = _walk(place, COLLECTION)
+    collection, *documents = _walk(place, home.key)
     found = [_acquisition(place, key, document) for key, document in documents]
-    chosen = _choose(found, wanted, place.address)
+    chosen = choose(found, wanted, home.address)
     return Series(
+        place=place,
         collection=collection[1],
         acquisitions=tuple(sorted(chosen, key=lambda each: (each.moment, each.id))),
     )
@@ -157,16 +204,17 @@ def _acquisition(place: Readable, key: str, document: stac.Document) -> Acquisit
 
 
 def _key(source: str, href: str) -> str:
-    """Where a relative link leads, from the Collection's folder."""
+    """Where a relative link leads, which is never out of the catalog."""
     if urlsplit(href).scheme or href.startswith("/"):
-        raise OutputError(f"{source} links to {href}, which is not below the Collection.")
+        raise OutputError(f"{source} links to {href}, which is not in the catalog.")
     key = posixpath.normpath(posixpath.join(posixpath.dirname(source), href))
     if key.startswith("../"):
-        raise OutputError(f"{source} links to {href}, which is not below the Collection.")
+        raise OutputError(f"{source} links to {href}, which is not in the catalog.")
     return key
 
 
-def _choose(found: list[Acquisition], wanted: Selection, address: str) -> list[Acquisition]:
+def choose(found: Sequence[Acquisition], wanted: Selection, address: str) -> list[Acquisition]:
+    """Those that are wanted, at least one; raises as `series` does."""
     chosen = [
         each
         for each in found
@@ -187,7 +235,7 @@ def _choose(found: list[Acquisition], wanted: Selection, address: str) -> list[A
     return chosen
 
 
-def _nothing(found: list[Acquisition], address: str) -> str:
+def _nothing(found: Sequence[Acquisition], address: str) -> str:
     if not found:
         return f"The Collection at {address} holds no Item."
     moments = [each.moment for each in found]

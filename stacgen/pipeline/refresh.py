@@ -37,14 +37,15 @@ def refresh(
         every: Gets all Items, where one was replaced or has gone, or what is there may lack some;
             at least one.
     """
-    base_url = base_url or mirrors.known_url(store)
+    base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
 
     def key_of(item: stac.Document) -> str:
         return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
 
     found = every or (lambda: fresh)
+    kept = None
     if fresh or every is not None:
-        mirrors.keep(
+        kept = mirrors.keep(
             store,
             place.mirror_key,
             lambda: [(key_of(item), item) for item in found()],
@@ -53,7 +54,7 @@ def refresh(
         )
     shown = document or read(store, place.key)
     while shown is not None:
-        pages.draw(store, shown, key=place.key, base_url=base_url)
+        pages.draw(store, shown, key=place.key, base_url=base_url, kept=kept)
         before, shown = shown, None if document else read(store, place.key)
         if shown == before:  # no other builder has filed more meanwhile
             return

@@ -101,6 +101,7 @@ def build(
             crew = crew or hire(site.plan.grid, fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
+                ledger.load()
                 _collect(running, recorder)
         while running:
             _collect(running, recorder)
@@ -174,7 +175,7 @@ def _work(
                 site.commit(order, store, ledger)
                 sites.remove(site)  # with its documents: a thousand streams are not kept in memory
             ledger.settle(but={each.place, *(site.plan.place for site in sites)})
-            ledger.enter(each)
+        is_behind = order.shard is None and ledger.enter(each)
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
@@ -183,9 +184,14 @@ def _work(
         for failed in each.failed:
             watch(failed)
         context = Context(
-            stream=each.stream, grid=each.grid, recipe=order.recipe, store=store, now=now
+            stream=each.stream,
+            grid=each.grid,
+            endpoint=order.endpoint,
+            recipe=order.recipe,
+            store=store,
+            now=now,
         )
-        site = _Site(plan=each, context=context, open_tasks=len(each.tasks))
+        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), replaced=is_behind)
         sites.append(site)
         yield from ((site, task) for task in each.tasks)
 
@@ -212,6 +218,8 @@ def _take(future: Future[list[Result]], site: _Site, watch: Watch) -> None:
             site.documents.append(result.document)
             site.replaced |= result.replaced
             watch(result.built)
+            for text in result.built.warnings:
+                watch(Noted(text=text))
         else:
             watch(result)
 
@@ -299,6 +307,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     stream,
                     ground.of(part),
                     chosen,
+                    endpoint=order.endpoint,
                     fetch=fetch,
                     store=store,
                     force=order.force,

@@ -5,7 +5,7 @@ another process or on another machine.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from stacgen import (
     rescale,
     stac,
     thumbnail,
+    transport,
 )
-from stacgen.errors import SegmentError, TransferError
+from stacgen.errors import DeniedError, SegmentError, UpstreamError
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
+    ByteRange,
     Codes,
     Cog,
     Footprint,
@@ -32,12 +34,19 @@ from stacgen.models import (
     StoredFile,
 )
 from stacgen.outcomes import Built, Failed, FrameRef
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.plan import Task, read_item, renewed
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
+
+_HEAD = 16 * transport.PACKET
+"""Bytes of the beginning of a segment: its tables, and the first packet of its video."""
+
+_FAR = 5.0
+"""Points of percent between the nodata of a frame and the API's figure that are odd. Of nine frames
+of real pixels none was off by more than 0.5."""
 
 
 SOFTWARE = {
@@ -63,16 +72,20 @@ def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
     for _ in range(_TRIES):
         with context.store.scratch() as folder:
             try:
-                media, initialization = _fetched(task.segment, fetch)
+                task, media, initialization = _fetched(task, context, fetch)
                 staged = list(_staged(task, context, media, initialization, folder))
-            except TransferError as error:
-                reason = str(error)
-                break  # tried often enough already, with pauses
+                if not initialization:
+                    _check_end(task, media, fetch)
             except SegmentError as error:
                 reason = f"{task.segment} cannot be trusted in {_TRIES} tries: {error}."
                 continue
+            except UpstreamError as error:
+                reason = str(error)
+                break  # tried often enough already, with pauses
+            origin = _origin(task.segment, media)
             return [
-                each if isinstance(each, Failed) else _published(each, context) for each in staged
+                each if isinstance(each, Failed) else _published(each, task, context, origin)
+                for each in staged
             ]
     return [Failed(ref=ref, reason=reason[:1].upper() + reason[1:]) for ref in task.frames]
 
@@ -88,11 +101,53 @@ class _Staged:
     cleaned: int
     cog: Cog
     thumbnail: bytes
+    picture_hash: str | None
+    warnings: tuple[str, ...]
 
 
-def _fetched(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
+def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, bytes]:
+    """The segment and its initialization, by other URLs if those at hand have run out."""
+    try:
+        return task, *_bytes(task.segment, fetch)
+    except DeniedError as error:
+        segments = renewed(context.stream, context.endpoint, fetch=fetch)
+        now = {(each.start, each.stop): each for each in segments}
+        segment = now.get((task.segment.start, task.segment.stop), task.segment)
+        if segment == task.segment:
+            raise
+        try:
+            return replace(task, segment=segment), *_bytes(segment, fetch)
+        except DeniedError:
+            raise error from None
+
+
+def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
+    """Where the last picture may have been cut off, look at how the next segment goes on."""
+    after = task.following
+    if after is None or transport.check(media).closed[-1]:
+        return
+    offset = 0 if after.part is None else after.part.offset
+    try:
+        head = fetch(replace(after, part=ByteRange(offset=offset, length=_HEAD))).body
+    except UpstreamError:
+        return  # it is the next segment's trouble
+    if not transport.goes_on(media, head):
+        raise SegmentError("its end is missing: the next segment counts on from later packets")
+
+
+def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
     start = segment.initialization
     return fetch(segment.media).body, fetch(start).body if start is not None else b""
+
+
+def _origin(segment: Segment, media: bytes) -> item.Origin:
+    """Where the frames come from, with the checksum by which a later change can be noticed."""
+    whole = StoredFile(size=len(media), sha256=sha256(media).hexdigest())
+    return item.Origin(
+        url=segment.media.url,
+        frames=range(segment.start, segment.stop),
+        file=whole if segment.media.part is None else None,
+    )
 
 
 def _staged(
@@ -105,6 +160,7 @@ def _staged(
         timeline=context.stream.timeline,
         shape=context.grid.shape,
         initialization=initialization,
+        twice=context.recipe.strict,
     )
     for codes in decoded:
         if context.stopped is not None and context.stopped.is_set():
@@ -121,32 +177,41 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     shape = footprint.outline(raster.coverage, context.grid)
     if raster.statistics is None or shape is None:
         return Failed(ref=ref, reason="It shows no ground: every pixel decodes to nodata.")
+    warnings = tuple(_oddities(ref, raster))
+    if warnings and recipe.strict:
+        return Failed(ref=ref, reason=" ".join(warnings))
     labels = cog.Labels(band=context.stream.band, reflectance=_reflectance(ref, recipe))
     file = folder / f"{ref.item_id}.tif"
     written = cog.encode(raster, context.grid, labels, file, profile=recipe.profile)
-    return _facts(ref, raster, raster.statistics, shape, written)
-
-
-def _facts(
-    ref: FrameRef, raster: Raster, statistics: Statistics, shape: Footprint, written: Cog
-) -> _Staged:
-    """What is kept of a frame when its pixels are let go."""
     return _Staged(
         ref=ref,
-        statistics=statistics,
+        statistics=raster.statistics,
         footprint=shape,
         saturated=raster.saturated,
         cleaned=raster.cleaned,
         cog=written,
         thumbnail=thumbnail.encode(thumbnail.seen(written.preview, raster.coverage)),
+        picture_hash=codes.verified,
+        warnings=warnings,
     )
+
+
+def _oddities(ref: FrameRef, raster: Raster) -> Iterator[str]:
+    """What speaks against a frame without proving it wrong."""
+    said = ref.frame.nodata_percentage
+    found = 100 - 100 * float(raster.coverage.valid.mean())
+    if said is not None and abs(found - said) > _FAR:
+        yield (
+            f"{ref}: {found:.1f} % of it shows no ground, small codes that touch nodata included;"
+            f" the API says {said:.1f} %."
+        )
 
 
 def _reflectance(ref: FrameRef, recipe: Recipe) -> Reflectance:
     return recipe.reflectance or Reflectance.of(ref.frame.baseline)
 
 
-def _published(staged: _Staged, context: Context) -> Done:
+def _published(staged: _Staged, task: Task, context: Context, origin: item.Origin) -> Done:
     """Put COG, thumbnail and Item in place, in this order."""
     stream, store, ref = context.stream, context.store, staged.ref
     place = CollectionPlace(tile=stream.tile, band=stream.band).item(
@@ -168,6 +233,8 @@ def _published(staged: _Staged, context: Context) -> Done:
             cog=staged.cog.file,
             thumbnail=quicklook,
             thumbnail_shape=staged.cog.preview.shape,
+            picture_hash=staged.picture_hash,
+            origin=origin,
         ),
         item_id=ref.item_id,
         source=context.recipe.source,
@@ -184,7 +251,21 @@ def _published(staged: _Staged, context: Context) -> Done:
             size=staged.cog.file.size,
             saturated=staged.saturated,
             cleaned=staged.cleaned,
+            warnings=(*staged.warnings, *_changes(ref, task, origin, previous)),
         ),
         document=document,
         replaced=previous is not None,
     )
+
+
+def _changes(
+    ref: FrameRef, task: Task, origin: item.Origin, previous: stac.Document | None
+) -> Iterator[str]:
+    """Whether other bytes came than those of which this or a neighbouring frame was made."""
+    before = item.segment_checksum(previous) if previous is not None else None
+    known = task.known | ({before} if before is not None else set())
+    if origin.file is not None and known - {origin.file.multihash}:
+        yield (
+            f"{ref}: {task.segment} is no longer what was fetched before; Items made of it then"
+            " still show that."
+        )

@@ -6,6 +6,7 @@ from datetime import datetime
 from threading import Event
 
 from stacgen import stac
+from stacgen.api import Endpoint
 from stacgen.item import Source
 from stacgen.models import Grid, Reflectance, Stream
 from stacgen.outcomes import Built, Failed
@@ -25,6 +26,8 @@ class Recipe:
     """None for ESA's scale and offset of the frame's baseline."""
 
     source: Source
+    strict: bool = False
+    """Refuse a frame that is odd, and decode segments without picture hashes in two ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,9 @@ class Context:
 
     stream: Stream
     grid: Grid
+    endpoint: Endpoint
+    """The API, for new URLs where those of the playlist have run out."""
+
     recipe: Recipe
     store: Store
     now: Callable[[], datetime]

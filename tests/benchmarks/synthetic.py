@@ -1,20 +1,23 @@
 """A catalog of many Items with synthetic metadata and no pixels, to see how catalogs grow."""
 
+import os
 import resource
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from itertools import islice, product
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from string import ascii_uppercase
 
 from stacgen import bands, item, stac, tiles
 from stacgen.errors import UsageError
-from stacgen.layout import CollectionPlace, Pass
+from stacgen.layout import CollectionPlace
 from stacgen.models import (
     Footprint,
     Frame,
@@ -27,7 +30,7 @@ from stacgen.models import (
     item_ids,
 )
 from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.finish import finish
+from stacgen.pipeline.ledger import Ledger
 from stacgen.store.folder import Folder
 
 YEARLY = 146
@@ -64,12 +67,6 @@ PIXELS = item.Pixels(
     thumbnail=StoredFile(size=50_000, sha256="cd" * 32),
     thumbnail_shape=(458, 458),
 )
-
-
-def streams(count: int) -> Iterator[Stream]:
-    """So many streams of one tile after another, twelve bands and years from 2019 on."""
-    each = (stream(tile, number) for tile in real_tiles() for number in range(_A_TILE))
-    yield from islice(each, count)
 
 
 def real_tiles() -> Iterator[tiles.TileId]:
@@ -116,8 +113,8 @@ def grid(each: Stream) -> Grid:
     )
 
 
-def publish(each: Stream, store: Folder, numbers: range) -> set[Pass]:
-    """Write Items of a stream and file them, as a build does; of these it will make scenes."""
+def publish(each: Stream, store: Folder, ledger: Ledger, numbers: range) -> None:
+    """Write Items of a stream and file them, as a build does."""
     ground = grid(each)
     ids = item_ids(each)
     place = CollectionPlace(tile=each.tile, band=each.band)
@@ -139,47 +136,84 @@ def publish(each: Stream, store: Folder, numbers: range) -> set[Pass]:
         for document in documents
     )
     filing = Filing(place=place, grid=ground, scale=0.0001, is_sample=False, base_url=None)
-    commit(documents, filing, store)
-    return {Pass.of(document["id"]) for document in documents}
+    is_shown = commit(documents, filing, store)
+    ledger.add(place, documents, replaced=False, is_shown=is_shown)
+
+
+def publish_tile(root: Path, tile: tiles.TileId, count: int) -> int:
+    """So many of a tile's streams, each with all its frames; then mirrors, pages and scenes.
+
+    Returns:
+        The peak memory of this process, in bytes.
+    """
+    store = Folder(root)
+    ledger = Ledger(store, is_sample=False)
+    for number in range(count):
+        each = stream(tile, number)
+        ledger.settle(but=[CollectionPlace(tile=tile, band=each.band)])
+        publish(each, store, ledger, range(YEARLY))
+    ledger.settle()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
-    """Write a catalog, then one frame more; how long, how much memory, how many files."""
+    """Write a catalog, then one frame more; how long, how much memory, how many files.
+
+    Tiles are written by as many processes as there are cores, as shards and Dask's workers do.
+    """
     root = folder / "many"
     store = Folder(root)
     count = max(1, items // YEARLY)
-    last = next(iter(streams(1)))
+    whole, rest = divmod(count, _A_TILE)
+    parts = [*([_A_TILE] * whole), *([rest] if rest else [])]
+    processes = os.cpu_count() or 1
     begin = time.perf_counter()
-    touched: set[Pass] = set()
-    for number, each in enumerate(streams(count)):
-        touched |= publish(each, store, range(YEARLY - 1 if number == 0 else YEARLY))
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        runs = [
+            pool.submit(publish_tile, root, tile, each)
+            for tile, each in zip(real_tiles(), parts, strict=False)
+        ]
+        peak = max(run.result() for run in runs)
     wall = time.perf_counter() - begin
-    written = count * YEARLY - 1
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    written = count * YEARLY
     yield (
-        f"catalog of {written:,} Items",
+        f"catalog of {written:,} Items with mirrors, pages and scenes, {processes} processes",
         f"{written / wall:,.0f} Items/s",
-        f"{wall:.1f} s, peak memory {peak / 1e6:.0f} MB",
+        f"{wall:.1f} s, peak memory of each {peak / 1e6:.0f} MB",
     )
     begin = time.perf_counter()
-    finish(touched, store, is_sample=False)
+    Ledger(store, is_sample=False).close()
     wall = time.perf_counter() - begin
+    size = (root / "items.parquet").stat().st_size
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     yield (
-        f"their {len(touched):,} scenes",
-        f"{written / wall:,.0f} Items/s",
-        f"{wall:.1f} s",
+        "mirror and page of the root",
+        f"{wall:.2f} s",
+        f"{size / 1e6:.1f} MB, peak memory {peak / 1e6:.0f} MB",
+    )
+    yield one_more(root, store)
+
+
+def one_more(root: Path, store: Folder) -> tuple[str, str, str]:
+    """One frame more than there is in the first stream."""
+    first = stream(next(real_tiles()), 0)
+    extra = replace(
+        first.frames[-1], number=YEARLY, sensing_time=datetime(2019, 12, 31, 11, 21, 9, tzinfo=UTC)
     )
     before = stamps(root)
     begin = time.perf_counter()
-    finish(publish(replace(last), store, range(YEARLY - 1, YEARLY)), store, is_sample=False)
+    ledger = Ledger(store, is_sample=False)
+    more = replace(first, frames=(*first.frames, extra))
+    publish(more, store, ledger, range(YEARLY, YEARLY + 1))
+    ledger.close()
     wall = time.perf_counter() - begin
     changed = len(set(stamps(root).items()) - set(before.items()))
-    yield "one frame more", f"{wall:.3f} s", f"{changed} files changed"
+    return "one frame more", f"{wall:.3f} s", f"{changed} files changed"
 
 
 def stamps(root: Path) -> dict[Path, int]:
     """Files and when they were written."""
-    return {path: path.stat().st_mtime_ns for path in root.rglob("*.json")}
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
 
 
 if __name__ == "__main__":

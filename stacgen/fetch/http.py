@@ -1,4 +1,4 @@
-"""URLs to bytes over HTTP, whole or not at all; the only module that knows the HTTP client.
+"""URLs to bytes over HTTP, whole or not at all.
 
 What may pass is tried again, with decorrelated jitter [1]: a connection that fails, a body that is
 short, and 408, 425, 429 and 5xx. What will not pass, any other 4xx, is an error at once.
@@ -9,15 +9,22 @@ short, and 408, 425, 429 and 5xx. What will not pass, any other 4xx, is an error
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urljoin
 
 import requests
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from stacgen.errors import MissingError, TransferError
+from stacgen.errors import DeniedError, MissingError, TransferError
+from stacgen.fetch.connect import Adapter
+from stacgen.gate import Gate, parts
 from stacgen.models import ByteRange, Resource
 from stacgen.ports import Answer
 
@@ -26,6 +33,24 @@ _PASSING = frozenset({408, 425, 429})
 
 _CHUNK = 1 << 18
 _MEGABYTE = 1 << 20
+_LARGEST_TEXT = 16 * _MEGABYTE
+"""Bytes of JSON or of a playlist; a year of frames takes 50 kB."""
+
+_HOPS = 5
+"""Redirects that are followed."""
+
+_NONSENSE = "could not be fetched: the URL or the answer makes no sense."
+
+_KINDS: dict[int, type[TransferError]] = {
+    HTTPStatus.NOT_FOUND: MissingError,
+    HTTPStatus.GONE: MissingError,
+    HTTPStatus.UNAUTHORIZED: DeniedError,
+    HTTPStatus.FORBIDDEN: DeniedError,
+}
+"""What an error of a status is."""
+
+_FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError)
+"""What the client raises when a try fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +72,12 @@ class Patience:
     total: float = 180
     """Waiting altogether, for one resource."""
 
+    slowest: float = 2_000
+    """Bytes a second of a body, below which it is given up once `read` has passed."""
+
+    longest_body: float = 1_800
+    """For one body."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Trouble(Exception):  # noqa: N818 - never leaves this module
@@ -62,7 +93,12 @@ class Http:
     """Fetches over HTTP, each thread on connections of its own that are kept open."""
 
     patience: Patience = field(default_factory=Patience)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    gate: Gate | None = None
+    """Which URLs and addresses are fetched from; None for all that are http(s)."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent to the API's host only; where there is no gate, to the host that is asked."""
+
     largest: int = 512 * _MEGABYTE
     """Bytes of a body beyond which it is refused."""
 
@@ -101,39 +137,57 @@ class Http:
     def size(self, resource: Resource) -> int | None:
         """The bytes of a whole resource, as the server announces them; None where it does not."""
         try:
-            response = self._session().head(
-                resource.url,
-                headers={"Accept-Encoding": "identity", **self.headers},
-                timeout=(self.patience.connect, self.patience.read),
-                allow_redirects=True,
-            )
-        except (requests.RequestException, ValueError):
+            with self._send("HEAD", resource) as response:
+                announced = response.headers.get("Content-Length", "")
+                return int(announced) if response.ok and announced.isdecimal() else None
+        except (TransferError, *_FAILURES, ValueError):
             return None
-        announced = response.headers.get("Content-Length", "")
-        return int(announced) if response.ok and announced.isdecimal() else None
 
     def _try(self, resource: Resource) -> Answer:
-        headers = {"Accept-Encoding": "identity", **self.headers}
-        if resource.part is not None:
-            headers["Range"] = resource.part.header
         try:
-            with self._session().get(
-                resource.url,
-                headers=headers,
-                timeout=(self.patience.connect, self.patience.read),
-                stream=True,
-            ) as response:
+            with self._send("GET", resource) as response:
                 self._check_status(response, resource)
                 body = self._read(response, resource)
                 return Answer(url=response.url, body=body)
-        except requests.TooManyRedirects as error:
-            raise TransferError(f"{_named(resource)} redirects without end.") from error
-        except ValueError as error:  # InvalidURL and its kin; some that requests lets through
-            raise TransferError(
-                f"{_named(resource)} could not be fetched: the URL or the answer makes no sense."
-            ) from error
-        except requests.RequestException as error:
+        except (*_FAILURES, ValueError) as error:
+            if isinstance(error, ValueError) and not isinstance(error, HTTPError):
+                # InvalidURL and its kin; some that requests lets through
+                raise TransferError(f"{_named(resource)} {_NONSENSE}") from error
             raise _Trouble(_reason(error)) from error
+
+    def _send(self, method: str, resource: Resource) -> requests.Response:
+        """The answer, its body yet unread; each redirect is looked at before it is followed."""
+        url, led = resource.url, [resource.named_by] if resource.named_by is not None else []
+        for _ in range(_HOPS + 1):
+            if parts(url) is None:
+                raise TransferError(f"{_named(resource)} {_NONSENSE}")
+            refusal = self.gate and self.gate.refusal(url, led)
+            if refusal:
+                raise TransferError(f"{url.partition('?')[0][:200]} is not fetched: {refusal}.")
+            response = self._session().request(
+                method,
+                url,
+                headers=self._headers(url, resource),
+                timeout=(self.patience.connect, self.patience.read),
+                stream=True,
+                allow_redirects=False,
+            )
+            target = self._session().get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            led.append(url)
+            url = urljoin(url, target)
+        raise TransferError(f"{_named(resource)} redirects without end.")
+
+    def _headers(self, url: str, resource: Resource) -> dict[str, str]:
+        """What goes with a request; the user's own headers only to the API's host."""
+        headers = {"Accept-Encoding": "identity"}
+        if Gate(home=resource.url).is_home(url) if self.gate is None else self.gate.is_home(url):
+            headers |= self.headers
+        if resource.part is not None:
+            headers["Range"] = resource.part.header
+        return headers
 
     def _check_status(self, response: requests.Response, resource: Resource) -> None:
         status = response.status_code
@@ -142,8 +196,7 @@ class Http:
         said = f"the server answered {status} {response.reason or ''}".rstrip()
         if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _Trouble(said, self._named_wait(response))
-        kind = MissingError if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) else TransferError
-        raise kind(f"{_named(resource)} could not be fetched: {said}.")
+        raise _KINDS.get(status, TransferError)(f"{_named(resource)} could not be fetched: {said}.")
 
     def _named_wait(self, response: requests.Response) -> float | None:
         """Seconds that the server asked to wait, capped; None where it did not, or not clearly."""
@@ -162,27 +215,68 @@ class Http:
 
     def _read(self, response: requests.Response, resource: Resource) -> bytes:
         """The body, to the end: of the length that was announced, or up to the last chunk."""
+        largest = min(self.largest, _LARGEST_TEXT) if resource.is_text else self.largest
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in _unpacked(self._chunks(response), response, largest):
             body += chunk
-            if len(body) > self.largest:
+            if len(body) > largest:
                 raise TransferError(
-                    f"{_named(resource)} is larger than {self.largest // _MEGABYTE} MB: refused."
+                    f"{_named(resource)} is larger than {largest // _MEGABYTE} MB: refused."
                 )
-        came = str(response.raw.tell())  # off the wire, before any content encoding is undone
-        announced = response.headers.get("Content-Length", "")
-        if announced != came and not response.raw.chunked:
-            raise _Trouble(f"{came} of {announced or 'an unknown number of'} bytes came")
         if resource.part is None:
             return bytes(body)
         return _cut(body, response, resource.part)
 
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """The body as it comes off the wire, at no less than the slowest pace, and to its end."""
+        began, came = time.monotonic(), 0
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
+            came += len(chunk)
+            took = time.monotonic() - began
+            if took > self.patience.longest_body or (
+                took > self.patience.read and came < took * self.patience.slowest
+            ):
+                raise _Trouble(f"the server is too slow: {came} bytes came in {took:.0f} s")
+            yield chunk
+        announced = response.headers.get("Content-Length", "")
+        if announced != str(came) and not response.raw.chunked:
+            raise _Trouble(f"{came} of {announced or 'an unknown number of'} bytes came")
+
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
             session = requests.Session()
-            session.max_redirects = 5
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            adapter = Adapter(self.gate, longest=self.patience.connect + 2 * self.patience.read)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
             self._local.session = session
         return self._local.session  # type: ignore[no-any-return]
+
+
+def _unpacked(
+    chunks: Iterator[bytes], response: requests.Response, largest: int
+) -> Iterator[bytes]:
+    """The body as it was meant, piece by piece: nothing was to be compressed, but some do it."""
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding in ("identity", ""):
+        yield from chunks
+        return
+    if coding not in ("gzip", "x-gzip"):
+        raise _Trouble(f"it came as {coding[:20]}, which was not asked for")
+    unpack = zlib.decompressobj(wbits=31)
+    total = 0
+    for chunk in chunks:
+        rest = chunk
+        while rest and total <= largest:
+            try:
+                piece = unpack.decompress(rest, _CHUNK)
+            except zlib.error as error:
+                raise _Trouble("the body could not be decompressed") from error
+            rest = unpack.unconsumed_tail
+            total += len(piece)
+            yield piece
+    if not unpack.eof:
+        raise _Trouble("the compressed body is short")
 
 
 def _cut(body: bytearray, response: requests.Response, part: ByteRange) -> bytes:
@@ -204,18 +298,17 @@ def _named(resource: Resource) -> str:
     return resource.url.partition("?")[0]
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     """What happened, without the URL and its query that the client puts into its messages."""
     return next(reason for kind, reason in _REASONS if isinstance(error, kind))
 
 
-_REASONS: tuple[tuple[type[requests.RequestException], str], ...] = (
+_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (requests.ConnectTimeout, "connecting took too long"),
-    (requests.Timeout, "the server fell silent"),
+    ((requests.Timeout, ReadTimeoutError, TimeoutError), "the server fell silent"),
     (requests.exceptions.SSLError, "the secure connection failed"),
     (requests.exceptions.ProxyError, "the proxy failed"),
-    (requests.exceptions.ChunkedEncodingError, "the connection broke within the body"),
-    (requests.exceptions.ContentDecodingError, "the body could not be decompressed"),
-    (requests.RequestException, "the connection failed"),
+    (ProtocolError, "the connection broke within the body"),
+    (Exception, "the connection failed"),
 )
 """The first that fits is the closest."""

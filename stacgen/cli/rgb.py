@@ -1,0 +1,50 @@
+"""`stacgen rgb`."""
+
+from typing import Annotated
+
+import typer
+
+from stacgen.cli.app import app
+from stacgen.cli.options import (
+    PARTLY,
+    Interval,
+    MaxCloud,
+    Quiet,
+    StoreOptions,
+    Verbose,
+    Years,
+    chosen,
+    interruptible,
+    settings,
+)
+
+
+@app.command(epilog="Example: [bold]stacgen rgb catalogs 29PKR --year 2025[/bold]")
+def rgb(  # noqa: PLR0913 - one parameter an option
+    root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
+    tile: Annotated[str, typer.Argument(help="MGRS tile, 29PKR.")],
+    *,
+    year: Years = None,
+    interval: Interval = None,
+    max_cloud: MaxCloud = None,
+    force: Annotated[bool, typer.Option("--force", help="Make anew what is there.")] = False,
+    store_option: StoreOptions = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make true-colour COGs of the scenes of a tile, from B04, B03 and B02."""
+    from stacgen import painting, upkeep  # noqa: PLC0415 - GDAL and PROJ take a while
+
+    with interruptible(), painting.painting(tile, quiet=quiet, verbose=verbose) as told:
+        outcomes = upkeep.rgb(
+            root,
+            tile,
+            years=year or [],
+            wanted=chosen(None, None, interval, max_cloud, None, None),
+            store_options=settings(store_option or []),
+            force=force,
+            told=told,
+        )
+    painting.summarize(outcomes, quiet=quiet)
+    if any(each.has_failed for each in outcomes):
+        raise typer.Exit(PARTLY)

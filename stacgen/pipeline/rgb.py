@@ -1,0 +1,314 @@
+"""The scenes of a tile in true colour: a picture beside each, and the Items that show it.
+
+Files of a scene are written in this order: COG, quicklook, Item; then the year and the Collection.
+So what is linked is always there, and a run that was stopped is taken up by the next.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stacgen import __version__, gdal, geotiff, layout, png, scene, stac, visual
+from stacgen.bands import BANDS
+from stacgen.errors import OutputError, StacgenError, UsageError
+from stacgen.layout import ItemPlace, Pass, ScenesPlace
+from stacgen.models import Facts, Reflectance, Selection, StoredFile
+from stacgen.outcomes import Pictured, Told
+from stacgen.pipeline import root
+from stacgen.pipeline.commit import check_root
+from stacgen.pipeline.finish import finish
+from stacgen.pipeline.read import Acquisition, Home, choose, series
+from stacgen.ports import Store
+from stacgen.profile import CogProfile
+from stacgen.visual import BANDS_SHOWN, Extremes, Files, Palette, Stretch
+
+_PROFILE = CogProfile()
+_CLEAR = 20
+"""Percent of cloud up to which a scene takes part in the stretch of its year."""
+
+_MOST = 8
+"""Scenes that take part, the least cloudy first."""
+
+SOFTWARE = {"stacgen": __version__, **gdal.SOFTWARE, **geotiff.SOFTWARE}
+
+
+def rgb(
+    place: ScenesPlace,
+    store: Store,
+    *,
+    years: Sequence[int],
+    wanted: Selection,
+    force: bool,
+    told: Told,
+) -> list[Pictured]:
+    """Make the pictures of the wanted scenes that have none, or `force` all of them.
+
+    Args:
+        place: Of the scenes.
+        store: Holds them.
+        years: Of which to make them; all, if there are none.
+        wanted: Which scenes of these.
+        force: Whether to make those anew that are there.
+        told: See `Told`.
+
+    Raises:
+        UsageError: There are no scenes.
+        EmptySelectionError: None of them is wanted.
+        OutputError: Something of the catalog cannot be read or written.
+    """
+    if store.read(place.key) is None:
+        raise UsageError(
+            f"There are no scenes of {place.tile} at {store.address}. Build their bands first:"
+            f" stacgen build {place.tile} B02,B03,B04 --year 2025."
+        )
+    found = series(Home(place=store, key=place.key), Selection())
+    is_sample = "sample" in found.collection.get("keywords", ())
+    check_root(store, is_sample=is_sample)
+    scenes = [each for each in found.acquisitions if not years or each.moment.year in years]
+    chosen = {each.id for each in choose(scenes, wanted, f"{store.address}/{place.tile}/scenes")}
+    outcomes: list[Pictured] = []
+    made: set[Pass] = set()
+    try:
+        for number in sorted({each.moment.year for each in scenes}):
+            year = [each for each in scenes if each.moment.year == number]
+            for outcome in _year(place, year, chosen, store, force=force):
+                outcomes.append(outcome)
+                if outcome.size is not None:
+                    made.add(Pass.of(outcome.id))
+                told(outcome, len(chosen))
+    finally:
+        made |= _unfiled(place, scenes, store)
+        if made:
+            finish(made, store, is_sample=is_sample)
+            root.keep(store, [place.key])
+    return outcomes
+
+
+def _unfiled(place: ScenesPlace, scenes: Sequence[Acquisition], store: Store) -> set[Pass]:
+    """Scenes with pictures that a run which was killed had no time to file."""
+    collection = store.stat(place.key)
+    years = {
+        number: store.stat(place.year_key(number))
+        for number in {each.moment.year for each in scenes}
+    }
+    found = set()
+    for each in scenes:
+        item, year = store.stat(each.key), years[each.moment.year]
+        if item is None or year is None or collection is None:
+            continue
+        if not item.modified <= year.modified <= collection.modified:
+            found.add(Pass.of(each.id))
+    return found
+
+
+def _year(
+    place: ScenesPlace,
+    scenes: Sequence[Acquisition],
+    chosen: set[str],
+    store: Store,
+    *,
+    force: bool,
+) -> Iterator[Pictured]:
+    """The pictures of a year, in the stretch that those which stay were made with."""
+    sound = {each.id for each in scenes if _is_sound(each, store)}
+    due = {each.id for each in scenes if each.id in chosen and (force or each.id not in sound)}
+    staying = (
+        visual.stretch_of(each.document["assets"][visual.KEY])
+        for each in scenes
+        if each.id in sound - due
+    )
+    stretch = next((each for each in staying if each is not None), None)
+    for each in scenes:
+        if each.id not in chosen:
+            continue
+        home = place.item(each.id, each.moment.year)
+        left = Pictured(id=each.id, href=f"{store.address}/{home.key}")
+        missing = [name for name in BANDS_SHOWN if name not in each.document["assets"]]
+        if missing:
+            yield replace(left, reason=f"it has no {' and no '.join(missing)}")
+        elif each.id not in due:
+            yield left
+        else:
+            try:
+                stretch = stretch or _stretch(scenes, store)
+                with store.scratch() as folder:
+                    picture = _make(each, store, folder, stretch)
+                    size = _publish(each, home, store, picture)
+            except _UnreadableError as error:
+                yield replace(left, reason=str(error), has_failed=True)
+            else:
+                yield replace(left, size=size)
+
+
+class _UnreadableError(StacgenError):
+    """The bands of a scene cannot be made into a picture; others may."""
+
+
+def _is_sound(each: Acquisition, store: Store) -> bool:
+    """Whether a scene has its picture and quicklook, made of the bands that it has now."""
+    assets = each.document["assets"]
+    mine = [assets.get(visual.KEY), assets.get("thumbnail")]
+    for asset in mine:
+        if asset is None or asset not in scene.kept_assets(each.document).values():
+            return False
+        entry = store.stat(each.key_of(asset))
+        if entry is None or entry.size != asset.get("file:size"):
+            return False
+    return all(visual.is_current(asset, assets) for asset in mine if asset is not None)
+
+
+def _stretch(scenes: Sequence[Acquisition], store: Store) -> Stretch:
+    """That of a year: from the smallest overviews of its least cloudy scenes."""
+    complete = [
+        each for each in scenes if all(name in each.document["assets"] for name in BANDS_SHOWN)
+    ]
+    by_cloud = sorted(complete, key=lambda each: (each.cloud is None, each.cloud or 0, each.moment))
+    clear = [each for each in by_cloud if each.cloud is not None and each.cloud <= _CLEAR]
+    values: list[NDArray[np.float64]] = []
+    for each in (clear or by_cloud[:1])[:_MOST]:
+        with suppress(_UnreadableError):  # it is named when its own turn comes
+            values += visual.reflectances(_smallest(each, store), _reflectances(each))
+    stretch = Stretch.of(values)
+    if stretch is None:
+        raise _UnreadableError("no scene of the year that is clear enough has a valid pixel")
+    return stretch
+
+
+def _smallest(each: Acquisition, store: Store) -> list[NDArray[np.uint16]]:
+    with _reading(), ExitStack() as stack:
+        files = [stack.enter_context(gdal.opened(store, key)) for key in _keys(each)]
+        return [gdal.overview(file, at_least=1) for file in files]
+
+
+def _keys(each: Acquisition) -> list[str]:
+    return [each.key_of(each.document["assets"][name]) for name in BANDS_SHOWN]
+
+
+def _reflectances(each: Acquisition) -> tuple[Reflectance, ...]:
+    assets = [each.document["assets"][name] for name in BANDS_SHOWN]
+    with _reading():
+        return tuple(
+            Reflectance(scale=float(one["raster:scale"]), offset=float(one["raster:offset"]))
+            for one in assets
+        )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Within this, what is amiss with the bands of one scene is told apart from all else."""
+    try:
+        yield
+    except OutputError as error:
+        raise _UnreadableError(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise _UnreadableError(f"its bands do not say what they are ({error!r})") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picture:
+    """What was made of a scene, in a scratch folder."""
+
+    cog: Path
+    thumbnail: bytes
+    thumbnail_shape: tuple[int, int]
+    palette: Palette
+    extremes: Extremes
+
+
+def _make(each: Acquisition, store: Store, folder: Path, stretch: Stretch) -> _Picture:
+    """A row of tiles is in memory at a time, and each overview is made of those of the bands."""
+    palette = Palette(stretch=stretch, reflectances=_reflectances(each))
+    path, extremes = folder / "visual.tif", Extremes()
+    with _reading():
+        shapes = _shapes(each, store)
+        levels = [
+            geotiff.Sheet(
+                shape=(*shape, len(BANDS_SHOWN)),
+                dtype="uint8",
+                bands=_rows(each, store, palette, extremes, level),
+            )
+            for level, shape in enumerate(shapes)
+        ]
+        geotiff.write_sheets(path, levels, _facts(each), blocksize=_PROFILE.blocksize)
+    small = palette.colors(_smallest(each, store))
+    alpha = np.where(small.any(axis=2), 255, 0).astype(np.uint8)
+    return _Picture(
+        cog=path,
+        thumbnail=png.encode(small, alpha),
+        thumbnail_shape=alpha.shape,
+        palette=palette,
+        extremes=extremes,
+    )
+
+
+def _shapes(each: Acquisition, store: Store) -> list[tuple[int, int]]:
+    """Those of all levels, the largest first, in which the bands must be alike."""
+    found = []
+    for key in _keys(each):
+        with gdal.opened(store, key) as dataset:
+            found.append((gdal.lattice(dataset), gdal.shapes(dataset)))
+    if any(one != found[0] for one in found):
+        raise OutputError(f"the COGs of {', '.join(BANDS_SHOWN)} have not the same pixels")
+    return found[0][1]
+
+
+def _rows(
+    each: Acquisition, store: Store, palette: Palette, extremes: Extremes, level: int
+) -> Iterator[NDArray[np.uint8]]:
+    """A level, 0 being the full resolution, of which the extremes are taken."""
+    overview = level - 1 if level else None
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(gdal.opened(store, key, level=overview)) for key in _keys(each)
+        ]
+        bands = [gdal.rows(file, _PROFILE.blocksize) for file in files]
+        for numbers in zip(*bands, strict=True):
+            colors = palette.colors(numbers)
+            if overview is None:
+                extremes.take(colors)
+            yield colors
+
+
+def _facts(each: Acquisition) -> Facts:
+    asset = each.document["assets"][BANDS_SHOWN[0]]
+    across, skew, left, also, down, top = asset["proj:transform"][:6]
+    red, *others = (BANDS[name].common_name for name in BANDS_SHOWN)
+    return Facts(
+        epsg=int(each.document["properties"]["proj:code"].removeprefix("EPSG:")),
+        transform=(across, skew, left, also, down, top),
+        nodata=0,
+        description=red,
+        scale=1.0,
+        offset=0.0,
+        tags={},
+        more=tuple(others),
+    )
+
+
+def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture) -> int:
+    """Put the files in place, and then the Item that says so; the size of the COG in bytes."""
+    with picture.cog.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+    files = Files(
+        cog=StoredFile(size=size, sha256=digest),
+        cog_href=layout.href(home.key, home.visual_key),
+        thumbnail=StoredFile(
+            size=len(picture.thumbnail), sha256=hashlib.sha256(picture.thumbnail).hexdigest()
+        ),
+        thumbnail_shape=picture.thumbnail_shape,
+        extremes=picture.extremes,
+        software=SOFTWARE,
+        created=datetime.now(UTC),
+    )
+    assets = visual.assets(each.document["assets"], picture.palette, files, year=each.moment.year)
+    store.write(home.visual_key, picture.cog, stac.COG)
+    store.write(home.thumbnail_key, picture.thumbnail, stac.PNG)
+    store.write(home.key, stac.to_bytes(scene.keeping(each.document, assets)), stac.GEOJSON)
+    return size
