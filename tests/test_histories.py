@@ -123,9 +123,10 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """What stands above the Items after a plain run is what an index makes of them alone."""
-        if not hasattr(self, "store"):
+        if not self.built:
+            self.folder.cleanup()
             return
-        if self.built:
+        with self.folder:
             Work(bands=self.built).run(self.store)
             found, alone = tree(self.store), memory()
             for key, content in found.items():
@@ -133,7 +134,6 @@ class History(RuleBasedStateMachine):
                     alone.write(key, content, "")
             index(alone)
             assert contents(found) == contents(tree(alone))
-        self.folder.cleanup()
 
 
 TestHistory = History.TestCase

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
-from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
+from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.models import Stream
 from stacgen.pipeline.plan import Existing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
@@ -56,8 +56,9 @@ def finish(
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the scenes'
-    Collection and of their page. A scene is read only where whole seconds tell nothing.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the band's year,
+    of the scenes' Collection and of their page. A scene is read only where whole seconds tell
+    nothing.
     """
     if not existing:
         return set()
@@ -67,7 +68,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
     beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
-    if collection is None or None in beside or not _is_linked(place, store):
+    home = CollectionPlace(tile=stream.tile, band=stream.band)
+    if collection is None or None in beside or not _are_linked([place, home], store):
         return set(passes)
     if not is_shown(place, (), store):
         return set(passes)
@@ -80,7 +82,10 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
         unsure = [number for number, told in enumerate(order) if told is None]
         read_scene = partial(read_item, store)
         documents = list(pool.map(read_scene, [places[number] for number in unsure]))
+    # What was not filed when a scene was made is not in it, however old it is.
+    filed = {each for year in years for each in _filed([home], year, store)}
     due = {each for each, told in zip(passes, order, strict=True) if told is False}
+    due |= set(passes) - filed
     shown = [each for each in documents if each is not None]
     if unsure and not is_shown(place, shown, store):
         return due | {passes[number] for number in unsure}
@@ -104,10 +109,10 @@ def _is_in_order(times: Sequence[datetime | None]) -> bool | None:
     return True if is_told else None
 
 
-def _is_linked(place: ScenesPlace, store: Store) -> bool:
-    """Whether the tile's Catalog links the scenes."""
-    href = layout.href(place.tile_key, place.key)
-    return href in {link.href for link in stac.links(read(store, place.tile_key) or {}, "child")}
+def _are_linked(places: Sequence[Place], store: Store) -> bool:
+    """Whether the tile's Catalog links these of its Collections."""
+    hrefs = {link.href for link in stac.links(read(store, places[0].tile_key) or {}, "child")}
+    return all(layout.href(place.tile_key, place.key) in hrefs for place in places)
 
 
 def _finish_tile(
