@@ -145,15 +145,15 @@ def of_item(document: stac.Document) -> Card:
 
 
 def mark(document: stac.Document) -> str:
-    """Eight digits that change with what a page shows of an Item, and with nothing else.
+    """Eight digits that change with an Item, whether a page shows that or not.
 
-    Of the footprint it is the box: an Item whose outline changed within it was replaced, and pages
-    of replaced Items are drawn in any case.
+    A page is drawn of a mirror, so they tell what the mirror holds, too.
     """
     properties = document["properties"]
     shown = (
         document["id"],
         properties["datetime"],
+        properties.get("updated"),
         properties.get("eo:cloud_cover"),
         properties.get("s2:nodata_pixel_percentage"),
         document["bbox"],

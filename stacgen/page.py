@@ -70,6 +70,9 @@ class Summary:
     cover: str | None
     """The clearest Item's thumbnail, relative to the page of the Collection."""
 
+    state: str
+    """A digest of which Items there are, and of when each was last changed."""
+
     @property
     def name(self) -> str:
         """The folder it lies in: its band."""
@@ -99,6 +102,7 @@ def collection(
         base_url: Where the catalog is public, if that is known; else the page finds out where it
             is read.
     """
+    items = list(items)
     shown = sorted(map(cards.of_item, items), key=lambda card: (card.moment, card.id))
     pick = min(shown, key=_murk)
     around = Map.around(document["extent"]["spatial"]["bbox"][0], margin=0.35)
@@ -114,7 +118,7 @@ def collection(
         base=_folder_url(base_url, key),
         browser=_browser(base_url, key),
         document=document,
-        summary=_packed(_summary(document, shown, pick, key)),
+        summary=_packed(_summary(document, shown, pick, key, _state(items))),
         root=layout.href(key, layout.PAGE),
         years=[
             (year, list(rows))
@@ -178,9 +182,10 @@ def is_current(
 
 
 def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
-    """Whether a page was made of a document, at a URL and by this edition of the templates."""
+    """Whether a page is whole, and of a document, at a URL and by this edition of the templates."""
     found = _STAMP.search(existing or b"")
-    return found is not None and found[1].decode() == _stamp(document, base_url)
+    is_whole = (existing or b"").rstrip().endswith(b"</html>")
+    return is_whole and found is not None and found[1].decode() == _stamp(document, base_url)
 
 
 def summaries(existing: bytes | None) -> dict[str, Summary]:
@@ -277,7 +282,9 @@ def _stamp(document: stac.Document, base_url: str | None) -> str:
     return sha256(_edition() + content).hexdigest()[:16]
 
 
-def _summary(document: stac.Document, shown: Sequence[Card], pick: Card, key: str) -> Summary:
+def _summary(
+    document: stac.Document, shown: Sequence[Card], pick: Card, key: str, state: str
+) -> Summary:
     start, end = document["extent"]["temporal"]["interval"][0]
     return Summary(
         key=key,
@@ -288,7 +295,13 @@ def _summary(document: stac.Document, shown: Sequence[Card], pick: Card, key: st
         end=end,
         count=len(shown),
         cover=pick.thumbnail,
+        state=state,
     )
+
+
+def _state(items: Iterable[stac.Document]) -> str:
+    said = sorted(f"{each['id']} {each['properties'].get('updated')}" for each in items)
+    return sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def _packed(summary: Summary) -> str:

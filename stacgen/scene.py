@@ -154,6 +154,17 @@ def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> s
     }
 
 
+def shows(document: stac.Document, item: stac.Document) -> bool:
+    """Whether a scene says of a band what its Item says now."""
+    asset = document["assets"].get(name := band_of(item["id"]).name, {})
+    said, known = document["properties"], item["properties"]
+    return (
+        all(asset.get(key) == value for key, value in item["assets"][name].items() if key != "href")
+        and all(known.get(key, said[key]) == said[key] for key in said if key not in _OWN)
+        and datetime.fromisoformat(known["updated"]) <= datetime.fromisoformat(said["updated"])
+    )
+
+
 def kept_assets(previous: stac.Document) -> dict[str, dict[str, Any]]:
     """Assets of a scene whose files lie beside its Item: they are of no band, and not ours."""
     return {

@@ -1,7 +1,7 @@
 """What all tests share: a server, the reference streams, quick retries."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,20 @@ __all__ = ["azurite", "ceph", "moto"]  # fixtures
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Reference material beside the project; tests that need it say so when it is absent."""
+
+
+Figures = Callable[[str, object], None]
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Figures:
+    """Says what a long test measured."""
+
+    def say(what: str, value: object) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {value} {what}", flush=True)  # noqa: T201 - its purpose
+
+    return say
 
 
 @pytest.fixture

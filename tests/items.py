@@ -19,8 +19,8 @@ from stacgen.models import (
     Timeline,
     item_ids,
 )
-from stacgen.pipeline import mirrors
 from stacgen.pipeline.commit import Filing, commit
+from stacgen.pipeline.ledger import Ledger
 from stacgen.ports import Store
 
 Keyed = tuple[str, stac.Document]
@@ -138,12 +138,13 @@ def file(
     """Write the Items of scenes and file them, a Collection after the other, as a build does."""
     scenes = list(scenes)
     publish(store, scenes)
-    written = []
+    ledger = Ledger(store, is_sample=False)
     for place in sorted({scene.place for scene in scenes}, key=lambda place: place.id):
         ours = [scene for scene in scenes if scene.place == place]
         filing = Filing(
             place=place, grid=ours[0].grid, scale=0.0001, is_sample=False, base_url=base_url
         )
-        if commit([make(scene)[1] for scene in ours], filing, store, recount=recount):
-            written.append(place.mirror_key)
-    mirrors.keep_root(store, written, ())
+        documents = [make(scene)[1] for scene in ours]
+        is_shown = commit(documents, filing, store, recount=recount)
+        ledger.add(place, documents, replaced=recount, is_shown=is_shown)
+    ledger.close()

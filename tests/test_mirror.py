@@ -25,7 +25,7 @@ from stac_geoparquet.arrow import stac_table_to_items
 import dunia
 import stacgen
 from items import FIJI, Scene, file, make, outline, publish
-from stacgen import layout, mirror, stac
+from stacgen import cards, layout, mirror, stac
 from stacgen.errors import OutputError
 from stacgen.library import Upstream
 from stacgen.mirror import wkb
@@ -227,7 +227,9 @@ def test_a_collection_and_the_root_have_mirrors(tmp_path: Path, kind: int) -> No
     }
     raw = store.read("items.parquet")
     assert raw is not None
-    assert dict(mirror.documents(mirror.from_bytes(raw, name="x"))) == dict(map(make, SCENES))
+    held = dict(mirror.documents(mirror.from_bytes(raw, name="x")))
+    assert {key: held[key] for key in held if "/scenes/" not in key} == dict(map(make, SCENES))
+    assert len(held) > len(SCENES)
 
 
 def test_whatever_the_order_of_builds_the_bytes_are_the_same(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_whatever_the_order_of_builds_the_bytes_are_the_same(tmp_path: Path) -> 
         for scene in scenes[2:]:
             file(store, [scene])
         trees.append(tree(tmp_path / str(seed)))
-    assert len([key for key in trees[0] if key.endswith("items.parquet")]) == 4
+    assert len([key for key in trees[0] if key.endswith("items.parquet")]) == 6
     assert all(each == trees[0] for each in trees)
 
 
@@ -292,6 +294,15 @@ def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:
     assert tree(tmp_path / "one") == tree(tmp_path / "other")
 
 
+def test_what_pages_show_of_items_is_in_their_brief_rows() -> None:
+    keyed = list(map(make, SCENES))
+    table = mirror.tabulate(keyed)
+    brief = mirror.documents(mirror.brief(table))
+    assert [cards.of_item(each) for _, each in brief] == [
+        cards.of_item(each) for _, each in mirror.documents(table)
+    ]
+
+
 def newer(path: Path) -> None:
     """Give a file a time after those of all others."""
     later = time.time() + 10
@@ -331,12 +342,14 @@ def again(root: Path, upstream: Upstream, *years: int, **options: Any) -> None: 
 
 def assert_true(root: Path) -> None:
     """Both mirrors hold what the Items say."""
-    assert dict(in_folder(root, "29PKR/B09/items.parquet")) == published(root)
+    for folder in ("29PKR/B09", "29PKR/scenes"):
+        held = dict(in_folder(root, f"{folder}/items.parquet"))
+        assert held == published(root, f"{folder}/")
     assert dict(in_folder(root, "items.parquet")) == published(root)
 
 
 def test_a_build_leaves_mirrors_of_what_it_built(root: Path) -> None:
-    assert len(published(root)) == 6
+    assert len(published(root, "29PKR/B09/")) == len(published(root, "29PKR/scenes/")) == 6
     assert_true(root)
 
 
@@ -376,7 +389,7 @@ def test_items_of_a_killed_build_get_into_the_mirrors(
 def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
     root: Path, upstream: Upstream
 ) -> None:
-    path = root / max(published(root))
+    path = root / max(published(root, "29PKR/B09/"))
     document = json.loads(path.read_bytes())
     document["properties"]["eo:cloud_cover"] = 99.5
     path.write_bytes(stac.to_bytes(document))

@@ -14,7 +14,7 @@ from obstore.store import MemoryStore
 from stacgen import bands, layout, scene, stac
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.models import Footprint, Frame
-from stacgen.pipeline import pages
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import commit
 from stacgen.pipeline.finish import finish
 from stacgen.pipeline.index import filing_of, index
@@ -258,7 +258,7 @@ def test_scenes_are_the_same_whatever_was_built_first(builds: list[list[stac.Doc
         file(grown, documents)
         publish(indexed, documents)
     index(indexed)
-    pages.root(grown, None)  # which a run does after it filed the last
+    root.rebuild(grown)  # which a run does after it filed the last
     assert contents(grown) == contents(indexed)
     index(grown)
     assert contents(grown) == contents(indexed)

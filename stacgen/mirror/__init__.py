@@ -10,7 +10,7 @@ several Collections can be put together. `stacgen.mirror.files` turns them into 
 from stacgen.mirror.files import Mirror, Part, Place, Writer, from_bytes, to_bytes
 from stacgen.mirror.query import Answer, answer
 from stacgen.mirror.shape import joined
-from stacgen.mirror.table import Table, documents, load, shape_of, tabulate, united
+from stacgen.mirror.table import Table, brief, documents, load, shape_of, tabulate, united
 
 __all__ = [
     "Answer",
@@ -20,6 +20,7 @@ __all__ = [
     "Table",
     "Writer",
     "answer",
+    "brief",
     "documents",
     "from_bytes",
     "joined",

@@ -25,6 +25,10 @@ _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox")
 _ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
 """Columns that are no properties."""
 
+_SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
+_TOLD = frozenset({"href", "roles", "proj:shape", "raster:scale", "raster:offset"})
+"""Of the properties and of each asset, what pages show; see `stacgen.cards`."""
+
 _TIMES = ("datetime", "created", "updated")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -86,6 +90,33 @@ def documents(table: Table) -> Iterator[tuple[str, stac.Document]]:
             if each["href"].startswith("./"):
                 each["href"] = layout.href(key, each["href"])
         yield key.removeprefix("./"), document
+
+
+def brief(table: Table) -> Table:
+    """The same rows with only what a page shows of Items, which decode five times as fast."""
+    names = ("geometry", "bbox", *_ABOVE, *_SHOWN)
+    table = table.select([name for name in table.column_names if name in names])
+    assets = table["assets"].combine_chunks()
+    narrow = [_narrowed(asset) for asset in assets.flatten()]
+    own = pc.list_slice(table["links"].combine_chunks(), 0, 1)  # the first link is to itself
+    columns = {
+        "assets": pa.StructArray.from_arrays(narrow, [each.name for each in assets.type]),
+        "links": own,
+        "nulls": pa.array([""] * table.num_rows, pa.string()),
+    }
+    for name, column in columns.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
+def _narrowed(asset: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    names = [each.name for each in asset.type]
+    kept = [
+        (name, each) for name, each in zip(names, asset.flatten(), strict=True) if name in _TOLD
+    ]
+    return pa.StructArray.from_arrays(
+        [each for _, each in kept], [name for name, _ in kept], mask=asset.is_null()
+    )
 
 
 def resolved(table: Table, root: str) -> Iterator[stac.Document]:

@@ -2,20 +2,23 @@
 
 Files of a tile are written in one order: the Item of a band, the scene, the scenes' year, their
 mirror and page, their Collection. So the times of the files tell what a build that was killed left
-undone, and nothing has to be read to see it.
+undone, and nothing has to be read to see it. Where a store's clock shows whole seconds, as that of
+S3, times may be the same; then the files tell, too.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from itertools import pairwise
 
 from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.models import Stream
 from stacgen.pipeline.plan import Existing, read_item
-from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Entry, Store
 
@@ -28,7 +31,7 @@ _Filed = Mapping[Pass, Sequence[ItemPlace]]
 
 def finish(
     touched: Collection[Pass], store: Store, *, is_sample: bool, recount: bool = False
-) -> list[ScenesPlace]:
+) -> None:
     """Bring the scenes of the tiles touched up to what is filed of their bands.
 
     Years are read as a whole. Of Items only those are that belong to what was touched, and to
@@ -39,45 +42,62 @@ def finish(
         store: Holds the Collections of the bands, and will hold the scenes.
         is_sample: Whether the pixels are made up.
         recount: Whether to look at every scene of these tiles, and write only what changes.
-
-    Returns:
-        The scenes of these tiles.
     """
-    places = [ScenesPlace(tile=tile) for tile in sorted({each.tile for each in touched})]
-    for place in places:
-        passes = {each for each in touched if each.tile == place.tile}
+    for tile in sorted({each.tile for each in touched}):
+        passes = {each for each in touched if each.tile == tile}
+        place = ScenesPlace(tile=tile)
         _finish_tile(place, passes, store, is_sample=is_sample, recount=recount)
-    return places
 
 
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog; no scene is read.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the scenes'
+    Collection and of their page. A scene is read only where whole seconds tell nothing.
     """
     if not existing:
         return set()
     place = ScenesPlace(tile=stream.tile)
     passes = [Pass.of(each.document["id"]) for each in existing]
-    keys = [place.item(each.stem, each.year).key for each in passes]
+    places = [place.item(each.stem, each.year) for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
     beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
     if collection is None or None in beside or not _is_linked(place, store):
         return set(passes)
+    if not is_shown(place, (), store):
+        return set(passes)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        scenes = list(pool.map(store.stat, keys))
-
-    def is_sound(item: Existing, found: Entry | None, year: Entry | None) -> bool:
-        if found is None or year is None:
-            return False
-        return item.modified <= found.modified <= year.modified <= collection.modified
-
-    return {
-        each
-        for each, item, found in zip(passes, existing, scenes, strict=True)
-        if not is_sound(item, found, years[each.year])
+        scenes = list(pool.map(store.stat, [each.key for each in places]))
+        order = [
+            _is_in_order([item.modified, *_times(found, years[each.year], collection)])
+            for each, item, found in zip(passes, existing, scenes, strict=True)
+        ]
+        unsure = [number for number, told in enumerate(order) if told is None]
+        read_scene = partial(read_item, store)
+        documents = list(pool.map(read_scene, [places[number] for number in unsure]))
+    due = {each for each, told in zip(passes, order, strict=True) if told is False}
+    shown = [each for each in documents if each is not None]
+    if unsure and not is_shown(place, shown, store):
+        return due | {passes[number] for number in unsure}
+    return due | {
+        passes[number]
+        for number, each in zip(unsure, documents, strict=True)
+        if each is None or not scene.shows(each, existing[number].document)
     }
+
+
+def _times(*entries: Entry | None) -> list[datetime | None]:
+    return [None if each is None else each.modified for each in entries]
+
+
+def _is_in_order(times: Sequence[datetime | None]) -> bool | None:
+    """Whether files were written in this order; None where whole seconds do not tell."""
+    found = [each for each in times if each is not None]
+    if len(found) < len(times) or found != sorted(found):
+        return False
+    is_told = all(first < second or first.microsecond for first, second in pairwise(found))
+    return True if is_told else None
 
 
 def _is_linked(place: ScenesPlace, store: Store) -> bool:
@@ -107,7 +127,7 @@ def _finish_tile(
     if document is None:
         return
     is_there = store.stat(place.mirror_key) is not None
-    whole = recount or any(year.lost for year in years.values())
+    whole = recount or any(year.changed for year in years.values())
     if not is_there and store.stat(place.key) is None:
         refresh(place, made, store, document=document)
     elif made or whole or not is_there:
@@ -148,8 +168,8 @@ class _Year:
     """The scenes that were looked at."""
 
     wrote: bool = False
-    lost: bool = False
-    """Whether a scene that it linked is there no more."""
+    changed: bool = False
+    """Whether a scene that it linked is there no more, or says something else."""
 
 
 def _year(
@@ -195,7 +215,8 @@ def _year(
     wrote = update_document(store, key, linked, always=bool(files))
     year = read(store, key) or linked(existing)
     hrefs = [{link.href for link in stac.links(each or {}, "item")} for each in (existing, year)]
-    return _Year(document=year, made=documents, wrote=wrote, lost=bool(hrefs[0] - hrefs[1]))
+    changed = bool(hrefs[0] - hrefs[1]) or any(each.replaces for each in made)
+    return _Year(document=year, made=documents, wrote=wrote, changed=changed)
 
 
 def _filed(homes: Sequence[CollectionPlace], number: int, store: Store) -> _Filed:
@@ -217,6 +238,9 @@ class _Made:
     content: bytes
     is_new: bool
     """Whether the store holds something else under that key, or nothing."""
+
+    replaces: bool
+    """Whether it holds something else."""
 
 
 def _made(place: ScenesPlace, items: Sequence[ItemPlace], store: Store) -> list[_Made]:
@@ -242,4 +266,5 @@ def _made_one(place: ScenesPlace, each: scene.Scene, store: Store) -> _Made:
         document=document,
         content=stac.to_bytes(document),
         is_new=document != previous,
+        replaces=previous not in (None, document),
     )

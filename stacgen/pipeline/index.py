@@ -6,7 +6,7 @@ from functools import partial
 from stacgen import bands, stac, tiles
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
-from stacgen.pipeline import mirrors, pages
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.pipeline.finish import finish
 from stacgen.pipeline.refresh import refresh
@@ -38,8 +38,7 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         refresh(place, (), store, every=partial(iter, documents))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)
-    mirrors.keep_root(store, mirrors.linked(store), ())
-    pages.root(store, None)
+    root.rebuild(store)
     return len(places), items
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stacgen import stac
-from stacgen.layout import CollectionPlace, Pass, Place
-from stacgen.pipeline import mirrors, pages
+from stacgen.layout import CollectionPlace, Pass, Place, ScenesPlace
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import linked_items
 from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.plan import Plan
@@ -52,13 +52,19 @@ class Ledger:
         mirror.load()
         page.load()
 
-    def enter(self, plan: Plan) -> None:
-        """Note what is there of a stream that is planned."""
+    def enter(self, plan: Plan) -> bool:
+        """Note what is there of a stream that is planned.
+
+        Returns:
+            Whether an Item of it is newer than the mirror: whoever replaced it was killed.
+        """
         account = self._open.setdefault(plan.place, _Account())
         account.existing += [each.document for each in plan.existing]
         times = [each.modified for each in plan.existing]
         account.newest = max([*times, *([account.newest] if account.newest else [])], default=None)
         self._passes |= overdue(plan.stream, plan.existing, self._store)
+        mirror = self._store.stat(plan.place.mirror_key)
+        return mirror is not None and any(time > mirror.modified for time in times)
 
     def add(
         self,
@@ -83,15 +89,14 @@ class Ledger:
             self._settle(place, self._open.pop(place))
         tiles = {place.tile for place in but}
         done = {each for each in self._passes if each.tile not in tiles}
-        self._closed += finish(done, self._store, is_sample=self._is_sample)
+        finish(done, self._store, is_sample=self._is_sample)
         self._passes -= done
 
     def close(self) -> None:
         """Write all that is left, and the root's mirror and page."""
         self.settle()
-        keys = [place.mirror_key for place in self._closed]
-        mirrors.keep_root(self._store, (), keys)
-        pages.root(self._store, [place.key for place in self._closed])
+        self._closed += {ScenesPlace(tile=place.tile) for place in self._closed}
+        root.keep(self._store, sorted({place.key for place in self._closed}))
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store

@@ -5,6 +5,7 @@ What is newer than its mirror was published by a build that did not come to its 
 without opening a mirror; pyarrow is loaded only where one is to be written.
 """
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from stacgen import catalog, layout, stac
 from stacgen.errors import OutputError
-from stacgen.pipeline.update import update
+from stacgen.pipeline.update import touch, update
 from stacgen.ports import Entry, Store
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Kept:
 
     raw: bytes
     items: Callable[[], Sequence[stac.Document]]
-    """Gives all Items that it holds, of which only those that it held before have to be decoded."""
+    """Gives all Items that it holds, of which only those that it held before have to be decoded;
+    these as `held` gives them."""
 
 
 def keep(
@@ -61,9 +63,7 @@ def keep(
         return content
 
     if not update(store, key, stac.PARQUET, united):
-        raw = store.read(key)  # its time is to say that it has been looked after
-        if raw is not None:
-            store.write(key, raw, stac.PARQUET)
+        touch(store, key, stac.PARQUET)
     return kept[0]
 
 
@@ -71,12 +71,12 @@ def _all(before: "Table | None", items: Sequence[Keyed]) -> list[stac.Document]:
     """What a table holds, and Items that may take the place of some."""
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    keyed = {} if before is None else dict(mirror.documents(before))
+    keyed = {} if before is None else dict(mirror.documents(mirror.brief(before)))
     return list((keyed | dict(items)).values())
 
 
 def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Document]:
-    """All Items that a Collection's mirror holds.
+    """All Items that a Collection's mirror holds, with what a page shows of them, or more.
 
     Args:
         store: Where it lies.
@@ -90,14 +90,16 @@ def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Docu
 
     if kept is not None and store.read(key) == kept.raw:
         return kept.items()
-    return [document for _, document in mirror.documents(_must_open(store, key).table())]
+    table = mirror.brief(_must_open(store, key).table())
+    return [document for _, document in mirror.documents(table)]
 
 
-def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str]) -> bool:
+def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str] = ()) -> bool:
     """Have the root's mirror hold what those of the Collections hold.
 
     It is made of the mirrors as tables, one Collection after the other; what it has of Collections
-    that did not change is copied from itself.
+    that did not change is copied from itself. It is put in place of the one that was read before
+    the others were, so that a builder whose mirrors it may lack puts it anew.
 
     Args:
         store: Where it lies.
@@ -105,24 +107,21 @@ def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str]) ->
         looked_at: Keys of mirrors that a build which was killed may have written.
 
     Returns:
-        Whether it was written.
+        Whether it was looked after; not, where it is as it should.
     """
+    changed = {*written, *newer(store, looked_at)}
+    if (store.stat(layout.MIRROR) is not None and not changed) or not linked(store):
+        return False
+    if not update(store, layout.MIRROR, stac.PARQUET, lambda raw: _root(store, raw, changed)):
+        touch(store, layout.MIRROR, stac.PARQUET)
+    return True
+
+
+def newer(store: Store, keys: Iterable[str]) -> set[str]:
+    """Those mirrors that were written after the root's."""
     entry = store.stat(layout.MIRROR)
-    written = set(written)
-    if entry is not None and not written:
-        found = _stats(store, set(looked_at)).values()
-        if not any(each.modified > entry.modified for each in found):
-            return False
-    holdings = _stats(store, linked(store))
-    while holdings:
-        _write_root(store, entry, written, holdings)
-        before, holdings = holdings, _stats(store, linked(store))
-        if holdings == before:
-            return True
-        # Another builder has written one meanwhile, and may not have seen this root.
-        entry = store.stat(layout.MIRROR)
-        written = {key for key, each in holdings.items() if before.get(key) != each}
-    return False
+    found = _stats(store, keys)
+    return {key for key, each in found.items() if entry is None or each.modified > entry.modified}
 
 
 def linked(store: Store) -> list[str]:
@@ -159,14 +158,13 @@ def _stats(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
         return {entry.key: entry for entry in found if entry is not None}
 
 
-def _write_root(
-    store: Store, entry: Entry | None, written: set[str], holdings: Mapping[str, Entry]
-) -> None:
+def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
+    """The root's mirror, from those of the Collections and from what it was."""
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    old = None
-    if entry is not None and set(holdings) - written:
-        old = _opened(store.read(layout.MIRROR), layout.MIRROR)
+    holdings = _stats(store, linked(store))
+    entry = store.stat(layout.MIRROR)
+    old = _opened(raw, layout.MIRROR) if entry is not None and set(holdings) - written else None
     kept, start = {}, 0
     for part in old.parts if old is not None else ():
         now = holdings.get(part.key)
@@ -175,7 +173,7 @@ def _write_root(
             and now is not None
             and part.key not in written
             and now.size == part.size
-            and now.modified <= entry.modified
+            and now.modified < entry.modified
         ):
             kept[part.key] = (start, part)
         start += part.rows
@@ -186,16 +184,14 @@ def _write_root(
             each = _must_open(store, key)
             kind = mirror.joined(kind, each.kind)
             rows[key] = each.starts()[-1]
-    place = mirror.Place(base_url=known_url(store))
-    with store.scratch() as folder:
-        path = folder / layout.MIRROR
-        writer = mirror.Writer(path, kind, place)
-        for table in _ahead(_tables(store, old, kept, holdings)):
-            writer.add(table)
-        writer.finish(
-            mirror.Part(key=key, rows=rows[key], size=each.size) for key, each in holdings.items()
-        )
-        store.write(layout.MIRROR, path, stac.PARQUET)
+    sink = io.BytesIO()
+    writer = mirror.Writer(sink, kind, mirror.Place(base_url=known_url(store)))
+    for table in _ahead(_tables(store, old, kept, holdings)):
+        writer.add(table)
+    writer.finish(
+        mirror.Part(key=key, rows=rows[key], size=each.size) for key, each in holdings.items()
+    )
+    return sink.getvalue()
 
 
 def _tables(

@@ -1,6 +1,7 @@
 """Pages beside documents: drawn where they are missing or old, and let be where they are not."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from stacgen.models import Coverage, Grid
 from stacgen.pipeline import mirrors
 from stacgen.pipeline.update import read, update
 from stacgen.ports import Store
+
+_READERS = 16
+"""Pages read side by side."""
 
 
 def draw(
@@ -51,47 +55,57 @@ def is_current(
     return page.is_current(existing, document, items, base_url=base_url)
 
 
-def root(store: Store, touched: Iterable[str] | None) -> None:
-    """Draw the page of the root, unless it says all that the pages of the Collections say.
+def root(
+    store: Store, found: Mapping[str, page.Summary] | None = None, *, anew: bool = False
+) -> None:
+    """Draw the page of the root.
 
-    What it says of those that were not touched is taken from itself, so that no more is read the
+    What it says of Collections that are not given is taken from itself, so that no more is read the
     larger the catalog is.
 
     Args:
-        store: Holds them.
-        touched: Keys of the Collections that may have changed; None for all.
+        store: Holds it.
+        found: What to say of Collections, by key; None for all of them, as they are.
+        anew: Whether it is to say nothing of others.
     """
     document = read(store, layout.ROOT)
-    if document is None:
+    if found is None:
+        found, anew = summaries(store, mirrors.collection_keys(store)), True
+    if document is None or not found:
         return  # nothing was built
     base_url = catalog.public_url(document)
-    if store.stat(layout.PAGE) is None:
-        touched = None
-    keys = list(_collections(store, document) if touched is None else touched)
-    found = {key: each for key in keys if (each := _summary(store, key)) is not None}
-
-    def known(existing: bytes | None) -> dict[str, page.Summary]:
-        return {} if touched is None else page.summaries(existing)
 
     def drawn(existing: bytes | None) -> bytes:
-        return page.root(document, (known(existing) | found).values(), base_url=base_url)
+        known = {} if anew else page.summaries(existing)
+        return page.root(document, {**known, **found}.values(), base_url=base_url)
 
-    existing = store.read(layout.PAGE)
-    is_said = touched is not None and found.items() <= known(existing).items()
-    if found and not (is_said and page.has_stamp(existing, document, base_url=base_url)):
-        update(store, layout.PAGE, stac.HTML, drawn)
+    update(store, layout.PAGE, stac.HTML, drawn)
 
 
-def _summary(store: Store, key: str) -> page.Summary | None:
-    return page.summaries(store.read(layout.page_key(key))).get(key)
+def is_root_current(store: Store) -> bool:
+    """Whether the root's page shows the root's document as it is."""
+    document = read(store, layout.ROOT)
+    if document is None:
+        return False
+    base_url = catalog.public_url(document)
+    return page.has_stamp(store.read(layout.PAGE), document, base_url=base_url)
 
 
-def _collections(store: Store, document: stac.Document) -> Iterator[str]:
-    """The keys of all Collections, as the Catalogs link them."""
-    for tile in stac.links(document, "child"):
-        key = layout.target(layout.ROOT, tile.href)
-        for link in stac.links(read(store, key) or {}, "child"):
-            yield layout.target(key, link.href)
+def said(store: Store) -> dict[str, page.Summary]:
+    """What the root's page says of Collections, by key; nothing where it is not there."""
+    return page.summaries(store.read(layout.PAGE))
+
+
+def summaries(store: Store, keys: Iterable[str]) -> dict[str, page.Summary]:
+    """What the pages of Collections say, by key; nothing of those that have none."""
+    keys = list(keys)
+
+    def summary(key: str) -> page.Summary | None:
+        return page.summaries(store.read(layout.page_key(key))).get(key)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(summary, keys)
+        return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
 
 
 def _outline(document: stac.Document) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ def refresh(
         base_url: Where the catalog is public; None for what the root says of it.
         every: Gets all Items, where one was replaced or has gone, or what is there may lack some.
     """
-    base_url = base_url or mirrors.known_url(store)
+    base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
 
     def key_of(item: stac.Document) -> str:
         return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
@@ -68,8 +68,15 @@ def is_stale(
         store: Holds them.
     """
     mirror = store.stat(place.mirror_key)
-    document = read(store, place.key)
-    if mirror is None or mirror.modified < newest or document is None:
+    if mirror is None or mirror.modified < newest:
         return True
+    return not is_shown(place, existing, store)
+
+
+def is_shown(place: Place, items: Sequence[stac.Document], store: Store) -> bool:
+    """Whether a Collection's page shows it as it is, and these Items; so does then its mirror."""
+    document = read(store, place.key)
     base_url = mirrors.known_url(store)
-    return not pages.is_current(store, document, existing, key=place.key, base_url=base_url)
+    return document is not None and pages.is_current(
+        store, document, items, key=place.key, base_url=base_url
+    )

@@ -20,7 +20,7 @@ from stacgen.errors import OutputError, StacgenError, UsageError
 from stacgen.layout import ItemPlace, Pass, ScenesPlace
 from stacgen.models import Facts, Reflectance, Selection, StoredFile
 from stacgen.outcomes import Pictured, Told
-from stacgen.pipeline import mirrors, pages
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import check_root
 from stacgen.pipeline.finish import finish
 from stacgen.pipeline.read import Acquisition, Home, choose, series
@@ -85,9 +85,8 @@ def rgb(
     finally:
         made |= _unfiled(place, scenes, store)
         if made:
-            finished = finish(made, store, is_sample=is_sample)
-            mirrors.keep_root(store, (), [each.mirror_key for each in finished])
-            pages.root(store, [each.key for each in finished])
+            finish(made, store, is_sample=is_sample)
+            root.keep(store, [place.key])
     return outcomes
 
 

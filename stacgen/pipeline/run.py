@@ -174,7 +174,7 @@ def _work(
                 site.commit(order, store, ledger)
                 sites.remove(site)  # with its documents: a thousand streams are not kept in memory
             ledger.settle(but={each.place, *(site.plan.place for site in sites)})
-            ledger.enter(each)
+        is_behind = order.shard is None and ledger.enter(each)
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
@@ -190,7 +190,7 @@ def _work(
             store=store,
             now=now,
         )
-        site = _Site(plan=each, context=context, open_tasks=len(each.tasks))
+        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), replaced=is_behind)
         sites.append(site)
         yield from ((site, task) for task in each.tasks)
 

@@ -82,10 +82,18 @@ def update_document(
 
     done = update(store, key, stac.JSON, changed)
     if always and not done:
-        raw = store.read(key)
-        if raw is not None:
-            store.write(key, raw, stac.JSON)
+        touch(store, key, stac.JSON)
     return done or always
+
+
+def touch(store: Store, key: str, media_type: str) -> None:
+    """Put a file as it is, so that its time says that it was looked after.
+
+    Where another builder changes it at the same time, it does that.
+    """
+    found = store.read_versioned(key)
+    if found is not None:
+        store.swap(key, found[0], media_type, found[1])
 
 
 def read(store: Store, key: str) -> stac.Document | None:

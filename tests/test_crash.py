@@ -1,0 +1,184 @@
+"""A build that dies anywhere leaves a catalog that can be read, and the next build finishes it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+import dunia
+from conftest import Figures
+from crashes import Crew, DiedError, Reader, Tried, Work, tree
+from servers import Service
+from stacgen import pipeline
+from stacgen.api import Endpoint
+from stacgen.errors import OutputError
+from stacgen.fetch import Http
+from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.ports import Entry, Store
+from stacgen.store import open_store
+from stacgen.store.bucket import Bucket
+from stacgen.store.folder import Folder
+
+WHOLE = Work(bands={"B01": 10, "B09": 10})
+"""Twenty frames."""
+
+BEFORE = {
+    "a new catalog": (),
+    "a band more": (Work(bands={"B01": 10}),),
+    "frames more": (Work(bands={"B01": 7, "B09": 3}),),
+}
+"""What stood there before the build that dies."""
+
+Make = Callable[[], Store]
+
+
+class Coarse(Tried):
+    """A store whose clock shows whole seconds, as that of S3; here it always shows the same."""
+
+    def stat(self, key: str) -> Entry | None:
+        """As the store does, to the second."""
+        entry = super().stat(key)
+        return None if entry is None else _coarse(entry)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """As the store does, to the second."""
+        return map(_coarse, super().list(prefix))
+
+
+def _coarse(entry: Entry) -> Entry:
+    return replace(entry, modified=entry.modified.replace(minute=0, second=0, microsecond=0))
+
+
+def memory() -> Store:
+    return Bucket(MemoryStore(), "memory://x")
+
+
+def bucket(service: Service) -> Store:
+    return open_store(f"{service.bucket()}/frames", service.options)
+
+
+def whole(kind: type[Tried] = Tried) -> dict[str, bytes]:
+    """The tree of builds that nothing disturbs."""
+    store = kind(memory())
+    WHOLE.run(store)
+    return tree(store)
+
+
+def die_everywhere(
+    make: Make, before: tuple[Work, ...], *, kind: type[Tried] = Tried, each: int = 1
+) -> int:
+    """Die at each change of a build; how many there were.
+
+    To die before a change is to have died after the one before it, and the last is died after by a
+    build that does not die.
+    """
+    expected = whole()
+    for point in count(0, each):
+        store = kind(make())
+        for work in before:
+            work.run(store)
+        store.fails_at = len(store.changes) + point
+        try:
+            WHOLE.run(store)
+        except DiedError:
+            Reader(store).walk()
+            died = store.changes[store.fails_at]
+        else:
+            assert tree(store) == expected
+            return point
+        store.fails_at = None
+        WHOLE.run(store)
+        found = tree(store)
+        assert found.keys() == expected.keys(), died
+        assert [key for key in found if found[key] != expected[key]] == [], died
+        Reader(store).walk()
+        before_last = len(store.changes)
+        WHOLE.run(store)
+        assert store.changes[before_last:] == [], died
+    raise AssertionError
+
+
+@pytest.mark.parametrize("kind", [Tried, Coarse])
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+def test_a_build_that_died_at_a_change_is_finished_by_the_next(
+    kind: type[Tried], before: tuple[Work, ...]
+) -> None:
+    assert die_everywhere(memory, before, kind=kind, each=4) > 12
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", [Tried, Coarse])
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+def test_a_build_that_died_at_any_change_is_finished_by_the_next(
+    kind: type[Tried], before: tuple[Work, ...], figures: Figures
+) -> None:
+    figures("points on a store in memory", die_everywhere(memory, before, kind=kind))
+
+
+def test_a_build_into_a_folder_that_died_is_finished_by_the_next(tmp_path: Path) -> None:
+    roots = (Folder(tmp_path / str(number)) for number in count())
+    assert die_everywhere(lambda: next(roots), (), each=17) > 80
+
+
+@pytest.mark.full
+def test_a_build_into_a_folder_that_died_anywhere_is_finished(
+    tmp_path: Path, figures: Figures
+) -> None:
+    roots = (Folder(tmp_path / str(number)) for number in count())
+    figures("points in a folder", die_everywhere(lambda: next(roots), ()))
+
+
+@pytest.mark.parametrize("name", ["moto", "azurite"])
+def test_a_build_into_a_bucket_that_died_is_finished_by_the_next(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    service: Service = request.getfixturevalue(name)
+    assert die_everywhere(lambda: bucket(service), (), each=37) > 80
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["moto", "azurite"])
+def test_a_build_into_a_bucket_that_died_anywhere_is_finished(
+    name: str, request: pytest.FixtureRequest, figures: Figures
+) -> None:
+    service: Service = request.getfixturevalue(name)
+    figures(f"points in {name}", die_everywhere(lambda: bucket(service), ()))
+
+
+def full_disk(key: str) -> OutputError:
+    """What a store makes of ENOSPC."""
+    return OutputError(f"The output {key} cannot be used: No space left on device.")
+
+
+@pytest.mark.parametrize("recovers", [False, True], ids=["for good", "for an instant"])
+@pytest.mark.parametrize("each", [5, pytest.param(1, marks=pytest.mark.full)], ids=["some", "all"])
+def test_a_disk_that_is_full_breaks_nothing(*, recovers: bool, each: int) -> None:
+    expected = whole()
+    for point in range(0, len(expected), each):
+        store = Tried(memory())
+        store.fails_at, store.error, store.recovers = point, full_disk, recovers
+        with pytest.raises(OutputError, match="No space left") as caught:
+            WHOLE.run(store)
+        assert caught.value.exit_code == 4
+        Reader(store).walk()
+        store.fails_at = None
+        WHOLE.run(store)
+        assert tree(store) == expected
+
+
+def test_the_stand_in_puts_files_in_the_order_of_a_real_segment(server: dunia.Server) -> None:
+    dunia.publish(server, [dunia.landscape(number) for number in range(2)])
+    traces = []
+    for hire in (Labour(workers=1).crew, Crew):
+        store = Tried(memory())
+        order = pipeline.Order(
+            requests=tuple(requests("29PKR", "B09", years=[2025])),
+            endpoint=Endpoint(base=server.base),
+            recipe=recipe(Upstream(), Pixels()),
+        )
+        pipeline.build(order, fetch=Http(), store=store, watch=lambda _: None, hire=hire)
+        traces.append(store.changes)
+    assert traces[0] == traces[1]
