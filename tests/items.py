@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from stacgen import bands, item, stac, tiles
@@ -19,8 +20,10 @@ from stacgen.models import (
     Timeline,
     item_ids,
 )
-from stacgen.pipeline.commit import Filing, commit
+from stacgen.pipeline import root
+from stacgen.pipeline.commit import Filing, commit, linked_items
 from stacgen.pipeline.ledger import Ledger
+from stacgen.pipeline.refresh import refresh
 from stacgen.ports import Store
 
 Keyed = tuple[str, stac.Document]
@@ -133,18 +136,34 @@ def publish(store: Store, scenes: Iterable[Scene]) -> None:
 
 
 def file(
-    store: Store, scenes: Iterable[Scene], *, base_url: str | None = None, recount: bool = False
+    store: Store,
+    scenes: Iterable[Scene],
+    *,
+    base_url: str | None = None,
+    recount: bool = False,
+    together: bool = False,
 ) -> None:
-    """Write the Items of scenes and file them, a Collection after the other, as a build does."""
+    """Write the Items of scenes and file them, a Collection after the other, as a build does.
+
+    Their bands are brought `together` to scenes only where that is asked for.
+    """
     scenes = list(scenes)
     publish(store, scenes)
     ledger = Ledger(store, is_sample=False)
-    for place in sorted({scene.place for scene in scenes}, key=lambda place: place.id):
+    places = sorted({scene.place for scene in scenes}, key=lambda place: place.id)
+    for place in places:
         ours = [scene for scene in scenes if scene.place == place]
         filing = Filing(
             place=place, grid=ours[0].grid, scale=0.0001, is_sample=False, base_url=base_url
         )
         documents = [make(scene)[1] for scene in ours]
         is_shown = commit(documents, filing, store, recount=recount)
-        ledger.add(place, documents, replaced=recount, is_shown=is_shown)
-    ledger.close()
+        if together:
+            ledger.add(place, documents, replaced=recount, is_shown=is_shown)
+        elif not is_shown:
+            every = partial(linked_items, store, place) if recount else None
+            refresh(place, documents, store, every=every)
+    if together:
+        ledger.close()
+    else:
+        root.keep(store, [place.key for place in places])

@@ -140,13 +140,13 @@ def outcome(server: dunia.Server, root: Path) -> tuple[str, Report | None]:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Every file but for the times of creation."""
+    """Every file but for the times of creation, and but for mirrors and pages, which tell them."""
     return {
         path.relative_to(root).as_posix(): re.sub(
             rb'"(created|updated)": "[^"]*"', b"", path.read_bytes()
         )
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix not in (".parquet", ".html")
     }
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from stac_geoparquet.arrow import stac_table_to_items
 
 import dunia
 import stacgen
-from items import FIJI, Scene, file, make, outline, publish
+from items import FIJI, Scene, make, outline, publish
+from items import file as file_items
 from stacgen import cards, layout, mirror, stac
 from stacgen.errors import OutputError
 from stacgen.library import Upstream
@@ -36,6 +38,7 @@ from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 from test_build import tree
 
+file = partial(file_items, together=True)
 HERE = mirror.Place(folder="29PKR/B09")
 SCENES = [
     Scene(day="2024-12-30"),
