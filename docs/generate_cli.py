@@ -42,6 +42,7 @@ _CODES = """
 | 3 | Upstream: the API or a playlist cannot be had, or cannot be used. |
 | 4 | Output: the catalog cannot be written, or is not one of stacgen's. |
 | 130 | Interrupted with Ctrl-C; what was finished is in the catalog. |
+| 143 | Terminated with SIGTERM, likewise. |
 """
 
 

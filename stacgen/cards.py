@@ -11,10 +11,13 @@ from urllib.parse import quote
 from zlib import crc32
 
 from stacgen import layout, stac
+from stacgen.bands import BANDS
 
 _PLAIN = re.compile(r"\./[\w.-]+", re.ASCII)
 _FORBIDDEN = re.compile(r"[:\\\x00-\x1f]")
 
+
+_PLACES = {name: place for place, name in enumerate(BANDS)}
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -119,7 +122,7 @@ def of_item(document: stac.Document) -> Card:
     moment = datetime.fromisoformat(properties["datetime"]).astimezone(UTC)
     name = quote(document["id"])
     folder = layout.item_folder(name, moment.year)
-    rasters = [(key, asset) for key, asset in assets.items() if "data" in asset.get("roles", ())]
+    rasters = [(key, asset) for key, asset in _ordered(assets) if "data" in asset.get("roles", ())]
     thumbnail = assets.get("thumbnail", {})
     rows, columns = thumbnail.get("proj:shape", (0, 0))
     return Card(
@@ -157,9 +160,14 @@ def mark(document: stac.Document) -> str:
         properties.get("eo:cloud_cover"),
         properties.get("s2:nodata_pixel_percentage"),
         document["bbox"],
-        [(key, asset["href"]) for key, asset in document["assets"].items()],
+        [(key, asset["href"]) for key, asset in _ordered(document["assets"])],
     )
     return f"{crc32(repr(shown).encode()):08x}"
+
+
+def _ordered(assets: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """By wavelength, then by name: a mirror does not keep the order that documents have."""
+    return sorted(assets.items(), key=lambda pair: (_PLACES.get(pair[0], len(BANDS)), pair[0]))
 
 
 def rows(shown: Sequence[Card], footprints: Sequence[int], forms: Sequence[int]) -> list[Row]:

@@ -133,11 +133,11 @@ class Tried:
 
 
 def frames(count: int, *, first: int = 0) -> list[dict[str, Any]]:
-    """Metadata of frames a day apart, as the API has them."""
+    """Metadata of frames half a day apart, as the API has them."""
     start = datetime(YEAR, 1, 1, 11, 21, 9, 24000, tzinfo=UTC)
     images = dunia.images(first + count)
     for number, image in enumerate(images):
-        moment = start + timedelta(days=number)
+        moment = start + timedelta(hours=12 * number)
         image["sensing_time"] = moment.strftime("%Y-%m-%dT%H:%M:%S.%f")
         image["cloudy_pixel_percentage"] = 10.0 * number % 100
         image["nodata_pixel_percentage"] = 0.0

@@ -148,6 +148,19 @@ def test_a_build_into_a_bucket_that_died_anywhere_is_finished(
     figures(f"points in {name}", die_everywhere(lambda: bucket(service), ()))
 
 
+def test_items_that_were_never_filed_get_into_the_scenes_that_others_made_meanwhile() -> None:
+    """A band dies before it is filed, another is built, and the first is run again."""
+    for point in range(30, 37):  # from the Items to the root
+        store = Tried(memory())
+        store.fails_at = point
+        with pytest.raises(DiedError):
+            Work(bands={"B01": 10}).run(store)
+        store.fails_at = None
+        Work(bands={"B09": 10}).run(store)
+        Work(bands={"B01": 10}).run(store)
+        assert tree(store) == whole()
+
+
 def full_disk(key: str) -> OutputError:
     """What a store makes of ENOSPC."""
     return OutputError(f"The output {key} cannot be used: No space left on device.")

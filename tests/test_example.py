@@ -47,7 +47,7 @@ def lasting(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def test_the_example_has_the_files_that_a_build_makes(rebuilt: Path) -> None:
     assert tree(rebuilt) == tree(EXAMPLE)
-    assert len(tree(EXAMPLE)) == 15
+    assert len(tree(EXAMPLE)) == 17
 
 
 def test_its_documents_say_what_a_build_says(rebuilt: Path) -> None:

@@ -14,10 +14,9 @@ from obstore.store import MemoryStore
 from stacgen import bands, layout, scene, stac
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.models import Footprint, Frame
-from stacgen.pipeline import root
 from stacgen.pipeline.commit import commit
-from stacgen.pipeline.finish import finish
 from stacgen.pipeline.index import filing_of, index
+from stacgen.pipeline.ledger import Ledger
 from stacgen.store.bucket import Bucket
 from test_catalog import NOW, PIXELS, PLACE, START, frame, make_item
 
@@ -197,8 +196,10 @@ def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
     place = replace(PLACE, band=band)
     publish(store, documents)
     filing = filing_of(documents[0], place, base_url=None)
-    commit(documents, filing, store)
-    finish({Pass.of(each["id"]) for each in documents}, store, is_sample=False)
+    ledger = Ledger(store, is_sample=False)
+    is_shown = commit(documents, filing, store)
+    ledger.add(place, documents, replaced=False, is_shown=is_shown)
+    ledger.close()
 
 
 def publish(store: Bucket, documents: Sequence[stac.Document]) -> None:
@@ -258,7 +259,6 @@ def test_scenes_are_the_same_whatever_was_built_first(builds: list[list[stac.Doc
         file(grown, documents)
         publish(indexed, documents)
     index(indexed)
-    root.rebuild(grown)  # which a run does after it filed the last
     assert contents(grown) == contents(indexed)
     index(grown)
     assert contents(grown) == contents(indexed)

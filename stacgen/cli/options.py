@@ -1,6 +1,8 @@
 """Options that several commands share, and what they are turned into."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -90,15 +92,39 @@ class InterruptedBuildError(StacgenError):
     """As shells have it."""
 
 
+class TerminatedBuildError(InterruptedBuildError):
+    """The same, asked for by SIGTERM: by `kill`, systemd, Docker, Slurm or Kubernetes."""
+
+    exit_code = 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within this Ctrl-C ends the command with a sentence and the exit code that shells know."""
+    """Within this, Ctrl-C or SIGTERM end the command with a sentence and the exit code of each.
+
+    The first of them lets what runs finish and be filed. Another ends that, too, as a kill does.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is threading.main_thread():  # where alone Python allows it
+        signal.signal(signal.SIGTERM, _terminate)
+    said = "What was finished is in the catalog; run again for the rest."
     try:
         yield
+    except _Terminated as error:
+        raise TerminatedBuildError(f"Terminated. {said}") from error
     except KeyboardInterrupt as error:
-        raise InterruptedBuildError(
-            "Interrupted. What was finished is in the catalog; run again for the rest."
-        ) from error
+        raise InterruptedBuildError(f"Interrupted. {said}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise _Terminated
 
 
 def chosen(

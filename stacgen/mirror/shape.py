@@ -58,6 +58,22 @@ def _joined_field(first: Any, second: Any, name: str) -> Any:  # noqa: ANN401
     return pa.field(name, joined(types[0], types[-1]))
 
 
+def used(array: Any) -> Any:  # noqa: ANN401
+    """The type of an array without fields of structs that nothing in it has."""
+    if pa.types.is_struct(array.type):
+        pairs = zip(array.type, array.flatten(), strict=True)
+        return pa.struct(
+            [
+                pa.field(field.name, used(each))
+                for field, each in pairs
+                if each.null_count < len(each)
+            ]
+        )
+    if pa.types.is_list(array.type) and _is_nested(array.type.value_type):
+        return pa.list_(used(array.flatten()))
+    return array.type
+
+
 def fitted(array: Any, target: Any) -> Any:  # noqa: ANN401
     """An array as one of a type that `joined` made of its own: fields are added, and reordered."""
     if array.type.equals(target) and not _is_nested(target):

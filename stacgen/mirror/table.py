@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from stacgen import layout, stac
 from stacgen.mirror import wkb
-from stacgen.mirror.shape import fitted, joined
+from stacgen.mirror.shape import fitted, joined, used
 from stacgen.models import timestamp
 
 Table = Any
@@ -53,16 +53,26 @@ def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
 
 
 def united(tables: Iterable[Table]) -> Table:
-    """All rows of some tables; where two have an Item, the later one's is taken."""
+    """All rows of some tables; where two have an Item, the later one's is taken.
+
+    A field that only Items had whose place was taken is not there any more.
+    """
     parts = list(tables)
     kept: list[Table] = []
+    kind = pa.struct([])
     for part in reversed(parts):
         taken = [each["id"].combine_chunks() for each in kept]
+        rest = part
         if taken:
             known = pc.is_in(part["id"], value_set=pa.concat_arrays(taken))
-            part = part.filter(pc.invert(known))  # noqa: PLW2901 - the rest of it
-        kept.append(part)
-    kind = shape_of(kept)
+            rest = part.filter(pc.invert(known)).combine_chunks()
+        kept.append(rest)
+        has_all = rest.num_rows == part.num_rows
+        arrays = [] if has_all else [each.to_struct_array() for each in rest.to_batches()]
+        own = [pa.struct(list(part.schema))] if has_all else map(used, arrays)
+        for each in own:
+            kind = joined(kind, each)
+    kind = joined(kind, kind)
     return _sorted(_as_table(pa.concat_arrays([as_struct(each, kind) for each in kept])))
 
 

@@ -4,7 +4,7 @@ Every document is read, united with what is new, and put back only if it is stil
 read. So builders that file into one catalog at the same time lose nothing of each other.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
@@ -38,7 +38,12 @@ def check_root(store: Store, *, is_sample: bool) -> None:
 
 
 def commit(
-    items: Iterable[stac.Document], filing: Filing, store: Store, *, recount: bool = False
+    items: Iterable[stac.Document],
+    filing: Filing,
+    store: Store,
+    *,
+    recount: bool = False,
+    prune: bool = False,
 ) -> bool:
     """Link Items from their years, Collection, tile and root, writing only what changes.
 
@@ -51,6 +56,7 @@ def commit(
         store: Holds them.
         recount: Whether an Item was replaced, so that the Collection's figures must be taken
             from all its Items rather than grown by these.
+        prune: Whether to drop links to Items that are there no more.
 
     Returns:
         Whether mirror and page were written, and show these Items.
@@ -71,6 +77,8 @@ def commit(
             documents: list[stac.Document] = documents,
             year: int = year,
         ) -> stac.Document:
+            if prune and existing is not None:
+                existing = _pruned(existing, place.year_key(year), documents, store)
             return catalog.year(existing, documents, place=place, number=year)
 
         update_document(store, place.year_key(year), linked)
@@ -108,6 +116,22 @@ def commit(
         ),
     )
     return not is_shown
+
+
+def _pruned(
+    year: stac.Document, key: str, known: Iterable[stac.Document], store: Store
+) -> stac.Document:
+    """A year without links to Items that are not there; those that are known are not looked for."""
+    there = {each["id"] for each in known}
+
+    def is_there(link: Mapping[str, str]) -> bool:
+        return (
+            link["rel"] != "item"
+            or layout.id_of(link["href"]) in there
+            or store.stat(layout.target(key, link["href"])) is not None
+        )
+
+    return {**year, "links": list(filter(is_there, year["links"]))}
 
 
 def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:

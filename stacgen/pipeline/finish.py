@@ -2,20 +2,22 @@
 
 Files of a tile are written in one order: the Item of a band, the scene, the scenes' year, their
 mirror and page, their Collection. So the times of the files tell what a build that was killed left
-undone, and nothing has to be read to see it. Where a store's clock shows whole seconds, as that of
+undone, and nothing has to be read to see it. Several builders may do that for one tile at the same
+time: who is done looks again at what the bands hold, and begins anew if that is not what it was. So
+whoever is the last has seen all. Where a store's clock shows whole seconds, as that of
 S3, times may be the same; then the files tell, too.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
 
 from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
-from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
+from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.models import Stream
 from stacgen.pipeline.plan import Existing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
@@ -44,16 +46,19 @@ def finish(
         recount: Whether to look at every scene of these tiles, and write only what changes.
     """
     for tile in sorted({each.tile for each in touched}):
-        passes = {each for each in touched if each.tile == tile}
-        place = ScenesPlace(tile=tile)
-        _finish_tile(place, passes, store, is_sample=is_sample, recount=recount)
+        due: set[Pass] | None = {each for each in touched if each.tile == tile}
+        whole, place = recount, ScenesPlace(tile=tile)
+        while due is not None:
+            due = _finish_tile(place, due, store, is_sample=is_sample, recount=whole)
+            whole = False
 
 
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the scenes'
-    Collection and of their page. A scene is read only where whole seconds tell nothing.
+    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the band's year,
+    of the scenes' Collection and of their page. A scene is read only where whole seconds tell
+    nothing.
     """
     if not existing:
         return set()
@@ -63,7 +68,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
     beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
-    if collection is None or None in beside or not _is_linked(place, store):
+    home = CollectionPlace(tile=stream.tile, band=stream.band)
+    if collection is None or None in beside or not _are_linked([place, home], store):
         return set(passes)
     if not is_shown(place, (), store):
         return set(passes)
@@ -76,7 +82,10 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
         unsure = [number for number, told in enumerate(order) if told is None]
         read_scene = partial(read_item, store)
         documents = list(pool.map(read_scene, [places[number] for number in unsure]))
+    # What was not filed when a scene was made is not in it, however old it is.
+    filed = {each for year in years for each in _filed([home], year, store)}
     due = {each for each, told in zip(passes, order, strict=True) if told is False}
+    due |= set(passes) - filed
     shown = [each for each in documents if each is not None]
     if unsure and not is_shown(place, shown, store):
         return due | {passes[number] for number in unsure}
@@ -100,61 +109,79 @@ def _is_in_order(times: Sequence[datetime | None]) -> bool | None:
     return True if is_told else None
 
 
-def _is_linked(place: ScenesPlace, store: Store) -> bool:
-    """Whether the tile's Catalog links the scenes."""
-    href = layout.href(place.tile_key, place.key)
-    return href in {link.href for link in stac.links(read(store, place.tile_key) or {}, "child")}
+def _are_linked(places: Sequence[Place], store: Store) -> bool:
+    """Whether the tile's Catalog links these of its Collections."""
+    hrefs = {link.href for link in stac.links(read(store, places[0].tile_key) or {}, "child")}
+    return all(layout.href(place.tile_key, place.key) in hrefs for place in places)
 
 
 def _finish_tile(
     place: ScenesPlace, touched: set[Pass], store: Store, *, is_sample: bool, recount: bool
-) -> None:
-    tile = read(store, place.tile_key)
-    homes = _homes(place, tile)
-    bands = [found for home in homes if (found := read(store, home.key)) is not None]
+) -> set[Pass] | None:
+    """Bring the scenes of a tile up to its bands.
+
+    Returns:
+        Passes whose bands have changed meanwhile, or none of them if only their Collections have;
+        None where nothing has.
+    """
+    bands = _bands(place, store)
     years = {
-        number: _year(place, number, homes, touched, store, recount=recount)
-        for number in sorted({year for each in bands for year in catalog.years_of(each)})
+        number: _year(place, number, bands, touched, store, recount=recount)
+        for number in sorted({year for each in bands.values() for year in catalog.years_of(each)})
     }
     made = [document for year in years.values() for document in year.made]
     documents = {number: year.document for number, year in years.items() if year.document}
+    existing = read(store, place.key)
     has_visual = any(visual.KEY in each["assets"] for each in made)
     if not recount:  # not every scene was looked at
-        has_visual |= visual.KEY in (read(store, place.key) or {}).get("item_assets", {})
+        has_visual |= visual.KEY in (existing or {}).get("item_assets", {})
     document = scene.collection(
-        bands, documents, place=place, is_sample=is_sample, has_visual=has_visual
+        list(bands.values()), documents, place=place, is_sample=is_sample, has_visual=has_visual
     )
     if document is None:
-        return
+        return None
     is_there = store.stat(place.mirror_key) is not None
-    whole = recount or any(year.changed for year in years.values())
-    if not is_there and store.stat(place.key) is None:
+    whole = recount or any(year.lost for year in years.values())
+    if not is_there and existing is None:
         refresh(place, made, store, document=document)
-    elif made or whole or not is_there:
-        every = partial(_every, documents, place, store) if whole or not is_there else None
+    elif made or whole or not is_there or document != existing:
+        every = partial(_every, list(documents), place, store) if whole or not is_there else None
         refresh(place, made, store, document=document, every=every)
     update_document(
         store, place.key, lambda _: document, always=any(y.wrote for y in years.values())
     )
     update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
+    now = _bands(place, store)
+    changed = {
+        each
+        for number, year in years.items()
+        if year.seen
+        for filed in [_filed(now, number, store)]
+        for each, items in year.seen.items()
+        if list(filed.get(each, ())) != list(items)
+    }
+    return changed if changed or now != bands else None
 
 
-def _every(
-    years: Mapping[int, stac.Document], place: ScenesPlace, store: Store
-) -> Iterator[stac.Document]:
+def _every(years: Iterable[int], place: ScenesPlace, store: Store) -> Iterator[stac.Document]:
     """All scenes that these years link."""
-    for number, year in years.items():
-        for link in stac.links(year, "item"):
+    for number in years:
+        for link in stac.links(read(store, place.year_key(number)) or {}, "item"):
             found = read_item(store, place.item(layout.id_of(link.href), number))
             if found is not None:
                 yield found
 
 
-def _homes(place: ScenesPlace, tile: stac.Document | None) -> list[CollectionPlace]:
-    """The Collections of bands that the tile's Catalog links, in the order of wavelength."""
-    linked = {link.href for link in stac.links(tile or {}, "child")}
+def _bands(place: ScenesPlace, store: Store) -> dict[CollectionPlace, stac.Document]:
+    """The Collections that the tile's Catalog links, in the order of wavelength."""
+    linked = {link.href for link in stac.links(read(store, place.tile_key) or {}, "child")}
     homes = (CollectionPlace(tile=place.tile, band=band) for band in BANDS.values())
-    return [home for home in homes if layout.href(home.tile_key, home.key) in linked]
+    found = {
+        home: read(store, home.key)
+        for home in homes
+        if layout.href(home.tile_key, home.key) in linked
+    }
+    return {home: document for home, document in found.items() if document is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,15 +194,18 @@ class _Year:
     made: Sequence[stac.Document] = ()
     """The scenes that were looked at."""
 
+    seen: _Filed = field(default_factory=dict)
+    """What was filed of the bands of these scenes when they were made."""
+
     wrote: bool = False
-    changed: bool = False
-    """Whether a scene that it linked is there no more, or says something else."""
+    lost: bool = False
+    """Whether a scene that it linked is there no more."""
 
 
 def _year(
     place: ScenesPlace,
     number: int,
-    homes: Sequence[CollectionPlace],
+    homes: Iterable[CollectionPlace],
     touched: set[Pass],
     store: Store,
     *,
@@ -215,11 +245,16 @@ def _year(
     wrote = update_document(store, key, linked, always=bool(files))
     year = read(store, key) or linked(existing)
     hrefs = [{link.href for link in stac.links(each or {}, "item")} for each in (existing, year)]
-    changed = bool(hrefs[0] - hrefs[1]) or any(each.replaces for each in made)
-    return _Year(document=year, made=documents, wrote=wrote, changed=changed)
+    return _Year(
+        document=year,
+        made=documents,
+        seen={each: filed.get(each, ()) for each in anew},
+        wrote=wrote,
+        lost=bool(hrefs[0] - hrefs[1]),
+    )
 
 
-def _filed(homes: Sequence[CollectionPlace], number: int, store: Store) -> _Filed:
+def _filed(homes: Iterable[CollectionPlace], number: int, store: Store) -> _Filed:
     filed: dict[Pass, list[ItemPlace]] = {}
     for home in homes:
         for link in stac.links(read(store, home.year_key(number)) or {}, "item"):
@@ -238,9 +273,6 @@ class _Made:
     content: bytes
     is_new: bool
     """Whether the store holds something else under that key, or nothing."""
-
-    replaces: bool
-    """Whether it holds something else."""
 
 
 def _made(place: ScenesPlace, items: Sequence[ItemPlace], store: Store) -> list[_Made]:
@@ -266,5 +298,4 @@ def _made_one(place: ScenesPlace, each: scene.Scene, store: Store) -> _Made:
         document=document,
         content=stac.to_bytes(document),
         is_new=document != previous,
-        replaces=previous not in (None, document),
     )

@@ -17,7 +17,8 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
     """File every Item that lies in a store into the catalogs above it, and make its scenes.
 
     Builds of shards publish Items and no catalogs; this does the rest, in one process. It may be
-    run at any time and again: Items that are filed already change nothing.
+    run at any time and again: Items that are filed already change nothing. Links to Items that are
+    there no more are dropped, while their Collection has others.
 
     Returns:
         How many Collections and Items there are.
@@ -34,7 +35,7 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         filing = filing_of(documents[0], place, base_url=base_url)
         is_sample = filing.is_sample
         check_root(store, is_sample=is_sample)
-        commit(documents, filing, store, recount=True)
+        commit(documents, filing, store, recount=True, prune=True)
         refresh(place, (), store, every=partial(iter, documents))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)

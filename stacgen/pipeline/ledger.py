@@ -10,7 +10,7 @@ from stacgen.pipeline import root
 from stacgen.pipeline.commit import linked_items
 from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.plan import Plan
-from stacgen.pipeline.refresh import is_stale, refresh
+from stacgen.pipeline.refresh import is_shown, is_stale, refresh
 from stacgen.ports import Store
 
 
@@ -23,7 +23,10 @@ class _Account:
     """When the last of these was written."""
 
     fresh: list[stac.Document] = field(default_factory=list)
-    """Items of this run."""
+    """Items of this run that mirror and page lack."""
+
+    shown: list[stac.Document] = field(default_factory=list)
+    """Items of this run that were there when the Collection was new."""
 
     replaced: bool = False
     """Whether one of these took the place of another."""
@@ -76,7 +79,7 @@ class Ledger:
     ) -> None:
         """Note Items that are linked now, and whether mirror and page have them already."""
         account = self._open.setdefault(place, _Account())
-        account.fresh += () if is_shown else documents
+        (account.shown if is_shown else account.fresh).extend(documents)
         account.replaced |= replaced
         self._passes |= {Pass.of(each["id"]) for each in documents}
 
@@ -105,6 +108,6 @@ class Ledger:
         )
         if stale or account.replaced:
             refresh(place, (), store, every=lambda: linked_items(store, place))
-        elif account.fresh:
-            refresh(place, account.fresh, store)
+        elif account.fresh or not is_shown(place, account.shown, store):
+            refresh(place, [*account.shown, *account.fresh], store)
         self._closed.append(place)

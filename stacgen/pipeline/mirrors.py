@@ -37,29 +37,36 @@ class Kept:
 
 
 def keep(
-    store: Store, key: str, items: Sequence[Keyed], *, anew: bool, base_url: str | None
+    store: Store,
+    key: str,
+    items: Callable[[], Iterable[Keyed]],
+    *,
+    anew: bool,
+    base_url: str | None,
 ) -> Kept:
     """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
 
     Args:
         store: Where it lies.
         key: Of the mirror.
-        items: Those that it may lack, at least one.
+        items: Gets those that it may lack, at least one. It is asked after the mirror was read, so
+            that what another builder files meanwhile is in them or put later.
         anew: Whether these are all, and what it has beside them is to go.
         base_url: Where the root is public, if that is known.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
     place = mirror.Place(folder=key.rpartition("/")[0], base_url=base_url)
-    table = mirror.tabulate(items)
     kept: list[Kept] = []
 
     def united(raw: bytes | None) -> bytes:
+        fresh = list(items())
+        table = mirror.tabulate(fresh)
         old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
         before = None if old is None else old.table()
         whole = table if before is None else mirror.united([before, table])
         content = mirror.to_bytes(whole, place)
-        kept[:] = [Kept(raw=content, items=partial(_all, before, items))]
+        kept[:] = [Kept(raw=content, items=partial(_all, before, fresh))]
         return content
 
     if not update(store, key, stac.PARQUET, united):

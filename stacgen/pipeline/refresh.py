@@ -34,26 +34,30 @@ def refresh(
         store: Holds them.
         document: The Collection as it is about to be; None for as it is.
         base_url: Where the catalog is public; None for what the root says of it.
-        every: Gets all Items, where one was replaced or has gone, or what is there may lack some.
+        every: Gets all Items, where one was replaced or has gone, or what is there may lack some;
+            at least one.
     """
     base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
 
     def key_of(item: stac.Document) -> str:
         return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
 
-    items = list(every()) if every is not None else fresh
+    found = every or (lambda: fresh)
     kept = None
-    if items:
+    if fresh or every is not None:
         kept = mirrors.keep(
             store,
             place.mirror_key,
-            [(key_of(item), item) for item in items],
+            lambda: [(key_of(item), item) for item in found()],
             anew=every is not None,
             base_url=base_url,
         )
     shown = document or read(store, place.key)
-    if shown is not None:
+    while shown is not None:
         pages.draw(store, shown, key=place.key, base_url=base_url, kept=kept)
+        before, shown = shown, None if document else read(store, place.key)
+        if shown == before:  # no other builder has filed more meanwhile
+            return
 
 
 def is_stale(

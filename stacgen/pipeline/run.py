@@ -109,6 +109,7 @@ def build(
         stopped.set()
         if crew is not None:
             crew.stop()
+        _collect_done(running, recorder)
         if order.shard is None:  # a shard leaves that to `stacgen index`
             for site in sites:
                 site.commit(order, store, ledger)
@@ -199,17 +200,28 @@ def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None
     """Wait for a segment, and take what became of its frames."""
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
-        site = running.pop(future)
-        site.open_tasks -= 1
-        for result in future.result():
-            if isinstance(result, Done):
-                site.documents.append(result.document)
-                site.replaced |= result.replaced
-                watch(result.built)
-                for text in result.built.warnings:
-                    watch(Noted(text=text))
-            else:
-                watch(result)
+        _take(future, running.pop(future), watch)
+
+
+def _collect_done(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
+    """Take what was finished of a build that is given up, so that it is filed."""
+    for future, site in running.items():
+        if future.done() and not future.cancelled() and future.exception() is None:
+            _take(future, site, watch)
+
+
+def _take(future: Future[list[Result]], site: _Site, watch: Watch) -> None:
+    results = future.result()
+    site.open_tasks -= 1
+    for result in results:
+        if isinstance(result, Done):
+            site.documents.append(result.document)
+            site.replaced |= result.replaced
+            watch(result.built)
+            for text in result.built.warnings:
+                watch(Noted(text=text))
+        else:
+            watch(result)
 
 
 class _Recorder:

@@ -259,7 +259,9 @@ class Folder:
         hidden = self._root / _HIDDEN
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                hidden.mkdir(parents=True, exist_ok=True)
+                for made in _make_folder(self._root):
+                    _flush(made.parent)
+                hidden.mkdir(exist_ok=True)
                 path = hidden / (name or secrets.token_hex(8))
                 return path, make(path)
             except (FileNotFoundError, FileExistsError):

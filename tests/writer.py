@@ -1,0 +1,38 @@
+"""A process that builds part of a tile, again and again; see `test_writers`."""
+
+import json
+import sys
+
+from crashes import BASE, YEAR, Api, Crew, frames
+from stacgen import pipeline
+from stacgen.api import Endpoint
+from stacgen.library import Pixels, Upstream, recipe, requests
+from stacgen.models import Selection
+from stacgen.selection import parse_moment
+from stacgen.store import open_store
+
+BUILDS = 5
+"""In which a process puts its frames."""
+
+
+def main() -> None:
+    """Build the frames from one number to before another."""
+    address, options, band, of, first, count = sys.argv[1:]
+    api = Api()
+    api.publish(band, int(of))
+    times = [image["sensing_time"] for image in frames(int(of))][int(first) :][: int(count)]
+    size = -(-len(times) // BUILDS)
+    store = open_store(address, json.loads(options))
+    for start in range(0, len(times), size):
+        part = times[start : start + size]
+        order = pipeline.Order(
+            requests=tuple(requests("29PKR", band, years=[YEAR])),
+            selection=Selection(start=parse_moment(part[0]), end=parse_moment(part[-1])),
+            endpoint=Endpoint(base=BASE),
+            recipe=recipe(Upstream(), Pixels()),
+        )
+        pipeline.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)
+
+
+if __name__ == "__main__":
+    main()
