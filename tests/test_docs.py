@@ -1,8 +1,19 @@
 """The documentation does what it says: its Python runs, its commands exist, its links lead on."""
 
+import contextlib
+import io
+import os
 import re
 import runpy
 import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +31,13 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 CLI = DOCS / "reference" / "cli.md"
 COMMANDS: tuple[str, ...] = tuple(vars(typer.main.get_command(cli.app))["commands"])
+
+TUTORIALS = [
+    DOCS / "tutorials" / f"{each}.md"
+    for each in ("build", "look", "load", "search", "publish", "update", "scale")
+]
+NOT_RUN = {"installs": 5, "a bucket": 1, "schemas from the web": 1, "a cluster": 1}
+"""Why blocks of the tutorials do not run, as the line before them says, and how many."""
 
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^]]*\]\((?P<target>[^)\s]+)\)")
@@ -53,7 +71,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac, which Python hides
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") and page not in TUTORIALS], ids=name
+)
 def test_python_of_a_page_runs_from_top_to_bottom(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +81,120 @@ def test_python_of_a_page_runs_from_top_to_bottom(
     names: dict[str, object] = {}
     for block in blocks(page, "python"):
         exec(compile(block, name(page), "exec"), names)  # noqa: S102 - our own pages
+
+
+STEP = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>\n]+) -->\n)?" + BLOCK.pattern, re.MULTILINE | re.DOTALL
+)
+
+
+class Reader:
+    """Somebody who does what a tutorial says, in a folder and with a free port for 8000."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, object] = {}
+        self._servers: list[subprocess.Popen[bytes]] = []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+
+    def follow(self, page: Path) -> None:
+        """Run the blocks in order, and compare what they print with the text that follows."""
+        said = ""
+        for step in STEP.finditer(page.read_text()):
+            if step["reason"] is None:
+                body = step["body"].replace(":8000", f":{self._port}")
+                body = body.replace("--port 8000", f"--port {self._port}")
+                match step["language"]:
+                    case "sh":
+                        said = self._shell(body)
+                    case "python":
+                        said = self._python(body)
+                    case "text" if said:
+                        assert rounded(said) == rounded(step["body"])
+                        said = ""
+
+    def leave(self) -> None:
+        """End the servers that were begun."""
+        for server in self._servers:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(10) == 0
+
+    def _python(self, body: str) -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(compile(body, "tutorial", "exec"), self._names)  # noqa: S102 - our own pages
+        return said.getvalue()
+
+    def _shell(self, body: str) -> str:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        if body.endswith("&\n"):
+            command = ["bash", "-c", f"exec {body[:-2]}"]
+            self._servers.append(
+                subprocess.Popen(command, cwd=self._folder, env={**os.environ, "PATH": path})
+            )
+            self._wait()
+            return ""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", body],
+            cwd=self._folder,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def _wait(self) -> None:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._port)).close()
+                return
+            time.sleep(0.1)
+        pytest.fail("nothing is served")
+
+
+def rounded(text: str) -> str:
+    """Without what differs from one FFmpeg to another: sizes, and digits behind the point."""
+    text = re.sub(r"[\d.]+ [kM]B", "SIZE", text)
+    return re.sub(r"(?<=\.\d)\d+(e\+\d+)?", "", text).strip()
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of somebody who has followed the first tutorial."""
+    place = tmp_path_factory.mktemp("tutorial")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        Reader(place).follow(TUTORIALS[0])
+    return place
+
+
+@pytest.fixture
+def follower(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """Somebody in a copy of that folder."""
+    shutil.copytree(begun, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    someone = Reader(tmp_path / "copy")
+    try:
+        yield someone
+    finally:
+        someone.leave()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac, which Python hides
+@pytest.mark.parametrize("page", TUTORIALS[1:], ids=name)
+def test_a_tutorial_does_and_prints_what_it_says(page: Path, follower: Reader) -> None:
+    follower.follow(page)
+
+
+def test_tutorials_say_which_blocks_do_not_run_and_these_are_few() -> None:
+    assert sorted(TUTORIALS) == sorted((DOCS / "tutorials").glob("*.md"))
+    steps = [each for page in TUTORIALS for each in STEP.finditer(page.read_text())]
+    assert Counter(each["reason"] for each in steps if each["reason"]) == NOT_RUN
+    assert sum(each["language"] in ("sh", "python") for each in steps) > 3 * sum(NOT_RUN.values())
 
 
 def options(command: str) -> set[str]:
