@@ -16,6 +16,8 @@ PAGE = "index.html"
 """For people, beside the document that it shows."""
 MIRROR = "items.parquet"
 """Of all Items under the folder that it lies in."""
+SCENES = "scenes"
+"""The folder of a tile's scenes, beside those of its bands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class ScenesPlace(Place):
     @property
     def name(self) -> str:
         """That of no band."""
-        return "scenes"
+        return SCENES
 
     @property
     def id(self) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _STAMP = re.compile(rb'<meta name="stacgen-stamp" content="([0-9a-f]+)">')
+_MIRROR = re.compile(rb'<meta name="stacgen-mirror" content="([0-9]+)">')
 _SUMMARY = re.compile(rb'data-summary="([^"]*)"')
 _MARK = re.compile(rb'data-v="([0-9a-f]{8})"')
 _BROWSER = "https://radiantearth.github.io/stac-browser/#/external/"
@@ -90,6 +91,7 @@ def collection(
     *,
     key: str,
     outline: Mapping[str, Any],
+    mirror_size: int,
     base_url: str | None,
 ) -> bytes:
     """The page of a Collection; the same documents in any order give the same bytes.
@@ -99,6 +101,7 @@ def collection(
         items: All of it, at least one.
         key: Of the Collection.
         outline: The tile as a GeoJSON geometry in degrees.
+        mirror_size: Of the Parquet file of the Items, in bytes.
         base_url: Where the catalog is public, if that is known; else the page finds out where it
             is read.
     """
@@ -115,6 +118,7 @@ def collection(
     return _render(
         "collection.html.j2",
         stamp=_stamp(document, base_url),
+        mirror_size=mirror_size,
         base=_folder_url(base_url, key),
         browser=_browser(base_url, key),
         document=document,
@@ -141,10 +145,16 @@ def collection(
     )
 
 
-def root(document: stac.Document, summaries: Iterable[Summary], *, base_url: str | None) -> bytes:
+def root(
+    document: stac.Document,
+    summaries: Iterable[Summary],
+    *,
+    mirror_size: int,
+    base_url: str | None,
+) -> bytes:
     """The page of the root, from its document and what is known of each Collection, at least one.
 
-    The URL is that of `collection`.
+    Size and URL are those of `collection`.
     """
     listed = sorted(summaries, key=lambda each: each.key)
     groups = [(name, list(group)) for name, group in groupby(listed, lambda each: each.group)]
@@ -154,6 +164,7 @@ def root(document: stac.Document, summaries: Iterable[Summary], *, base_url: str
     return _render(
         "root.html.j2",
         stamp=_stamp(document, base_url),
+        mirror_size=mirror_size,
         base=_folder_url(base_url, layout.ROOT),
         browser=_browser(base_url, layout.ROOT),
         document=document,
@@ -167,25 +178,20 @@ def root(document: stac.Document, summaries: Iterable[Summary], *, base_url: str
     )
 
 
-def is_current(
-    existing: bytes | None,
-    document: stac.Document,
-    items: Iterable[stac.Document],
-    *,
-    base_url: str | None,
-) -> bool:
-    """Whether a Collection's page shows the document as it is, and these Items among others."""
-    if not has_stamp(existing, document, base_url=base_url):
+def shows(existing: bytes | None, items: Iterable[stac.Document], *, mirror_size: int) -> bool:
+    """Whether a page is whole, of a mirror of a size, and shows these Items among others."""
+    found = _MIRROR.search(existing or b"")
+    is_whole = (existing or b"").rstrip().endswith(b"</html>")
+    if not is_whole or found is None or int(found[1]) != mirror_size:
         return False
     shown = set(_MARK.findall(existing or b""))
     return all(cards.mark(item).encode() in shown for item in items)
 
 
 def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
-    """Whether a page is whole, and of a document, at a URL and by this edition of the templates."""
+    """Whether a page is of a document, at a URL and by this edition of the templates."""
     found = _STAMP.search(existing or b"")
-    is_whole = (existing or b"").rstrip().endswith(b"</html>")
-    return is_whole and found is not None and found[1].decode() == _stamp(document, base_url)
+    return found is not None and found[1].decode() == _stamp(document, base_url)
 
 
 def summaries(existing: bytes | None) -> dict[str, Summary]:

@@ -21,7 +21,6 @@ _UPWARD = frozenset({"self", "root", "parent", "collection", "canonical"})
 
 _TILE = re.compile(r"\d{2}[A-Z]{3}")
 _ASSETS = {".tif": stac.COG, ".png": stac.PNG, ".jpg": "image/jpeg", ".webp": "image/webp"}
-_SCENES = "scenes"
 
 
 class Kind(IntEnum):
@@ -70,7 +69,7 @@ def kind(key: str) -> Kind | None:
     if name == "catalog.json":
         return Kind.TILE if len(folders) == 1 else Kind.YEAR
     if name == f"{folders[-1]}.json":
-        return Kind.SCENE if _SCENES in folders else Kind.ITEM
+        return Kind.SCENE if layout.SCENES in folders else Kind.ITEM
     others = {
         "collection.json": Kind.COLLECTION,
         "items.parquet": Kind.TABLE,

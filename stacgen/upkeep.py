@@ -1,4 +1,4 @@
-"""The calls on a catalog that is there: `stacgen.publish`, `stacgen.validate`, `stacgen.rgb`."""
+"""The calls on a catalog that is there: `stacgen.publish`, `validate`, `repair` and `rgb`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,3 +128,31 @@ def rgb(
         force=force,
         told=told or (lambda *_: None),
     )
+
+
+def repair(
+    root: str | Path,
+    *,
+    base_url: str | None = None,
+    store_options: Mapping[str, str] | None = None,
+) -> Validation:
+    """Make everything above the Items at `root` anew from the Items, whatever has become of it.
+
+    Catalogs, Collections, scenes, mirrors and pages come out as builds make them; links to Items
+    that are gone go. Items and their files are not touched.
+
+    Args:
+        root: A folder, or the URL of a bucket.
+        base_url: Where it is public; None for what it says itself.
+        store_options: Settings of the bucket beside those in the environment.
+
+    Returns:
+        What is still wrong, as `validate` finds it without schemas.
+
+    Raises:
+        OutputError: The store cannot be used, holds a catalog that is not ours or none, or an Item
+            that cannot be read.
+    """
+    store = open_store(root, store_options)
+    pipeline.repair(store, base_url=base_url)
+    return pipeline.validate(store, problems=None)

@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from stacgen import catalog, publication, stac
@@ -140,6 +141,37 @@ _COLLECTION = {
     "extent": ("bbox", "start", "end"),
     "summaries": ("baselines", "years", "cloud_cover", "nodata_percentage"),
 }
+
+
+def digest(document: stac.Document) -> str:
+    """What tells one document from another, whatever the order of its fields.
+
+    >>> digest({"a": 1, "b": None}) == digest({"b": None, "a": 1.0}) != digest({"a": 1})
+    True
+    """
+    plain = json.loads(json.dumps(document), parse_int=float)
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def check_mirror(
+    key: str, held: Mapping[str, str], published: Mapping[str, str]
+) -> Iterator[Finding]:
+    """A mirror holds the Items that there are, each as it is, and no other.
+
+    Args:
+        key: Of the mirror.
+        held: The digests of its Items, by their keys.
+        published: Those of the Items that it should hold.
+    """
+    unlike = [item for item in held.keys() & published.keys() if held[item] != published[item]]
+    for what, items in (
+        ("lacks", published.keys() - held.keys()),
+        ("still has", held.keys() - published.keys()),
+        ("says something else of", unlike),
+    ):
+        if items:
+            text = f"It {what} {min(items)}" + (f" and {len(items) - 1} more" * (len(items) > 1))
+            yield Finding(key=key, rule="mirror", text=f"{text}; stacgen repair mends it.")
 
 
 def check_linked(linked: set[str], documents: Iterable[str]) -> Iterator[Finding]:

@@ -151,6 +151,56 @@ def test_a_fault_in_a_collection_is_found(
     assert found == [(COLLECTION, rule)]
 
 
+SCENES = "29PKR/scenes/collection.json"
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "fault"), COLLECTION_FAULTS[:-1], ids=lambda it: str(it)[:40]
+)
+def test_a_fault_in_the_collection_of_the_scenes_is_found(
+    root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(root / SCENES, fault)
+    found = [(each.key, each.rule) for each in validate(root).findings if text in each.text]
+    assert found == [(SCENES, rule)]
+
+
+MIRRORS = ("29PKR/B01/items.parquet", "29PKR/scenes/items.parquet", "items.parquet")
+
+
+@pytest.mark.parametrize("name", ["B01", "scenes"])
+@pytest.mark.parametrize("fault", ["lacks", "still has", "says something else of"])
+def test_a_mirror_that_belies_its_items_is_found(root: Path, name: str, fault: str) -> None:
+    item = min(root.glob(f"29PKR/{name}/2025/*/T*.json"))
+    if fault == "lacks":
+        other = item.parent.with_name("T29PKR_20000101T000000_05.11") / "other.json"
+        other = other.with_name(f"{other.parent.name}.json")
+        other.parent.mkdir()
+        shutil.copy(item, other)
+        item = other
+    elif fault == "still has":
+        item.unlink()
+    else:
+        edit(item, set_property("gsd", 61))
+    key = item.relative_to(root).as_posix()
+    found = validate(root).findings
+    assert {each.key for each in found if f"It {fault} {key};" in each.text} == {
+        f"29PKR/{name}/items.parquet",
+        "items.parquet",
+    }
+    assert {each.key for each in found if each.rule == "mirror"} <= set(MIRRORS)
+
+
+@pytest.mark.parametrize("key", MIRRORS)
+def test_a_mirror_that_is_damaged_or_missing_is_found(root: Path, key: str) -> None:
+    path = root / key
+    path.write_bytes(path.read_bytes()[:-9])
+    found = validate(root).findings
+    assert [(each.key, each.rule) for each in found] == [(key, "mirror")]
+    path.unlink()
+    assert (key, "mirror") in {(each.key, each.rule) for each in validate(root).findings}
+
+
 def test_a_collection_without_items_is_found(root: Path) -> None:
     for path in (root / "29PKR" / "B01" / "2025").glob("*/*"):
         path.unlink()
@@ -286,6 +336,7 @@ def test_the_command_tells_of_findings_and_exits_with_1(root: Path) -> None:
     assert {json.loads(line)["rule"] for line in done.stdout.splitlines()} == {
         "schema",
         "summaries",
+        "mirror",
     }
 
 

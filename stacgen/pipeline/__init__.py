@@ -10,6 +10,7 @@ from stacgen.pipeline.crew import Crew, Threads, workers_for
 from stacgen.pipeline.index import index
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.publish import Copy, publish
+from stacgen.pipeline.repair import repair
 from stacgen.pipeline.run import build, dry_run, list_frames
 from stacgen.pipeline.validate import Validation, validate
 
@@ -26,6 +27,7 @@ __all__ = [
     "index",
     "list_frames",
     "publish",
+    "repair",
     "validate",
     "workers_for",
 ]

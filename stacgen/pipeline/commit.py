@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
 from stacgen.catalog import Holdings
-from stacgen.layout import CollectionPlace, Place
+from stacgen.layout import CollectionPlace
 from stacgen.models import Grid
-from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 
@@ -143,12 +143,3 @@ def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
             raw = store.read(entry.key)
             if raw is not None:
                 yield stac.from_bytes(raw, name=entry.key)
-
-
-def linked_items(store: Store, place: Place) -> Iterator[stac.Document]:
-    """Every Item that the years of a Collection link; nothing is listed."""
-    for year in sorted(catalog.years_of(read(store, place.key) or {})):
-        for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
-            item = read(store, layout.target(place.year_key(year), link.href))
-            if item is not None:
-                yield item

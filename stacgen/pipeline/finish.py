@@ -19,6 +19,7 @@ from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.models import Stream
+from stacgen.pipeline import pages
 from stacgen.pipeline.plan import Existing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
@@ -140,12 +141,11 @@ def _finish_tile(
     )
     if document is None:
         return None
-    is_there = store.stat(place.mirror_key) is not None
+    is_new = existing is None and store.stat(place.mirror_key) is None
     whole = recount or any(year.lost for year in years.values())
-    if not is_there and existing is None:
-        refresh(place, made, store, document=document)
-    elif made or whole or not is_there or document != existing:
-        every = partial(_every, list(documents), place, store) if whole or not is_there else None
+    whole |= not (is_new or pages.shows(store, (), key=place.key))
+    if made or whole or is_new or document != existing:
+        every = partial(_every, list(documents), place, store) if whole else None
         refresh(place, made, store, document=document, every=every)
     update_document(
         store, place.key, lambda _: document, always=any(y.wrote for y in years.values())

@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from stacgen import stac
 from stacgen.layout import CollectionPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline import root
-from stacgen.pipeline.commit import linked_items
 from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.plan import Plan
-from stacgen.pipeline.refresh import is_shown, is_stale, refresh
+from stacgen.pipeline.refresh import is_shown, lacks, linked_items, refresh
 from stacgen.ports import Store
 
 
@@ -18,18 +16,14 @@ from stacgen.ports import Store
 class _Account:
     """A Collection that a run looks at."""
 
-    existing: list[stac.Document] = field(default_factory=list)
-    newest: datetime | None = None
-    """When the last of these was written."""
-
     fresh: list[stac.Document] = field(default_factory=list)
     """Items of this run that mirror and page lack."""
 
     shown: list[stac.Document] = field(default_factory=list)
     """Items of this run that were there when the Collection was new."""
 
-    replaced: bool = False
-    """Whether one of these took the place of another."""
+    is_stale: bool = False
+    """Whether mirror and page must be made of all Items: they lack some, or one was replaced."""
 
 
 class Ledger:
@@ -62,9 +56,10 @@ class Ledger:
             Whether an Item of it is newer than the mirror: whoever replaced it was killed.
         """
         account = self._open.setdefault(plan.place, _Account())
-        account.existing += [each.document for each in plan.existing]
         times = [each.modified for each in plan.existing]
-        account.newest = max([*times, *([account.newest] if account.newest else [])], default=None)
+        if times:
+            existing = [each.document for each in plan.existing]
+            account.is_stale |= lacks(plan.place, existing, max(times), self._store)
         self._passes |= overdue(plan.stream, plan.existing, self._store)
         mirror = self._store.stat(plan.place.mirror_key)
         return mirror is not None and any(time > mirror.modified for time in times)
@@ -80,7 +75,7 @@ class Ledger:
         """Note Items that are linked now, and whether mirror and page have them already."""
         account = self._open.setdefault(place, _Account())
         (account.shown if is_shown else account.fresh).extend(documents)
-        account.replaced |= replaced
+        account.is_stale |= replaced
         self._passes |= {Pass.of(each["id"]) for each in documents}
 
     def settle(self, *, but: Collection[CollectionPlace] = ()) -> None:
@@ -103,10 +98,7 @@ class Ledger:
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store
-        stale = account.newest is not None and is_stale(
-            place, account.existing, account.newest, store
-        )
-        if stale or account.replaced:
+        if account.is_stale:
             refresh(place, (), store, every=lambda: linked_items(store, place))
         elif account.fresh or not is_shown(place, account.shown, store):
             refresh(place, [*account.shown, *account.fresh], store)

@@ -41,17 +41,19 @@ def keep(
     key: str,
     items: Callable[[], Iterable[Keyed]],
     *,
+    every: Callable[[], Iterable[Keyed]],
     anew: bool,
     base_url: str | None,
 ) -> Kept:
-    """Have a Collection's mirror hold Items, too; of one that cannot be read nothing is kept.
+    """Have a Collection's mirror hold Items, too; one that cannot be read is made of all of them.
 
     Args:
         store: Where it lies.
         key: Of the mirror.
         items: Gets those that it may lack, at least one. It is asked after the mirror was read, so
             that what another builder files meanwhile is in them or put later.
-        anew: Whether these are all, and what it has beside them is to go.
+        every: Gets all that are linked, for a mirror that cannot be read.
+        anew: Whether `items` are all, and what it has beside them is to go.
         base_url: Where the root is public, if that is known.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
@@ -61,8 +63,10 @@ def keep(
 
     def united(raw: bytes | None) -> bytes:
         fresh = list(items())
-        table = mirror.tabulate(fresh)
         old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
+        if raw is not None and old is None and not anew:
+            fresh = list((dict(every()) | dict(fresh)).items())
+        table = mirror.tabulate(fresh)
         before = None if old is None else old.table()
         whole = table if before is None else mirror.united([before, table])
         content = mirror.to_bytes(whole, place)
@@ -82,7 +86,7 @@ def _all(before: "Table | None", items: Sequence[Keyed]) -> list[stac.Document]:
     return list((keyed | dict(items)).values())
 
 
-def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Document]:
+def held(store: Store, key: str, kept: Kept | None = None) -> tuple[Sequence[stac.Document], int]:
     """All Items that a Collection's mirror holds, with what a page shows of them, or more.
 
     Args:
@@ -90,18 +94,22 @@ def held(store: Store, key: str, kept: Kept | None = None) -> Sequence[stac.Docu
         key: Of the mirror.
         kept: As it was last known; where it is still that, it need not be decoded.
 
+    Returns:
+        They, and the size of the mirror in bytes.
+
     Raises:
         OutputError: It is gone or damaged.
     """
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    if kept is not None and store.read(key) == kept.raw:
-        return kept.items()
-    table = mirror.brief(_must_open(store, key).table())
-    return [document for _, document in mirror.documents(table)]
+    raw = store.read(key)
+    if kept is not None and raw == kept.raw:
+        return kept.items(), len(kept.raw)
+    table = mirror.brief(_must_open(raw, store, key).table())
+    return [document for _, document in mirror.documents(table)], len(raw or b"")
 
 
-def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str] = ()) -> bool:
+def keep_root(store: Store, changed: Iterable[str]) -> None:
     """Have the root's mirror hold what those of the Collections hold.
 
     It is made of the mirrors as tables, one Collection after the other; what it has of Collections
@@ -110,18 +118,13 @@ def keep_root(store: Store, written: Iterable[str], looked_at: Iterable[str] = (
 
     Args:
         store: Where it lies.
-        written: Keys of mirrors that were just written.
-        looked_at: Keys of mirrors that a build which was killed may have written.
-
-    Returns:
-        Whether it was looked after; not, where it is as it should.
+        changed: Keys of mirrors that it may not hold as they are.
     """
-    changed = {*written, *newer(store, looked_at)}
-    if (store.stat(layout.MIRROR) is not None and not changed) or not linked(store):
-        return False
-    if not update(store, layout.MIRROR, stac.PARQUET, lambda raw: _root(store, raw, changed)):
+    written = set(changed)
+    if linked(store) and not update(
+        store, layout.MIRROR, stac.PARQUET, lambda raw: _root(store, raw, written)
+    ):
         touch(store, layout.MIRROR, stac.PARQUET)
-    return True
 
 
 def newer(store: Store, keys: Iterable[str]) -> set[str]:
@@ -149,6 +152,12 @@ def known_url(store: Store) -> str | None:
     """Where the root says that it is public."""
     raw = store.read(layout.ROOT)
     return None if raw is None else catalog.public_url(stac.from_bytes(raw, name=layout.ROOT))
+
+
+def told_url(store: Store, key: str) -> str | None:
+    """Where a mirror says that the root is public; None where it does not, or cannot be read."""
+    found = _opened(store.read(key), key)
+    return None if found is None else found.place.base_url
 
 
 def _children(store: Store, key: str) -> Iterator[str]:
@@ -188,7 +197,7 @@ def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
     rows: dict[str, int] = {key: part.rows for key, (_, part) in kept.items()}
     for key in holdings:
         if key not in kept:
-            each = _must_open(store, key)
+            each = _must_open(store.read(key), store, key)
             kind = mirror.joined(kind, each.kind)
             rows[key] = each.starts()[-1]
     sink = io.BytesIO()
@@ -218,7 +227,7 @@ def _tables(
         if key not in kept:
             yield from run()
             begin = end = 0
-            yield _must_open(store, key).table()
+            yield _must_open(store.read(key), store, key).table()
             continue
         start, part = kept[key]
         if start != end:
@@ -247,8 +256,8 @@ def _opened(raw: bytes | None, name: str) -> "Mirror | None":
         return None
 
 
-def _must_open(store: Store, key: str) -> "Mirror":
-    found = _opened(store.read(key), f"{store.address}/{key}")
+def _must_open(raw: bytes | None, store: Store, key: str) -> "Mirror":
+    found = _opened(raw, f"{store.address}/{key}")
     if found is None:
         raise OutputError(f"{store.address}/{key} is gone or damaged; stacgen index makes it anew.")
     return found

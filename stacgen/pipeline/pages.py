@@ -36,10 +36,22 @@ def draw(
     outline = _outline(document)
 
     def drawn(_: bytes | None) -> bytes:
-        items = mirrors.held(store, layout.mirror_key(key), kept)
-        return page.collection(document, items, key=key, outline=outline, base_url=base_url)
+        items, size = mirrors.held(store, layout.mirror_key(key), kept)
+        return page.collection(
+            document, items, key=key, outline=outline, mirror_size=size, base_url=base_url
+        )
 
     update(store, layout.page_key(key), stac.HTML, drawn)
+
+
+def shows(store: Store, items: Iterable[stac.Document], *, key: str) -> bool:
+    """Whether a Collection's page is whole, of the mirror as it is, and shows these Items.
+
+    A mirror that was cut short is known by its size, without being read.
+    """
+    mirror = store.stat(layout.mirror_key(key))
+    existing = store.read(layout.page_key(key))
+    return mirror is not None and page.shows(existing, items, mirror_size=mirror.size)
 
 
 def is_current(
@@ -50,9 +62,12 @@ def is_current(
     key: str,
     base_url: str | None,
 ) -> bool:
-    """Whether a Collection's page shows it as it is, and these Items among others."""
+    """The same, and whether it shows the document as it is."""
     existing = store.read(layout.page_key(key))
-    return page.is_current(existing, document, items, base_url=base_url)
+    if not page.has_stamp(existing, document, base_url=base_url):
+        return False
+    mirror = store.stat(layout.mirror_key(key))
+    return mirror is not None and page.shows(existing, items, mirror_size=mirror.size)
 
 
 def root(
@@ -77,18 +92,24 @@ def root(
 
     def drawn(existing: bytes | None) -> bytes:
         known = {} if anew else page.summaries(existing)
-        return page.root(document, {**known, **found}.values(), base_url=base_url)
+        mirror = store.stat(layout.MIRROR)
+        return page.root(
+            document,
+            {**known, **found}.values(),
+            mirror_size=0 if mirror is None else mirror.size,
+            base_url=base_url,
+        )
 
     update(store, layout.PAGE, stac.HTML, drawn)
 
 
 def is_root_current(store: Store) -> bool:
-    """Whether the root's page shows the root's document as it is."""
+    """Whether the root's page shows the root's document as it is, beside the mirror as it is."""
     document = read(store, layout.ROOT)
     if document is None:
         return False
     base_url = catalog.public_url(document)
-    return page.has_stamp(store.read(layout.PAGE), document, base_url=base_url)
+    return is_current(store, document, (), key=layout.ROOT, base_url=base_url)
 
 
 def said(store: Store) -> dict[str, page.Summary]:

@@ -4,10 +4,10 @@ The page is drawn of what the mirror holds, and after it. So builders that do bo
 come to the same end, whoever is the last.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from stacgen import stac
+from stacgen import catalog, layout, stac
 from stacgen.layout import Place
 from stacgen.pipeline import mirrors, pages
 from stacgen.pipeline.update import read
@@ -39,8 +39,9 @@ def refresh(
     """
     base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
 
-    def key_of(item: stac.Document) -> str:
-        return place.item(item["id"], int(item["properties"]["datetime"][:4])).key
+    def keyed(items: Iterable[stac.Document]) -> list[mirrors.Keyed]:
+        years = ((int(each["properties"]["datetime"][:4]), each) for each in items)
+        return [(place.item(each["id"], year).key, each) for year, each in years]
 
     found = every or (lambda: fresh)
     kept = None
@@ -48,7 +49,8 @@ def refresh(
         kept = mirrors.keep(
             store,
             place.mirror_key,
-            lambda: [(key_of(item), item) for item in found()],
+            lambda: keyed(found()),
+            every=lambda: keyed(linked_items(store, place)),
             anew=every is not None,
             base_url=base_url,
         )
@@ -60,10 +62,17 @@ def refresh(
             return
 
 
-def is_stale(
-    place: Place, existing: Sequence[stac.Document], newest: datetime, store: Store
-) -> bool:
-    """Whether mirror or page are not up to Items; told without pyarrow and Jinja2.
+def linked_items(store: Store, place: Place) -> Iterator[stac.Document]:
+    """Every Item that the years of a Collection link; nothing is listed."""
+    for year in sorted(catalog.years_of(read(store, place.key) or {})):
+        for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
+            item = read(store, layout.target(place.year_key(year), link.href))
+            if item is not None:
+                yield item
+
+
+def lacks(place: Place, existing: Sequence[stac.Document], newest: datetime, store: Store) -> bool:
+    """Whether mirror or page are damaged or not up to Items; told without pyarrow and Jinja2.
 
     Args:
         place: Of the Collection.
@@ -74,7 +83,7 @@ def is_stale(
     mirror = store.stat(place.mirror_key)
     if mirror is None or mirror.modified < newest:
         return True
-    return not is_shown(place, existing, store)
+    return not pages.shows(store, existing, key=place.key)
 
 
 def is_shown(place: Place, items: Sequence[stac.Document], store: Store) -> bool:

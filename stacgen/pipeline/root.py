@@ -29,8 +29,7 @@ def keep(store: Store, touched: Iterable[str]) -> None:
             keys = mirrors.collection_keys(store)
         found = pages.summaries(store, keys)
         changed = {layout.mirror_key(key) for key in found if said.get(key) != found[key]} | newer
-        is_whole = store.stat(layout.MIRROR) is not None and pages.is_root_current(store)
-        if not found or (is_whole and not changed):
+        if not found or (not changed and pages.is_root_current(store)):
             return
         mirrors.keep_root(store, changed)
         pages.root(store, found)

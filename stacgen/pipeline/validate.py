@@ -51,8 +51,9 @@ def validate(
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(chain.from_iterable(pool.map(seen.look, documents)))
     for key, document in seen.collections.items():
-        folder = key.removesuffix("collection.json")
-        found += validation.check_collection(key, document, seen.holdings.get(folder, ()))
+        found += validation.check_collection(key, document, seen.held_by(key))
+    for key in (*map(layout.mirror_key, sorted(seen.collections)), layout.MIRROR):
+        found += seen.look_at_mirror(key)
     found += validation.check_linked(seen.linked, documents)
     return Validation(documents=len(documents), cogs=len(seen.opened), findings=tuple(found))
 
@@ -69,6 +70,9 @@ class _Seen:
     holdings: dict[str, list[Holdings]] = field(default_factory=dict)
     """Of the Items of each Collection's folder, which ends in a slash."""
 
+    digests: dict[str, str] = field(default_factory=dict)
+    """Of Items and scenes, by their keys."""
+
     linked: set[str] = field(default_factory=set)
     opened: list[str] = field(default_factory=list)
 
@@ -83,6 +87,32 @@ class _Seen:
             text = f"Something that every such document has is missing or odd: {error!r}."
             return [*found, Finding(key=key, rule="content", text=text)]
 
+    def held_by(self, collection: str) -> Iterator[Holdings]:
+        """What the Items of a Collection hold; scenes hold what all bands of their tile do."""
+        tile, name, _ = collection.split("/")
+        shown = f"{tile}/" if name == layout.SCENES else f"{tile}/{name}/"
+        for folder, holdings in sorted(self.holdings.items()):
+            if folder.startswith(shown):
+                yield from holdings
+
+    def look_at_mirror(self, key: str) -> Iterable[Finding]:
+        """Whether a mirror says what the Items under its folder say."""
+        from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+        folder = key.removesuffix(layout.MIRROR)
+        published = {each: said for each, said in self.digests.items() if each.startswith(folder)}
+        if key not in self.there:
+            text = "There is none; stacgen repair makes it."
+            return [Finding(key=key, rule="mirror", text=text)]
+        try:
+            found = mirror.Mirror(self.store.read(key) or b"", name=key)
+            tables = map(found.group, range(found.groups))
+            rows = chain.from_iterable(map(mirror.documents, tables))
+            held = {each: validation.digest(document) for each, document in rows}
+        except OutputError as error:
+            return [Finding(key=key, rule="mirror", text=str(error))]
+        return validation.check_mirror(key, held, published)
+
     def _look(self, key: str, document: stac.Document) -> Iterator[Finding]:
         kind = publication.kind(key)
         if self.problems is not None:
@@ -91,7 +121,9 @@ class _Seen:
         yield from validation.check_names(key, document)
         yield from validation.check_links(key, document, self.there)
         self.linked.update(publication.targets(key, document))
-        if kind is Kind.COLLECTION and "/scenes/" not in key:
+        if kind in (Kind.ITEM, Kind.SCENE):
+            self.digests[key] = validation.digest(document)
+        if kind is Kind.COLLECTION:
             self.collections[key] = document
         if kind is Kind.ITEM:
             yield from validation.check_sizes(key, document, self.there)

@@ -1,0 +1,24 @@
+"""`stacgen repair`."""
+
+from typing import Annotated
+
+import typer
+
+from stacgen.cli.app import app
+from stacgen.cli.options import PARTLY, BaseUrl, StoreOptions, settings
+
+
+@app.command(epilog="Example: [bold]stacgen repair catalogs[/bold]")
+def repair(
+    root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
+    *,
+    store_option: StoreOptions = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Make all that stands above the Items anew from them; exit code 1 if something stays wrong."""
+    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+    found = upkeep.repair(root, base_url=base_url, store_options=settings(store_option or []))
+    screen.list_findings(found, as_json=False)
+    if found.findings:
+        raise typer.Exit(PARTLY)

@@ -1,0 +1,111 @@
+"""Everything above the Items made anew from the Items, whatever has become of it."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from stacgen import catalog, layout, publication, stac
+from stacgen.errors import OutputError
+from stacgen.pipeline import mirrors
+from stacgen.pipeline.index import index
+from stacgen.pipeline.update import read
+from stacgen.ports import Store
+from stacgen.publication import Kind
+
+_CATALOGS = (Kind.ROOT, Kind.TILE, Kind.COLLECTION, Kind.YEAR)
+_BESIDE = (Kind.TABLE, Kind.PAGE, Kind.FRONT)
+_DOWN = "child", "item"
+
+
+def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
+    """Index a catalog anew, and rid it of what damage left behind.
+
+    What cannot be read, or stands above no Item, goes first, with the links that lead to nothing.
+    What can be read stays until `index` puts another in its place, so readers miss little.
+
+    Args:
+        store: Holds the catalog.
+        base_url: Where it is public; None for what root or mirrors say of it.
+
+    Returns:
+        How many Collections and Items there are.
+
+    Raises:
+        OutputError: The store cannot be used, holds a catalog that is not ours, or an Item that
+            cannot be read.
+    """
+    root = _readable(store, layout.ROOT)
+    if root is not None:
+        name = f"{store.address}/{layout.ROOT}"
+        catalog.check_ours(root, is_sample=catalog.is_sample(root), name=name)
+    there = {entry.key for entry in store.list("")}
+    base_url = base_url or _public_url(root, store)
+    useful = _useful(there)
+    for kind, keys in reversed(publication.stages(there)):
+        for key in keys:
+            if kind in _CATALOGS:
+                _mend(key, there, useful, store)
+            elif kind in _BESIDE and _folder(key) not in useful:
+                store.delete(key)
+    found = index(store, base_url=base_url)
+    for key in set(_unlinked_scenes(store)):
+        store.delete(key)
+    return found
+
+
+def _public_url(root: stac.Document | None, store: Store) -> str | None:
+    """Where the catalog is public, as its root says, or else a mirror that can be read."""
+    return mirrors.told_url(store, layout.MIRROR) if root is None else catalog.public_url(root)
+
+
+def _readable(store: Store, key: str) -> stac.Document | None:
+    """A document with links, or None where there is nothing that a document would be."""
+    try:
+        found = read(store, key)
+        stac.links(found or {}, "item")
+    except (OutputError, KeyError, TypeError, AttributeError):
+        return None
+    return found
+
+
+def _useful(there: Iterable[str]) -> set[str]:
+    """The folders that an Item of a band lies under, and those of the scenes made of such."""
+    found = {""}
+    for key in there:
+        if publication.kind(key) is Kind.ITEM:
+            tile, band, year, *_ = key.split("/")
+            for name in (band, layout.SCENES):
+                found |= {tile, f"{tile}/{name}", f"{tile}/{name}/{year}"}
+    return found
+
+
+def _mend(key: str, there: Collection[str], useful: Collection[str], store: Store) -> None:
+    """Drop a Catalog's links to what is not there, or all of it where it is of no use."""
+    document = _readable(store, key)
+    if document is None or _folder(key) not in useful:
+        store.delete(key)
+        return
+
+    def is_sound(link: stac.Document) -> bool:
+        target = layout.target(key, link["href"])
+        above = target if link["rel"] == "child" else key
+        return link["rel"] not in _DOWN or (target in there and _folder(above) in useful)
+
+    links = list(filter(is_sound, document.get("links", [])))
+    if links != document.get("links"):
+        store.write(key, stac.to_bytes({**document, "links": links}), stac.JSON)
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _unlinked_scenes(store: Store) -> Iterator[str]:
+    """Scenes that their year does not link, since nothing of them is left."""
+    scenes = [entry.key for entry in store.list("") if publication.kind(entry.key) is Kind.SCENE]
+    linked: dict[str, set[str]] = {}
+    for key in scenes:
+        year = f"{'/'.join(key.split('/')[:3])}/catalog.json"
+        if year not in linked:
+            found = stac.links(read(store, year) or {}, "item")
+            linked[year] = {layout.target(year, link.href) for link in found}
+        if key not in linked[year]:
+            yield key
