@@ -21,9 +21,9 @@ from stacgen.models import (
     item_ids,
 )
 from stacgen.pipeline import root
-from stacgen.pipeline.commit import Filing, commit, linked_items
+from stacgen.pipeline.commit import Filing, commit
 from stacgen.pipeline.ledger import Ledger
-from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.ports import Store
 
 Keyed = tuple[str, stac.Document]

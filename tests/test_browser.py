@@ -350,7 +350,12 @@ def hostile(folder: Path) -> bytes:
     documents[3]["assets"]["thumbnail"]["href"] = "//localhost:9/pixel.png"
     documents[4]["assets"][EVIL]["href"] = "../../javascript:window.hacked=5"
     return page.collection(
-        document, documents, key="29PKR/B09/collection.json", outline=OUTLINE, base_url=None
+        document,
+        documents,
+        key="29PKR/B09/collection.json",
+        outline=OUTLINE,
+        mirror_size=9,
+        base_url=None,
     )
 
 
@@ -385,7 +390,12 @@ def test_a_thousand_frames_stay_light(visit: Visiting, url: str, folder: Path) -
         for day in [each["properties"]["datetime"]]
     ]
     drawn = page.collection(
-        document, many, key="29PKR/B09/collection.json", outline=OUTLINE, base_url=None
+        document,
+        many,
+        key="29PKR/B09/collection.json",
+        outline=OUTLINE,
+        mirror_size=9,
+        base_url=None,
     )
     assert len(many) == 1200
     assert len(drawn) < 480_000

@@ -23,6 +23,7 @@ from stacgen.errors import StacgenError, UpstreamError
 from stacgen.fetch import Patience
 from stacgen.library import Labour, Upstream
 from stacgen.outcomes import Report
+from test_build import timeless, tree
 
 HASTY = Patience(
     connect=2, read=0.4, tries=3, shortest=0.001, longest=0.002, longest_named=0.01, slowest=10_000
@@ -139,23 +140,12 @@ def outcome(server: dunia.Server, root: Path) -> tuple[str, Report | None]:
         return str(error), None
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file but for the times of creation, and but for mirrors and pages, which tell them."""
-    return {
-        path.relative_to(root).as_posix(): re.sub(
-            rb'"(created|updated)": "[^"]*"', b"", path.read_bytes()
-        )
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.suffix not in (".parquet", ".html")
-    }
-
-
 @pytest.fixture(scope="module")
-def quiet(upstream: dunia.Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def quiet(upstream: dunia.Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The tree when nothing goes wrong."""
     root = tmp_path_factory.mktemp("quiet")
     assert len(build(upstream, root).built) == FRAMES
-    return tree(root)
+    return timeless(tree(root))
 
 
 def spoil(server: dunia.Server, path: str, answers: Answers) -> None:
@@ -181,19 +171,19 @@ def body_of(server: dunia.Server, path: str) -> bytes:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", passing(b"x" * 1000))
 def test_a_fault_that_passes_leaves_no_trace(
-    upstream: dunia.Server, quiet: dict[str, bytes], tmp_path: Path, target: str, name: str
+    upstream: dunia.Server, quiet: dict[str, object], tmp_path: Path, target: str, name: str
 ) -> None:
     path = TARGETS[target]
     spoil(upstream, path, passing(body_of(upstream, path))[name])
     assert len(build(upstream, tmp_path).built) == FRAMES
-    assert tree(tmp_path) == quiet
+    assert timeless(tree(tmp_path)) == quiet
     assert len(upstream.requests) <= 5 + HASTY.tries + 2
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", lasting(b"x" * 1000))
 def test_a_fault_that_stays_costs_what_is_named_and_no_more(
-    upstream: dunia.Server, quiet: dict[str, bytes], tmp_path: Path, target: str, name: str
+    upstream: dunia.Server, quiet: dict[str, object], tmp_path: Path, target: str, name: str
 ) -> None:
     path = TARGETS[target]
     spoil(upstream, path, lasting(body_of(upstream, path))[name])
@@ -206,11 +196,11 @@ def test_a_fault_that_stays_costs_what_is_named_and_no_more(
         assert missing | {each.ref.frame.number for each in report.built} == set(range(FRAMES))
         assert missing <= {1}
         assert all(each.reason.endswith(".") for each in report.failed)
-        assert missing or tree(tmp_path) == quiet
+        assert missing or timeless(tree(tmp_path)) == quiet
     assert len(upstream.requests) <= 30
     spoil(upstream, path, ())
     build(upstream, tmp_path)
-    assert tree(tmp_path) == quiet
+    assert timeless(tree(tmp_path)) == quiet
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     build(upstream, tmp_path)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -1,7 +1,6 @@
 """Pages as documents: what is in them, when they are drawn, and when they are let be."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,11 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import dunia
 import stacgen
-from stacgen import page
+from stacgen import mirror, page
 from stacgen.cards import of_item
 from stacgen.library import Labour, Upstream
 from stacgen.models import Selection
@@ -93,7 +93,7 @@ def items_of(root: Path) -> list[dict[str, Any]]:
 
 
 def draw(root: Path, items: list[dict[str, Any]], **changes: Any) -> bytes:  # noqa: ANN401
-    options = {"key": KEY, "outline": OUTLINE, "base_url": None, **changes}
+    options = {"key": KEY, "outline": OUTLINE, "mirror_size": 9, "base_url": None, **changes}
     return page.collection(collection_of(root), items, **options)
 
 
@@ -155,7 +155,7 @@ def test_the_second_run_writes_nothing_and_does_not_load_jinja(
 
 
 @pytest.mark.parametrize("lost", [PAGE, "29PKR/scenes/index.html", "index.html"])
-@pytest.mark.parametrize("how", ["gone", "cut short", "of an Item before"])
+@pytest.mark.parametrize("how", ["gone", "cut short", "cut at its end", "of an Item before"])
 @pytest.mark.parametrize("by", ["build", "index"])
 def test_a_page_that_is_missing_or_old_is_mended(
     build: Build, tmp_path: Path, lost: str, how: str, by: str
@@ -168,10 +168,10 @@ def test_a_page_that_is_missing_or_old_is_mended(
         (tmp_path / lost).unlink()
     elif how == "cut short":
         (tmp_path / lost).write_bytes(old[:500])
+    elif how == "cut at its end":
+        (tmp_path / lost).write_bytes(whole[lost][:-9])
     else:
         (tmp_path / lost).write_bytes(old)
-    if how != "gone":
-        os.utime(tmp_path / lost, (0, 0))  # that of scenes is known by its time
     assert tree(tmp_path) != whole
     if by == "build":
         build()
@@ -228,6 +228,20 @@ def test_a_public_address_stands_in_the_page_and_is_remembered(
     build()
     stacgen.index(tmp_path)
     assert tree(tmp_path) == before
+    build(base_url="http://later.example")  # it reaches what the build touches, the scenes too
+    assert b"data.example" not in b"".join(
+        content
+        for key, content in tree(tmp_path).items()
+        if key.endswith((".html", "/catalog.json"))
+    )
+    for key in ("29PKR/B09/items.parquet", "29PKR/scenes/items.parquet", "items.parquet"):
+        table = mirror.from_bytes((tmp_path / key).read_bytes(), name=key)
+        assert "data.example" not in str(table.to_pylist())
+        assert (
+            pq.read_table(tmp_path / key)["links"][0]
+            .as_py()[0]["href"]
+            .startswith("http://later.example/29PKR/")
+        )
     stacgen.index(tmp_path, base_url="http://other.example")
     assert (
         "#/external/http:/other.example/29PKR/B09/collection.json" in (tmp_path / PAGE).read_text()

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stacgen.errors import OutputError
-from stacgen.mirror.shape import fitted
+from stacgen.mirror.shape import fitted, joined
 from stacgen.mirror.table import Table
 
 ROWS = 8192
@@ -141,8 +141,9 @@ class Mirror:
 
     @property
     def kind(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """The struct type of a row."""
-        return pa.struct([*self.file.schema_arrow, pa.field("nulls", pa.string())])
+        """The struct type of a row, as `stacgen.mirror.table.shape_of` gives it."""
+        kind = pa.struct([*self.file.schema_arrow, pa.field("nulls", pa.string())])
+        return joined(kind, kind)  # which names what is in lists as no file does
 
     def rows(self, start: int, stop: int) -> Iterator[Table]:
         """Rows from one number to before another, a row group at a time."""

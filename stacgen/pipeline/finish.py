@@ -19,11 +19,11 @@ from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.models import Stream
-from stacgen.pipeline import pages
 from stacgen.pipeline.plan import Existing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Entry, Store
+from stacgen.tiles import TileId
 
 _AT_ONCE = 16
 """Scenes that are looked after side by side, so that a bucket's distance counts less."""
@@ -33,7 +33,12 @@ _Filed = Mapping[Pass, Sequence[ItemPlace]]
 
 
 def finish(
-    touched: Collection[Pass], store: Store, *, is_sample: bool, recount: bool = False
+    touched: Collection[Pass],
+    store: Store,
+    *,
+    is_sample: bool,
+    tiles: Collection[TileId] = (),
+    recount: bool = False,
 ) -> None:
     """Bring the scenes of the tiles touched up to what is filed of their bands.
 
@@ -44,11 +49,15 @@ def finish(
         touched: Passes of which an Item was written, or that are `overdue`.
         store: Holds the Collections of the bands, and will hold the scenes.
         is_sample: Whether the pixels are made up.
+        tiles: Others whose scenes are there, and may not be shown as they are.
         recount: Whether to look at every scene of these tiles, and write only what changes.
     """
-    for tile in sorted({each.tile for each in touched}):
-        due: set[Pass] | None = {each for each in touched if each.tile == tile}
+    due: set[Pass] | None
+    for tile in sorted({each.tile for each in touched} | set(tiles)):
+        due = {each for each in touched if each.tile == tile}
         whole, place = recount, ScenesPlace(tile=tile)
+        if not due and is_shown(place, (), store):
+            continue
         while due is not None:
             due = _finish_tile(place, due, store, is_sample=is_sample, recount=whole)
             whole = False
@@ -57,9 +66,9 @@ def finish(
 def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
     """What is there of a stream, and not in a scene that is as new and filed.
 
-    It costs a `stat` a frame, four more, and one reading of the tile's Catalog, of the band's year,
-    of the scenes' Collection and of their page. A scene is read only where whole seconds tell
-    nothing.
+    It costs a `stat` a frame, three more, and one reading of the tile's Catalog, of the band's
+    year, of the scenes' Collection and of their page. A scene is read only where whole seconds
+    tell nothing.
     """
     if not existing:
         return set()
@@ -68,9 +77,8 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     places = [place.item(each.stem, each.year) for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
-    beside = [store.stat(key) for key in (layout.page_key(place.key), place.mirror_key)]
     home = CollectionPlace(tile=stream.tile, band=stream.band)
-    if collection is None or None in beside or not _are_linked([place, home], store):
+    if collection is None or not _are_linked([place, home], store):
         return set(passes)
     if not is_shown(place, (), store):
         return set(passes)
@@ -143,7 +151,7 @@ def _finish_tile(
         return None
     is_new = existing is None and store.stat(place.mirror_key) is None
     whole = recount or any(year.lost for year in years.values())
-    whole |= not (is_new or pages.shows(store, (), key=place.key))
+    whole |= not (is_new or is_shown(place, (), store))
     if made or whole or is_new or document != existing:
         every = partial(_every, list(documents), place, store) if whole else None
         refresh(place, made, store, document=document, every=every)

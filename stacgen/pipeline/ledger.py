@@ -10,6 +10,7 @@ from stacgen.pipeline.finish import finish, overdue
 from stacgen.pipeline.plan import Plan
 from stacgen.pipeline.refresh import is_shown, lacks, linked_items, refresh
 from stacgen.ports import Store
+from stacgen.tiles import TileId
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -40,6 +41,8 @@ class Ledger:
         self._open: dict[CollectionPlace, _Account] = {}
         self._closed: list[Place] = []
         self._passes: set[Pass] = set()
+        self._tiles: set[TileId] = set()
+        """Those whose scenes have not been looked at since."""
 
     @staticmethod
     def load() -> None:
@@ -87,8 +90,9 @@ class Ledger:
             self._settle(place, self._open.pop(place))
         tiles = {place.tile for place in but}
         done = {each for each in self._passes if each.tile not in tiles}
-        finish(done, self._store, is_sample=self._is_sample)
+        finish(done, self._store, tiles=self._tiles - tiles, is_sample=self._is_sample)
         self._passes -= done
+        self._tiles &= tiles
 
     def close(self) -> None:
         """Write all that is left, and the root's mirror and page."""
@@ -98,8 +102,9 @@ class Ledger:
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store
-        if account.is_stale:
+        if account.is_stale or not (account.fresh or is_shown(place, account.shown, store)):
             refresh(place, (), store, every=lambda: linked_items(store, place))
-        elif account.fresh or not is_shown(place, account.shown, store):
-            refresh(place, [*account.shown, *account.fresh], store)
+        elif account.fresh:
+            refresh(place, account.fresh, store)
         self._closed.append(place)
+        self._tiles.add(place.tile)
