@@ -41,6 +41,7 @@ _CODES = """
 | 2 | Usage: an option is wrong, or no frame answers to the selection. |
 | 3 | Upstream: the API or a playlist cannot be had, or cannot be used. |
 | 4 | Output: the catalog cannot be written, or is not one of stacgen's. |
+| 5 | Another `stacgen update` has the catalog; nothing was done. |
 | 130 | Interrupted with Ctrl-C; what was finished is in the catalog. |
 | 143 | Terminated with SIGTERM, likewise. |
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stacgen.load import open  # noqa: A004 - as xarray, rasterio and others have it
     from stacgen.look import plot, preview, readings
     from stacgen.reader import search
-    from stacgen.upkeep import publish, repair, rgb, validate
+    from stacgen.upkeep import publish, repair, rgb, update, validate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "repair",
     "rgb",
     "search",
+    "update",
     "validate",
 ]
 
@@ -56,7 +57,7 @@ def __getattr__(name: str) -> object:
         from stacgen import load  # noqa: PLC0415 - same
 
         return load.open
-    if name in ("publish", "repair", "rgb", "validate"):
+    if name in ("publish", "repair", "rgb", "update", "validate"):
         from stacgen import upkeep  # noqa: PLC0415 - same
 
         return getattr(upkeep, name)

@@ -12,8 +12,9 @@ StacgenError                   1
 │   ├── AnswerError            3  an answer that does not hold together
 │   ├── PlaylistError          3  a playlist that cannot be followed
 │   └── SegmentError           3  a segment whose frames cannot be trusted
-└── OutputError                4  the catalog cannot be written
-    └── ForeignCatalogError    4  a catalog stands there that is not ours
+├── OutputError                4  the catalog cannot be written
+│   └── ForeignCatalogError    4  a catalog stands there that is not ours
+└── BusyError                  5  another update has the catalog
 ```
 
 Exit code 1 is also what a build returns when some frames failed and the others were built.
@@ -81,3 +82,9 @@ class OutputError(StacgenError):
 
 class ForeignCatalogError(OutputError):
     """The output root holds a catalog that stacgen did not make, and is left alone."""
+
+
+class BusyError(StacgenError):
+    """Another update has the catalog; nothing was done."""
+
+    exit_code = 5

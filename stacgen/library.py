@@ -207,8 +207,7 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
     The requests are those of `requests` or `read_plan`; all else is as in `build`.
     """
     store = open_store(output, store_options)
-    with _endpoint(upstream) as endpoint:
-        fetch = _http(upstream, endpoint)
+    with reached(upstream) as (endpoint, fetch):
         order = pipeline.Order(
             requests=tuple(asked),
             selection=wanted,
@@ -250,16 +249,14 @@ def frames(
         UsageError: The request cannot be meant, or answers to nothing.
         UpstreamError: The API cannot be had or used.
     """
-    with _endpoint(upstream) as endpoint:
+    with reached(upstream) as (endpoint, fetch):
         order = pipeline.Order(
             requests=(request(tile, band, years=years, wanted=wanted),),
             selection=wanted,
             endpoint=endpoint,
             recipe=recipe(upstream, Pixels()),
         )
-        found = pipeline.list_frames(
-            order, fetch=_http(upstream, endpoint), watch=watch or _unwatched
-        )
+        found = pipeline.list_frames(order, fetch=fetch, watch=watch or _unwatched)
         return [frame for _, frame in found]
 
 
@@ -334,12 +331,19 @@ def _http(upstream: Upstream, endpoint: Endpoint) -> Http:
 
 
 @contextmanager
-def _endpoint(upstream: Upstream) -> Iterator[Endpoint]:
+def reached(upstream: Upstream) -> Iterator[tuple[Endpoint, Http]]:
+    """The API, and what asks it, while the context lasts.
+
+    Raises:
+        UsageError: A header cannot be sent.
+    """
     if not upstream.sample:
-        yield Endpoint(base=upstream.api, tci_path=upstream.tci_path)
+        endpoint = Endpoint(base=upstream.api, tci_path=upstream.tci_path)
+        yield endpoint, _http(upstream, endpoint)
         return
     with sample.serve() as base:
-        yield Endpoint(base=base)
+        endpoint = Endpoint(base=base)
+        yield endpoint, _http(upstream, endpoint)
 
 
 def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:

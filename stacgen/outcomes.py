@@ -142,6 +142,32 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an update did to a Collection, where it did anything."""
+
+    collection: str
+    """Tile and band, `29PKR B09`."""
+
+    built: tuple[Built, ...] = ()
+    """Frames that are new, or were damaged."""
+
+    failed: tuple[Failed, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    """Streams that could not be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """What an update did."""
+
+    report: Report
+    """Of all frames that were looked at."""
+
+    changes: tuple[Change, ...]
+    """A Collection that changed, or should have, each; in the order of tiles and bands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pictured:
     """What became of a scene that was to be shown in true colour."""
 

@@ -129,3 +129,10 @@ class Store(Readable, Protocol):
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A folder for files in the making, from which `write` is cheapest; gone afterwards."""
+
+    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
+        """Hold the lock of a name while the context lasts, without waiting for it.
+
+        It gives None; or, where another holds the lock, what that said of itself, and this context
+        holds nothing. Who dies lets go of it, sooner or later.
+        """

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from stacgen import series
+from stacgen import bulletin, series
 from stacgen.models import Frame, timestamp
 from stacgen.outcomes import (
     Built,
@@ -45,6 +45,7 @@ from stacgen.outcomes import (
     Removed,
     Report,
     Skipped,
+    Updated,
     Watch,
 )
 from stacgen.pipeline import Validation
@@ -196,6 +197,26 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
         say(f"{_frames(len(saturated))} had {pixels} pixels outside 0..65535, set to the nearest.")
     if report.built:
         say(f"Look: rio info {report.built[0].ref.href.removesuffix('.json')}.tif")
+
+
+def tell_changes(updated: Updated, *, as_json: bool, quiet: bool) -> None:
+    """A line a Collection that changed; and one of all, unless it shall be quiet.
+
+    Args:
+        updated: What an update did.
+        as_json: Have a JSON line a Collection on stdout in place of the lines for people.
+        quiet: Say nothing where nothing changed.
+    """
+    for change in updated.changes:
+        if as_json:
+            sys.stdout.write(json.dumps(bulletin.record(change)) + "\n")
+        else:
+            say(bulletin.line(change))
+    if not quiet:
+        there = _frames(len(updated.report.skipped))
+        changed = len(updated.changes) or "no"
+        collections = "Collection" if changed == 1 else "Collections"
+        say(f"{changed} {collections} changed, {there} there already: {updated.report.address}")
 
 
 def note(text: str, *, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""The calls on a catalog that is there: `stacgen.publish`, `validate`, `repair` and `rgb`."""
+"""The calls on a catalog that is there: `update`, `publish`, `validate`, `repair` and `rgb`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,12 +7,66 @@ from stacgen import pipeline, tiles
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
 from stacgen.layout import ScenesPlace
+from stacgen.library import Labour, Pixels, Upstream, reached, recipe
 from stacgen.models import Resource, Selection
-from stacgen.outcomes import CopyWatch, Pictured, Published, Told
+from stacgen.outcomes import CopyWatch, Pictured, Published, Told, Updated, Watch
 from stacgen.pipeline import Validation
 from stacgen.store import open_store
 
 _ALL = Selection()
+_DUNIA, _PIXELS, _LABOUR = Upstream(), Pixels(), Labour()
+
+
+def update(
+    root: str | Path,
+    *,
+    wanted: Selection = _ALL,
+    upstream: Upstream = _DUNIA,
+    pixels: Pixels = _PIXELS,
+    labour: Labour = _LABOUR,
+    base_url: str | None = None,
+    store_options: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+) -> Updated:
+    """Ask the API for every tile, band and year of the catalog at `root`, and add what is new.
+
+    A Collection that has the year before this one is asked for this one, too.
+
+    Args:
+        root: A folder, or the URL of a bucket.
+        wanted: Which frames are added; all, unless told.
+        upstream: The API.
+        pixels: How files are made; what the catalog was built with is not known here.
+        labour: How many segments at a time; never a shard.
+        base_url: Where the catalog is public; None for what it says itself.
+        store_options: Settings of the bucket beside those in the environment.
+        watch: Is told of every event.
+
+    Returns:
+        What became of each frame, and of each Collection that changed. Frames that failed and
+        streams that were lost are in it, not raised.
+
+    Raises:
+        BusyError: Another update of this catalog runs; nothing was done.
+        UsageError: The selection cannot be meant, or answers to nothing anywhere.
+        UpstreamError: No stream can be had.
+        OutputError: There is no catalog, it is not ours, or it cannot be written.
+    """
+    with reached(upstream) as (endpoint, fetch):
+        order = pipeline.Order(
+            requests=(),
+            selection=wanted,
+            endpoint=endpoint,
+            recipe=recipe(upstream, pixels),
+            base_url=base_url,
+        )
+        return pipeline.keep_up(
+            order,
+            fetch=fetch,
+            store=open_store(root, store_options),
+            watch=watch or (lambda _: None),
+            hire=labour.crew,
+        )
 
 
 def publish(  # noqa: PLR0913 - each is one thing that a user may say

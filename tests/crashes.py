@@ -99,6 +99,10 @@ class Tried:
         """As the store does."""
         return self.store.scratch()
 
+    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
+        """As the store does; whoever dies lets go of it."""
+        return self.store.hold(name, who)
+
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """As the store does, unless it fails."""
         self._change("write", key, lambda: self.store.write(key, content, media_type))

@@ -3,12 +3,15 @@
 Folder and memory are at hand; the buckets are real servers, see `servers`.
 """
 
+import json
 import os
 import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from stacgen import stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Store
-from stacgen.store import open_store
+from stacgen.store import claim, condition, open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 
@@ -379,3 +382,67 @@ def test_a_bucket_that_fails_is_an_output_error() -> None:
     with pytest.raises(OutputError, match=r"failed at catalog\.json") as caught:
         store.read("catalog.json")
     assert "\n" not in str(caught.value)
+
+
+def test_a_lock_names_its_holder_and_is_free_when_it_lets_go(store: Store) -> None:
+    with store.hold("update", "the first") as holder:
+        assert holder is None
+        with store.hold("update", "the second") as other:
+            assert other == "the first"
+        with store.hold("something else", "the second") as other:
+            assert other is None
+    with store.hold("update", "the third") as holder:
+        assert holder is None
+    assert list(store.list("")) == []
+
+
+def test_of_many_who_want_a_lock_at_once_one_has_it(store: Store) -> None:
+    begin, end = threading.Barrier(4), threading.Barrier(4)
+
+    def want(number: int) -> str | None:
+        begin.wait(60)
+        with store.hold("update", str(number)) as holder:
+            end.wait(60)
+        return holder
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(want, range(4)))
+    assert found.count(None) == 1
+    others = [each for each in found if each is not None]
+    assert set(others) <= {str(number) for number in range(4)} | {"another process"}
+
+
+def test_a_lock_that_is_held_for_long_is_renewed(
+    moto: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this test's making is only how long a minute and five minutes are."""
+    monkeypatch.setattr(claim, "RENEWAL", 0.5)
+    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=3))
+    store = open_store(moto.bucket(), moto.options)
+    with store.hold("update", "the first"):
+        time.sleep(6)
+        with store.hold("update", "the second") as holder:
+            assert holder == "the first"
+
+
+def test_a_lock_of_a_bucket_whose_holder_died_expires(
+    moto: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = moto.bucket()
+    script = (
+        "import json, sys, time; from stacgen.store import open_store\n"
+        "with open_store(sys.argv[1], json.loads(sys.argv[2])).hold('update', 'the first'):\n"
+        "    print('held', flush=True); time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", script, bucket, json.dumps(dict(moto.options))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+    store = open_store(bucket, moto.options)
+    with store.hold("update", "the second") as other:
+        assert other == "the first"
+    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=2))
+    time.sleep(4)
+    with store.hold("update", "the second") as other:
+        assert other is None

@@ -21,6 +21,7 @@ from stacgen.cli import (
     sample,
     search,
     serve,
+    update,
     validate,
 )
 from stacgen.cli.app import app, common
@@ -43,6 +44,7 @@ __all__ = [
     "sample",
     "search",
     "serve",
+    "update",
     "validate",
 ]
 

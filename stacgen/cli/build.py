@@ -1,12 +1,27 @@
 """`stacgen build`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacgen.cli.app import app
+from stacgen.cli.making import (
+    Blocksize,
+    CleanNodata,
+    Compress,
+    Compressed,
+    DaskAddress,
+    Level,
+    Memory,
+    Overviews,
+    Reflectances,
+    Resampling,
+    Strict,
+    Workers,
+    labour,
+    pixels,
+)
 from stacgen.cli.options import (
     API,
     PARTLY,
@@ -38,28 +53,6 @@ from stacgen.errors import UsageError
 if TYPE_CHECKING:
     from stacgen.models import Selection
     from stacgen.pipeline import Request, Shard
-
-
-class Compress(StrEnum):
-    """Compressions of the COG; all are lossless."""
-
-    DEFLATE = "deflate"
-    ZSTD = "zstd"
-    LERC = "lerc"
-    LERC_ZSTD = "lerc_zstd"
-    LZW = "lzw"
-    NONE = "none"
-
-
-class Resampling(StrEnum):
-    """How overview pixels come from those below."""
-
-    AVERAGE = "average"
-    NEAREST = "nearest"
-    BILINEAR = "bilinear"
-    CUBIC = "cubic"
-    MODE = "mode"
-    RMS = "rms"
 
 
 Tiles = Annotated[
@@ -96,43 +89,13 @@ def build(  # noqa: PLR0913 - one parameter an option
     allow_host: AllowHosts = None,
     header: Headers = None,
     sample: Sample = False,
-    compress: Annotated[
-        Compress, typer.Option(help="Of the COG; all are lossless.", rich_help_panel="Pixels")
-    ] = Compress.DEFLATE,
-    level: Annotated[
-        int | None, typer.Option(help="Compression level; 1 for deflate.", rich_help_panel="Pixels")
-    ] = None,
-    blocksize: Annotated[
-        int, typer.Option(help="Pixels a side of a tile of the file.", rich_help_panel="Pixels")
-    ] = 512,
-    overview_resampling: Annotated[
-        Resampling, typer.Option(help="How overviews are made.", rich_help_panel="Pixels")
-    ] = Resampling.AVERAGE,
-    clean_nodata: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Set codes up to N that touch nodata to nodata.",
-            rich_help_panel="Pixels",
-        ),
-    ] = None,
-    reflectance: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            metavar="SCALE OFFSET",
-            help="Of DN to reflectance, where it is not ESA's.",
-            rich_help_panel="Pixels",
-        ),
-    ] = None,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Refuse what is odd, and decode twice what has no hash.",
-            rich_help_panel="Pixels",
-        ),
-    ] = False,
+    compress: Compressed = Compress.DEFLATE,
+    level: Level = None,
+    blocksize: Blocksize = 512,
+    overview_resampling: Overviews = Resampling.AVERAGE,
+    clean_nodata: CleanNodata = None,
+    reflectance: Reflectances = None,
+    strict: Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every checksum of what is there.")
@@ -140,16 +103,9 @@ def build(  # noqa: PLR0913 - one parameter an option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be fetched.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Segments at a time; one a core.")
-    ] = None,
-    memory: Annotated[
-        float | None,
-        typer.Option(metavar="GB", min=0.1, help="To use; four fifths of the machine's."),
-    ] = None,
-    dask: Annotated[
-        str | None, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster.")
-    ] = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    dask: DaskAddress = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Build part I of N; then stacgen index commits."),
@@ -160,8 +116,6 @@ def build(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Build the frames of a tile and band, and file them into a STAC catalog."""
     from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-    from stacgen.models import Reflectance  # noqa: PLC0415 - same
-    from stacgen.profile import CogProfile  # noqa: PLC0415 - same
 
     with (
         interruptible(),
@@ -172,17 +126,14 @@ def build(  # noqa: PLR0913 - one parameter an option
             _requests(tile, band, year or [], plan, wanted),
             wanted=wanted,
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
-            pixels=library.Pixels(
-                profile=CogProfile(
-                    compress=compress.value,
-                    level=level,
-                    blocksize=blocksize,
-                    overview_resampling=overview_resampling.value,
-                ),
+            pixels=pixels(
+                compress,
+                level,
+                blocksize,
+                overview_resampling,
                 clean_nodata=clean_nodata,
+                reflectance=reflectance,
                 strict=strict,
-                reflectance=reflectance
-                and Reflectance(scale=reflectance[0], offset=reflectance[1]),
             ),
             output=output,
             store_options=settings(store_option or []),
@@ -190,12 +141,7 @@ def build(  # noqa: PLR0913 - one parameter an option
             force=force,
             verify=verify,
             dry_run=dry_run,
-            labour=library.Labour(
-                workers=workers,
-                memory=None if memory is None else int(memory * 1e9),
-                dask=dask,
-                shard=_shard(shard),
-            ),
+            labour=labour(workers, memory, dask, _shard(shard)),
             watch=watch,
         )
     screen.summarize(report, dry_run=dry_run, quiet=quiet)

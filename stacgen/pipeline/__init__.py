@@ -8,6 +8,7 @@ API answer -> frames -> segments -> codes -> digital numbers -> COG -> Item -> c
 
 from stacgen.pipeline.crew import Crew, Threads, workers_for
 from stacgen.pipeline.index import index
+from stacgen.pipeline.keepup import keep_up
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.publish import Copy, publish
 from stacgen.pipeline.repair import repair
@@ -25,6 +26,7 @@ __all__ = [
     "build",
     "dry_run",
     "index",
+    "keep_up",
     "list_frames",
     "publish",
     "repair",

@@ -20,6 +20,7 @@ from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
 from stacgen.store import condition
+from stacgen.store.claim import Claim
 from stacgen.store.condition import Means
 from stacgen.store.environment import settings
 
@@ -228,6 +229,17 @@ class Bucket:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
             _sweep(Path(folder).parent)
             yield Path(folder)
+
+    @contextmanager
+    def hold(self, name: str, who: str) -> Iterator[str | None]:
+        """See `stacgen.ports.Store`; a lock whose holder died is free after five minutes."""
+        claim = Claim(self._store, name, who)
+        with _translated(name):
+            holder = claim.take()
+        try:
+            yield holder
+        finally:
+            claim.release()
 
     @cached_property
     def _means(self) -> Means:

@@ -118,7 +118,7 @@ def locked(store: "ObjectStore", key: str) -> Iterator[float]:
         begun = time.monotonic()
         obstore.put(store, token, b"")
         try:
-            if _is_alone(store, folder, token):
+            if rivals(store, folder, token) == []:
                 yield begun + _HOLD
                 return
         finally:
@@ -129,18 +129,21 @@ def locked(store: "ObjectStore", key: str) -> Iterator[float]:
         pause = min(2.0, pause * 1.5)
 
 
-def _is_alone(store: "ObjectStore", folder: str, token: str) -> bool:
-    """Whether no other token lies there that is alive; those that are dead are removed."""
+def rivals(store: "ObjectStore", folder: str, token: str) -> list[str] | None:
+    """Other tokens in a folder that are alive; those that are dead are removed.
+
+    None where one's own is not there any more.
+    """
     found: dict[str, datetime] = {
         each["path"]: each["last_modified"] for page in obstore.list(store, folder) for each in page
     }
     now = found.pop(token, None)
     if now is None:
-        return False
+        return None
     dead = [path for path, moment in found.items() if now - moment > _EXPIRY]
     for path in dead:
         remove(store, path)
-    return len(dead) == len(found)
+    return sorted(found.keys() - set(dead))
 
 
 def _puts(store: "ObjectStore", key: str, condition: "PutMode") -> bool:

@@ -218,6 +218,37 @@ class Folder:
             self._tidy()
 
     @contextmanager
+    def hold(self, name: str, who: str) -> Iterator[str | None]:
+        """See `stacgen.ports.Store`; a lock whose holder died is free at once."""
+        with _translated(name):
+            path, file = self._claimed(f"{name}.lock")
+        with file:
+            if path is None:
+                yield file.read().decode("utf-8", "replace") or "another process"
+                return
+            try:
+                file.truncate()
+                file.write(who.encode())
+                file.flush()
+                yield None
+            finally:
+                path.unlink(missing_ok=True)
+                self._tidy()
+
+    def _claimed(self, name: str) -> tuple[Path | None, BinaryIO]:
+        """A file in the hidden folder, locked, and its path; no path where another has the lock."""
+        while True:
+            path, file = self._begin(lambda path: path.open("a+b"), name)
+            file.seek(0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None, file
+            if _is_at(file, path):
+                return path, file
+            file.close()
+
+    @contextmanager
     def _written(self, content: bytes) -> Iterator[Path]:
         """A file of that content in the hidden folder, on the disk, until it is moved."""
         path, file = self._begin(lambda path: path.open("xb"))

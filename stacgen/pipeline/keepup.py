@@ -1,0 +1,88 @@
+"""A catalog kept up with the API: what it has is asked for again, and what is new is added."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+
+from stacgen import bands, catalog, layout, tiles
+from stacgen.errors import BusyError, OutputError
+from stacgen.layout import CollectionPlace
+from stacgen.models import timestamp
+from stacgen.outcomes import Change, Report, Updated, Watch
+from stacgen.pipeline import mirrors
+from stacgen.pipeline.order import Order, Request
+from stacgen.pipeline.run import Clock, Hire, build, utc_now
+from stacgen.pipeline.update import read
+from stacgen.ports import Fetch, Store
+
+_LOCK = "update"
+"""Name of the lock that keeps two updates of one catalog apart."""
+
+
+def keep_up(
+    order: Order,
+    *,
+    fetch: Fetch,
+    store: Store,
+    watch: Watch,
+    hire: Hire,
+    now: Clock = utc_now,
+) -> Updated:
+    """Ask for every tile, band and year of a catalog, and build what is not there.
+
+    Args:
+        order: How to build, and which frames; its requests are taken from the catalog.
+        fetch: As in `build`.
+        store: Holds the catalog.
+        watch: Is told of each event.
+        hire: Makes the crew, called once there is work.
+        now: The clock.
+
+    Raises:
+        BusyError: Another update of this catalog runs.
+        UpstreamError: No stream can be had.
+        OutputError: There is no catalog, it is not ours, or it cannot be written.
+    """
+    if read(store, layout.ROOT) is None:
+        raise OutputError(f"There is no catalog at {store.address}; build one first.")
+    who = f"process {os.getpid()} on {socket.gethostname()}, since {timestamp(now())}"
+    with store.hold(_LOCK, who) as holder:
+        if holder is not None:
+            raise BusyError(f"{store.address} is being updated by {holder}; nothing was done.")
+        wanted = replace(order, requests=tuple(_requests(store, now().year)))
+        if not wanted.requests:
+            return Updated(report=Report(address=store.address, outcomes=()), changes=())
+        report = build(wanted, fetch=fetch, store=store, watch=watch, hire=hire, now=now)
+    return Updated(report=report, changes=tuple(_changes(wanted, report)))
+
+
+def _requests(store: Store, this_year: int) -> Iterator[Request]:
+    """Every Collection of a band with its years, and with this one where it has the last."""
+    for place in _places(store):
+        years = sorted(catalog.years_of(read(store, place.key) or {}))
+        if years:
+            yield Request(tile=place.tile, band=place.band, years=tuple(years))
+        if this_year - 1 in years and this_year not in years:
+            yield Request(tile=place.tile, band=place.band, years=(this_year,), is_open=True)
+
+
+def _places(store: Store) -> Iterator[CollectionPlace]:
+    for key in mirrors.collection_keys(store):
+        tile, name, *_ = key.split("/")
+        if name in bands.BANDS:
+            yield CollectionPlace(tile=tiles.parse(tile), band=bands.find(name))
+
+
+def _changes(order: Order, report: Report) -> Iterator[Change]:
+    """What a report says of each Collection, where it says that something was done."""
+    for name in dict.fromkeys(f"{each.tile} {each.band.name}" for each in order.requests):
+        stem = f"{name} "  # as the names of its streams begin
+        change = Change(
+            collection=name,
+            built=tuple(each for each in report.built if each.ref.stream.startswith(stem)),
+            failed=tuple(each for each in report.failed if each.ref.stream.startswith(stem)),
+            lost=tuple(each for each in report.lost if each.stream.startswith(stem)),
+        )
+        if change != Change(collection=name):
+            yield change
