@@ -148,8 +148,9 @@ class Bench:
         with served(self.material) as base:
             pairs = [(self.build(base, 1), self.build(base, 2)) for _ in range(self.rounds)]
         slow, fast = (median(list(costs)) for costs in zip(*pairs, strict=True))
+        label = f"{self.material.band.resolution} m, {self.material.frames} frames"
         yield (
-            f"wall, 2 workers / 1, {self.material.band.resolution} m, {self.material.frames} frames",
+            f"wall, 2 workers / 1, {label}",
             f"{fast.wall / slow.wall:.2f}",
             f"{fast.wall:.1f} s / {slow.wall:.1f} s",
         )
