@@ -20,6 +20,9 @@ def record(change: Change) -> dict[str, Any]:
     return {
         "collection": change.collection,
         "built": [each.ref.item_id for each in change.built],
+        "deprecated": list(change.deprecated),
+        "dropped": list(change.dropped),
+        "changed_sources": list(change.changed_sources),
         "failed": [{"id": each.ref.item_id, "reason": each.reason} for each in change.failed],
         "lost": [{"stream": each.stream, "reason": each.reason} for each in change.lost],
     }
@@ -28,8 +31,12 @@ def record(change: Change) -> dict[str, Any]:
 def _done(change: Change) -> Iterator[str]:
     for count, what in (
         (len(change.built), "built"),
+        (len(change.deprecated), "deprecated"),
+        (len(change.dropped), "dropped"),
         (len(change.failed), "failed"),
         (len(change.lost), "lost of its years"),
     ):
         if count:
             yield f"{count} {what}"
+    for each in change.changed_sources:
+        yield f"{each} has changed upstream"

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from stacgen import layout, stac
+from stacgen import layout, stac, succession
 from stacgen.bands import Band
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
@@ -275,11 +275,12 @@ def _segment_link(origin: Origin) -> stac.Link:
     )
 
 
-def segment_checksum(document: stac.Document) -> str | None:
-    """The multihash of the segment that an Item was made from; None where it does not say."""
+def segment_file(document: stac.Document) -> StoredFile | None:
+    """The segment that an Item was made from, as it was then; None where it does not say."""
     for link in document.get("links", []):
-        if link.get("rel") == "derived_from" and isinstance(link.get("file:checksum"), str):
-            return str(link["file:checksum"])
+        size, checksum = link.get("file:size"), link.get("file:checksum")
+        if link.get("rel") == "derived_from" and isinstance(checksum, str):
+            return StoredFile(size=int(size or 0), sha256=checksum.removeprefix("1220"))
     return None
 
 
@@ -294,12 +295,13 @@ def public_url(url: str) -> str:
 
 
 def succeeding(document: stac.Document, previous: stac.Document | None) -> stac.Document:
-    """The Item that takes the place of another: created when that was.
+    """The Item that takes the place of another: created when that was, and deprecated if it was.
 
     Where it says nothing new, it is the other, so that not a byte changes.
     """
     if previous is None:
         return document
+    document = succession.carried(document, previous)
     before = previous["properties"]
     after = document["properties"] | {"created": before["created"]}
     unchanged = {**document, "properties": after | {"updated": before["updated"]}}

@@ -1,6 +1,6 @@
 """The call behind `stacgen.open`: scenes as a lazy xarray.Dataset. The only door to odc-stac."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from stacgen.layout import ScenesPlace
 from stacgen.models import Selection
 from stacgen.pipeline.read import Acquisition, Home, series
 from stacgen.selection import parse_interval
+from stacgen.succession import DEPRECATED
 
 if TYPE_CHECKING:
     import xarray
@@ -66,7 +67,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     found = series(home, Selection(start=start, end=end, max_cloud=max_cloud)).acquisitions
     names = _names(found, bands, home.address)
     query = str(root).partition("?")[2]
-    having = [each for each in found if any(name in each.document["assets"] for name in names)]
+    having = [each for each in found if _held(each, names)]
     # odc-stac knows no other bands than those of the first Item, so a complete one goes first.
     ranks = sorted(range(len(having)), key=lambda rank: -len(_held(having[rank], names)))
     if missing := [name for name in names if name not in _held(having[ranks[0]], names)]:
@@ -88,8 +89,10 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     return _reflectance(loaded, having, names) if reflectance else loaded
 
 
-def _held(each: Acquisition, names: Sequence[str]) -> list[str]:
-    return [name for name in names if name in each.document["assets"]]
+def _held(each: Acquisition, names: Iterable[str]) -> list[str]:
+    """Which of some bands a scene has, and no other one of a higher baseline."""
+    assets = each.document["assets"]
+    return [name for name in names if name in assets and not assets[name].get(DEPRECATED)]
 
 
 def _address(root: str | Path) -> str:
@@ -100,7 +103,7 @@ def _address(root: str | Path) -> str:
 
 
 def _names(found: Sequence[Acquisition], bands: Sequence[str] | None, address: str) -> list[str]:
-    there = {name for each in found for name in each.document["assets"] if name in BANDS}
+    there = {name for each in found for name in _held(each, BANDS)}
     names = [name for name in BANDS if name in there] if bands is None else list(bands)
     missing = [name for name in names if find_band(name).name not in there]
     if missing or not names:

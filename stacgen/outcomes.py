@@ -44,6 +44,9 @@ class Built:
     warnings: tuple[str, ...] = ()
     """What is odd about the frame, a sentence each."""
 
+    changed_source: str | None = None
+    """Its segment, where Items were made of other bytes of it before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -150,6 +153,15 @@ class Change:
 
     built: tuple[Built, ...] = ()
     """Frames that are new, or were damaged."""
+
+    deprecated: tuple[str, ...] = ()
+    """Ids of Items that were marked, since there is a higher baseline."""
+
+    dropped: tuple[str, ...] = ()
+    """Ids of Items that were taken out for the same reason."""
+
+    changed_sources: tuple[str, ...] = ()
+    """Segments of which Items were made, and that are not what they were."""
 
     failed: tuple[Failed, ...] = ()
     lost: tuple[Lost, ...] = ()

@@ -46,6 +46,9 @@ class Query:
 
     collections: tuple[str, ...] | None = None
     ids: tuple[str, ...] | None = None
+    deprecated: bool = True
+    """Whether Items answer of which there is a higher baseline."""
+
     order: tuple[SortKey, ...] = BY_TIME
     """What is equal in all of them is in the order of ids."""
 

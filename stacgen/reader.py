@@ -24,6 +24,7 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
     max_cloud: float | None = None,
     collections: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
+    deprecated: bool = False,
     limit: int | None = None,
     store_options: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -38,6 +39,8 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
         max_cloud: Percent; Items that do not say are left out.
         collections: Ids of Collections.
         ids: Ids of Items.
+        deprecated: Find Items of which there is a higher baseline, too; those that `ids` name are
+            found in any case.
         limit: How many Items at most.
         store_options: Settings of the bucket beside those in the environment.
 
@@ -59,6 +62,7 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
         max_cloud=max_cloud,
         collections=None if collections is None else tuple(collections),
         ids=None if ids is None else tuple(ids),
+        deprecated=deprecated or ids is not None,
         limit=limit,
     )
     return lookup.find(root, asked, store_options=store_options).collection

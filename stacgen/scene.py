@@ -15,8 +15,9 @@ from typing import Any
 from stacgen import catalog, layout, stac, visual
 from stacgen.bands import BANDS, Band
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
+from stacgen.succession import DEPRECATED
 
-_OF_ASSETS = ("processing:lineage", "processing:software")
+_OF_ASSETS = ("processing:lineage", "processing:software", DEPRECATED)
 """Properties that each asset says for itself where the bands differ in them."""
 
 _OWN = ("title", "datetime", "created", "updated", "gsd")
@@ -103,7 +104,8 @@ def build(
     """The Item of a scene.
 
     What all bands that know a value say alike is said once. Where they contradict each other in
-    a figure, it is left out; lineage and software are then said at the assets. The footprint is
+    a figure, it is left out; lineage and software are then said at the assets. It is deprecated
+    once all of its bands are; until then the assets of those that are say so. The footprint is
     where any band has data, since whoever looks for an area must find every band that shows it.
 
     Args:
@@ -185,6 +187,8 @@ def _agreed(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The properties in which all agree that have them, without those that are a scene's own."""
     keys = dict.fromkeys(key for each in said for key in each if key not in _OWN)
     values = {key: [each[key] for each in said if key in each] for key in keys}
+    if len(values.get(DEPRECATED, said)) < len(said):
+        del values[DEPRECATED]  # as long as one band is not, the scene is not
     return {key: found[0] for key, found in values.items() if found.count(found[0]) == len(found)}
 
 

@@ -44,6 +44,7 @@ _EXTENSIONS = {
     "raster": "v2.0.0",
     "scientific": "v1.0.0",
     "sentinel-2": "v1.0.0",
+    "version": "v1.2.0",
 }
 
 

@@ -17,9 +17,10 @@ _ALL = Selection()
 _DUNIA, _PIXELS, _LABOUR = Upstream(), Pixels(), Labour()
 
 
-def update(
+def update(  # noqa: PLR0913 - each is one thing that a user may say
     root: str | Path,
     *,
+    replace: bool = False,
     wanted: Selection = _ALL,
     upstream: Upstream = _DUNIA,
     pixels: Pixels = _PIXELS,
@@ -30,10 +31,12 @@ def update(
 ) -> Updated:
     """Ask the API for every tile, band and year of the catalog at `root`, and add what is new.
 
-    A Collection that has the year before this one is asked for this one, too.
+    A Collection that has the year before this one is asked for this one, too. Items of which there
+    is a higher baseline are then deprecated.
 
     Args:
         root: A folder, or the URL of a bucket.
+        replace: Take Items of which there is a higher baseline out, and delete their files.
         wanted: Which frames are added; all, unless told.
         upstream: The API.
         pixels: How files are made; what the catalog was built with is not known here.
@@ -66,6 +69,7 @@ def update(
             store=open_store(root, store_options),
             watch=watch or (lambda _: None),
             hire=labour.crew,
+            drops=replace,
         )
 
 

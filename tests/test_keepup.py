@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pystac
 import pytest
+from pystac.errors import DeprecatedWarning
+from pystac.extensions.version import ItemVersionExtension
 
 import crashes
 import dunia
@@ -22,6 +26,7 @@ from stacgen.library import Upstream
 from stacgen.outcomes import Updated
 from stacgen.store.folder import Folder
 from test_build import linked_items
+from test_validate import SCHEMAS
 
 THIS_YEAR = datetime.now(UTC).year
 FRAMES = [dunia.landscape(number) for number in range(4)]
@@ -33,10 +38,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "catalogs"
 
 
-def publish(server: dunia.Server, count: int, *, year: int = 2025, band: str = "B09") -> None:
-    """Serve that many frames of a year, two a segment."""
+def publish(
+    server: dunia.Server,
+    count: int,
+    *,
+    year: int = 2025,
+    band: str = "B09",
+    anew: Sequence[int] = (),
+) -> None:
+    """Serve that many frames of a year, two a segment, some of them processed anew."""
     start = datetime(year, 3, 2, 11, 21, 9, 24000, tzinfo=UTC)
     metadata = dunia.images(count, start=start)
+    for number in anew:
+        metadata[number]["baseline"] = "05.12"
     dunia.publish(server, FRAMES[:count], year=year, band=band, each=2, metadata=metadata)
 
 
@@ -185,6 +199,9 @@ def test_cron_hears_only_of_what_changed(server: dunia.Server, root: Path, run: 
     assert json.loads(line) == {
         "collection": "29PKR B09",
         "built": ["T29PKR_20250317T112109_05.11_B09_60m"],
+        "changed_sources": [],
+        "deprecated": [],
+        "dropped": [],
         "failed": [],
         "lost": [],
     }
@@ -277,3 +294,260 @@ def test_a_folder_in_which_updates_ran_holds_nothing_of_their_lock(
     update(server, root)
     assert Folder(root).read(layout.ROOT) is not None
     assert not any(path.name.startswith(".") for path in root.rglob("*"))
+
+
+OLD = "T29PKR_20250307T112109_05.11_B09_60m"
+NEW = "T29PKR_20250307T112109_05.12_B09_60m"
+
+
+def item(root: Path, name: str) -> pystac.Item:
+    """An Item as pystac reads it, which warns of one that is deprecated."""
+    path = root / f"29PKR/B09/2025/{name}/{name}.json"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecatedWarning)
+        return pystac.Item.from_file(path)
+
+
+def linked_to(of: pystac.Item, rel: str) -> str | None:
+    """The id of the Item that one links to."""
+    link = of.get_single_link(rel)
+    if link is None:
+        return None
+    document: dict[str, Any] = json.loads(Path(link.get_absolute_href() or "").read_bytes())
+    assert link.title == document["properties"]["title"]
+    return str(document["id"])
+
+
+def test_a_frame_that_was_processed_anew_deprecates_the_older(
+    server: dunia.Server, root: Path
+) -> None:
+    publish(server, 2)
+    build(server, root)
+    publish(server, 2, anew=[1])
+    (change,) = update(server, root).changes
+    assert [each.ref.item_id for each in change.built] == [NEW]
+    assert (change.deprecated, change.dropped) == ((OLD,), ())
+    old, new = item(root, OLD), item(root, NEW)
+    with pytest.warns(DeprecatedWarning, match=f"'{OLD}' is deprecated"):
+        pystac.Item.from_file(old.get_self_href() or "")
+    assert linked_to(old, "successor-version") == linked_to(old, "latest-version") == NEW
+    assert linked_to(new, "predecessor-version") == OLD
+    assert "deprecated" not in new.properties
+    assert old.properties["updated"] > old.properties["created"]
+    assert_sound(root)
+    before = tree(root)
+    assert update(server, root).changes == ()
+    assert tree(root) == before
+
+
+def test_items_of_both_kinds_fit_the_schema_of_the_version_extension(
+    server: dunia.Server, root: Path, tmp_path: Path
+) -> None:
+    """What that schema says, in our words: it is not on every machine that runs this."""
+    url = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
+    fields = {"properties": {"deprecated": {"type": "boolean"}, "version": {"type": "string"}}}
+    schema = {
+        "$id": f"{url}#",
+        "required": ["stac_extensions", "properties", "assets"],
+        "properties": {
+            "stac_extensions": {"contains": {"const": url}},
+            "properties": fields,
+            "assets": {"additionalProperties": fields},
+        },
+    }
+    if not SCHEMAS[1].is_dir():
+        pytest.skip(f"the extension schemas in {SCHEMAS[1]} are not on this machine")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "version.json").write_text(json.dumps(schema))
+    publish(server, 2)
+    build(server, root)
+    publish(server, 2, anew=[1])
+    update(server, root)
+    for name in (OLD, NEW):
+        assert url in item(root, name).stac_extensions
+    assert url not in item(root, "T29PKR_20250302T112109_05.11_B09_60m").stac_extensions
+    found = stacgen.validate(root, schemas=[*SCHEMAS, tmp_path / "schemas"])
+    assert found.findings == ()
+
+
+def test_what_is_deprecated_stays_so_when_it_is_built_anew(
+    server: dunia.Server, root: Path
+) -> None:
+    publish(server, 2)
+    build(server, root)
+    publish(server, 2, anew=[1])
+    update(server, root)
+    publish(server, 2)  # upstream thinks better of it
+    (root / f"29PKR/B09/2025/{OLD}/{OLD}.tif").unlink()
+    assert update(server, root).changes == ()  # the newer one is there
+    build(server, root)
+    assert ItemVersionExtension.ext(item(root, OLD)).deprecated is True
+    assert linked_to(item(root, OLD), "successor-version") == NEW
+    assert_sound(root)
+
+
+def test_of_three_baselines_each_links_its_neighbours(server: dunia.Server, root: Path) -> None:
+    last = NEW.replace("05.12", "05.13")
+    for baseline in ("05.11", "05.12", "05.13"):
+        images = dunia.images(2)
+        images[1]["baseline"] = baseline
+        dunia.publish(server, FRAMES[:2], each=2, metadata=images)
+        build(server, root)
+    (change,) = update(server, root).changes
+    assert change.deprecated == (OLD, NEW)
+    assert linked_to(item(root, OLD), "successor-version") == NEW
+    assert linked_to(item(root, OLD), "latest-version") == last
+    assert linked_to(item(root, NEW), "predecessor-version") == OLD
+    assert linked_to(item(root, NEW), "successor-version") == last
+    assert linked_to(item(root, last), "predecessor-version") == NEW
+    assert_sound(root)
+
+
+def test_where_the_api_has_both_only_the_newer_is_added(server: dunia.Server, root: Path) -> None:
+    publish(server, 1)
+    build(server, root)
+    images = dunia.images(3)
+    images[2] |= {"sensing_time": images[1]["sensing_time"], "baseline": "05.12"}
+    dunia.publish(server, FRAMES[:3], each=3, metadata=images)
+    (change,) = update(server, root).changes
+    assert [each.ref.item_id for each in change.built] == [NEW]
+    assert change.deprecated == ()
+    assert not (root / f"29PKR/B09/2025/{OLD}").exists()
+    assert update(server, root).changes == ()
+
+
+def scene(root: Path, baseline: str) -> dict[str, Any]:
+    """A scene of the second frame."""
+    name = f"T29PKR_20250307T112109_{baseline}"
+    found: dict[str, Any] = json.loads(
+        (root / f"29PKR/scenes/2025/{name}/{name}.json").read_bytes()
+    )
+    return found
+
+
+def test_a_scene_is_deprecated_once_all_of_its_bands_are(server: dunia.Server, root: Path) -> None:
+    for band in ("B01", "B09"):
+        publish(server, 2, band=band)
+        stacgen.build("29PKR", band, years=[2025], output=root, upstream=Upstream(api=server.base))
+    publish(server, 2, anew=[1])
+    update(server, root)
+    assert "deprecated" not in scene(root, "05.11")["properties"]
+    assert scene(root, "05.11")["assets"]["B09"]["deprecated"] is True
+    assert "deprecated" not in scene(root, "05.11")["assets"]["B01"]
+    assert list(scene(root, "05.12")["assets"]) == ["B09", "thumbnail"]
+    publish(server, 2, band="B01", anew=[1])
+    update(server, root)
+    assert scene(root, "05.11")["properties"]["deprecated"] is True
+    assert "deprecated" not in scene(root, "05.11")["assets"]["B09"]
+    assert "deprecated" not in scene(root, "05.12")["properties"]
+    assert_sound(root)
+
+
+def found(root: Path, **asked: Any) -> list[str]:  # noqa: ANN401
+    items = stacgen.search(root, collections=["sentinel-2-l2a-29PKR-B09"], **asked)["features"]
+    return [each["id"] for each in items]
+
+
+def test_readers_get_what_is_deprecated_only_where_they_ask(
+    server: dunia.Server, root: Path, run: Run
+) -> None:
+    publish(server, 2)
+    build(server, root)
+    assert OLD in found(root)
+    publish(server, 2, anew=[1])
+    update(server, root)
+    assert OLD not in found(root)
+    assert NEW in found(root)
+    assert set(found(root, deprecated=True)) >= {OLD, NEW}
+    assert found(root, ids=[OLD]) == [OLD]
+    table = ("search", "catalogs", "--table", "-q")
+    assert OLD not in run(*table).stdout
+    assert NEW in run(*table).stdout
+    assert OLD in run(*table, "--deprecated").stdout
+    assert len(stacgen.readings(root / "29PKR/B09").readings) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cube = stacgen.open(root, "29PKR")
+    assert cube.sizes["time"] == 2
+
+
+def test_a_segment_whose_bytes_have_changed_is_told(
+    server: dunia.Server, root: Path, run: Run
+) -> None:
+    publish(server, 1)
+    build(server, root)
+    media = dunia.encode([FRAMES[3], FRAMES[1]])
+    publish(server, 2)
+    server.content["/streams/29PKR/B09/2025/seg_000.ts"] = media
+    done = run("update", "catalogs", "-q")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "29PKR B09: 1 built, segment seg_000.ts (frames 0 to 1) has changed upstream.\n"
+    )
+
+
+def test_a_segment_that_has_grown_is_as_it_was(server: dunia.Server, root: Path) -> None:
+    """As the last of a year does."""
+    segment = "/streams/29PKR/B09/2025/seg_000.ts"
+    publish(server, 1)
+    build(server, root)
+    before = server.content[segment]
+    publish(server, 2)
+    assert server.content[segment].startswith(before)
+    assert server.content[segment] != before
+    (change,) = update(server, root).changes
+    assert len(change.built) == 1
+    assert change.changed_sources == ()
+
+
+def test_a_copy_at_its_public_gets_an_item_before_another_links_it(
+    server: dunia.Server, root: Path, tmp_path: Path
+) -> None:
+    publish(server, 2)
+    build(server, root)
+    stacgen.publish(root, tmp_path / "public")
+    publish(server, 2, anew=[1])
+    update(server, root)
+    target = crashes.Tried(Folder(tmp_path / "public"))
+    copy = pipeline.Copy(source=Folder(root), target=target)
+    pipeline.publish(copy, watch=lambda _: None)
+    put = [each.rpartition("/")[2] for each in target.changes]
+    assert put.index(f"{NEW}.json") < put.index(f"{OLD}.json")
+    crashes.Reader(Folder(tmp_path / "public")).walk()
+
+
+def test_replace_takes_the_older_out_and_its_files_with_it(
+    server: dunia.Server, root: Path, run: Run
+) -> None:
+    for band in ("B01", "B09"):
+        publish(server, 2, band=band)
+        stacgen.build("29PKR", band, years=[2025], output=root, upstream=Upstream(api=server.base))
+    for band in ("B01", "B09"):
+        publish(server, 2, band=band, anew=[1])
+    done = run("update", "catalogs", "-q", "--replace")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == ("29PKR B01: 1 built, 1 dropped.\n29PKR B09: 1 built, 1 dropped.\n")
+    assert not [key for key in files(root) if "20250307T112109_05.11" in key]
+    assert not [key for key, raw in files(root).items() if OLD.encode() in raw]
+    assert len([key for key in files(root) if "20250307T112109_05.12" in key]) == 3 * 2 + 1
+    assert found(root, deprecated=True) == ["T29PKR_20250302T112109_05.11_B09_60m", NEW]
+    crashes.Reader(Folder(root)).walk()
+    assert_sound(root)
+    before = tree(root)
+    again = run("update", "catalogs", "-q", "--replace")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert tree(root) == before
+
+
+def test_a_copy_follows_what_was_taken_out(
+    server: dunia.Server, root: Path, tmp_path: Path
+) -> None:
+    publish(server, 2)
+    build(server, root)
+    publish(server, 2, anew=[1])
+    update(server, root)
+    public = tmp_path / "public"
+    stacgen.publish(root, public)
+    update(server, root, replace=True)
+    stacgen.publish(root, public, delete=True)
+    assert files(public) == files(root)

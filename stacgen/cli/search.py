@@ -41,6 +41,9 @@ def search(  # noqa: PLR0913 - one parameter an option
     max_cloud: MaxCloud = None,
     collections: Lists = None,
     ids: Ids = None,
+    deprecated: Annotated[
+        bool, typer.Option("--deprecated", help="Also Items of which there is a newer baseline.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Most Items, the earliest first.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; stdout.")
@@ -65,6 +68,7 @@ def search(  # noqa: PLR0913 - one parameter an option
         max_cloud=max_cloud,
         collections=_split(collections),
         ids=_split(ids),
+        deprecated=deprecated,
         limit=limit,
         store_options=settings(store_option or []),
     )

@@ -50,6 +50,12 @@ from stacgen.cli.options import (
 def update(  # noqa: PLR0913 - one parameter an option
     root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
     *,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Delete Items of which there is a newer baseline; else deprecate."
+        ),
+    ] = False,
     start: Start = None,
     end: End = None,
     interval: Interval = None,
@@ -87,6 +93,7 @@ def update(  # noqa: PLR0913 - one parameter an option
     with interruptible(), screen.watching(as_json=False, quiet=quiet, verbose=verbose) as watch:
         done = upkeep.update(
             root,
+            replace=replace,
             wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             pixels=pixels(

@@ -18,8 +18,7 @@ from itertools import pairwise
 from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
-from stacgen.models import Stream
-from stacgen.pipeline.plan import Existing, read_item
+from stacgen.pipeline.plan import Standing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Entry, Store
@@ -63,8 +62,8 @@ def finish(
             whole = False
 
 
-def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[Pass]:
-    """What is there of a stream, and not in a scene that is as new and filed.
+def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -> set[Pass]:
+    """What is there of a band, and not in a scene that is as new and filed.
 
     It costs a `stat` a frame, three more, and one reading of the tile's Catalog, of the band's
     year, of the scenes' Collection and of their page. A scene is read only where whole seconds
@@ -72,12 +71,11 @@ def overdue(stream: Stream, existing: Sequence[Existing], store: Store) -> set[P
     """
     if not existing:
         return set()
-    place = ScenesPlace(tile=stream.tile)
+    place = ScenesPlace(tile=home.tile)
     passes = [Pass.of(each.document["id"]) for each in existing]
     places = [place.item(each.stem, each.year) for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
     collection = store.stat(place.key)
-    home = CollectionPlace(tile=stream.tile, band=stream.band)
     if collection is None or not _are_linked([place, home], store):
         return set(passes)
     if not is_shown(place, (), store):
@@ -207,7 +205,7 @@ class _Year:
 
     wrote: bool = False
     lost: bool = False
-    """Whether a scene that it linked is there no more."""
+    """Whether a scene that it linked, now or before a run that was killed, is there no more."""
 
 
 def _year(
@@ -258,7 +256,7 @@ def _year(
         made=documents,
         seen={each: filed.get(each, ()) for each in anew},
         wrote=wrote,
-        lost=bool(hrefs[0] - hrefs[1]),
+        lost=bool(hrefs[0] - hrefs[1]) or not due <= filed.keys(),
     )
 
 

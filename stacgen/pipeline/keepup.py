@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from stacgen import bands, catalog, layout, tiles
@@ -14,6 +14,7 @@ from stacgen.pipeline import mirrors
 from stacgen.pipeline.order import Order, Request
 from stacgen.pipeline.run import Clock, Hire, build, utc_now
 from stacgen.pipeline.update import read
+from stacgen.pipeline.versions import Superseded, supersede
 from stacgen.ports import Fetch, Store
 
 _LOCK = "update"
@@ -27,9 +28,12 @@ def keep_up(
     store: Store,
     watch: Watch,
     hire: Hire,
+    drops: bool = False,
     now: Clock = utc_now,
 ) -> Updated:
     """Ask for every tile, band and year of a catalog, and build what is not there.
+
+    Items of which there is a higher baseline then are marked as deprecated.
 
     Args:
         order: How to build, and which frames; its requests are taken from the catalog.
@@ -37,6 +41,7 @@ def keep_up(
         store: Holds the catalog.
         watch: Is told of each event.
         hire: Makes the crew, called once there is work.
+        drops: Take Items of which there is a higher baseline out, rather than mark them.
         now: The clock.
 
     Raises:
@@ -50,11 +55,18 @@ def keep_up(
     with store.hold(_LOCK, who) as holder:
         if holder is not None:
             raise BusyError(f"{store.address} is being updated by {holder}; nothing was done.")
-        wanted = replace(order, requests=tuple(_requests(store, now().year)))
+        wanted = replace(order, requests=tuple(_requests(store, now().year)), newest=True)
         if not wanted.requests:
             return Updated(report=Report(address=store.address, outcomes=()), changes=())
         report = build(wanted, fetch=fetch, store=store, watch=watch, hire=hire, now=now)
-    return Updated(report=report, changes=tuple(_changes(wanted, report)))
+        superseded = supersede(
+            _places(store),
+            store,
+            is_sample=order.recipe.source.is_sample,
+            drops=drops,
+            now=now,
+        )
+    return Updated(report=report, changes=tuple(_changes(wanted, report, superseded)))
 
 
 def _requests(store: Store, this_year: int) -> Iterator[Request]:
@@ -74,15 +86,28 @@ def _places(store: Store) -> Iterator[CollectionPlace]:
             yield CollectionPlace(tile=tiles.parse(tile), band=bands.find(name))
 
 
-def _changes(order: Order, report: Report) -> Iterator[Change]:
-    """What a report says of each Collection, where it says that something was done."""
-    for name in dict.fromkeys(f"{each.tile} {each.band.name}" for each in order.requests):
+def _changes(
+    order: Order, report: Report, superseded: Mapping[CollectionPlace, Superseded]
+) -> Iterator[Change]:
+    """What was done to each Collection, where something was."""
+    for place in dict.fromkeys(_place(each) for each in order.requests):
+        name = f"{place.tile} {place.band.name}"
         stem = f"{name} "  # as the names of its streams begin
+        replaced = superseded.get(place, Superseded())
+        built = [each for each in report.built if each.ref.stream.startswith(stem)]
+        sources = dict.fromkeys(each.changed_source for each in built)
         change = Change(
             collection=name,
-            built=tuple(each for each in report.built if each.ref.stream.startswith(stem)),
+            built=tuple(built),
+            deprecated=replaced.deprecated,
+            dropped=replaced.dropped,
+            changed_sources=tuple(each for each in sources if each is not None),
             failed=tuple(each for each in report.failed if each.ref.stream.startswith(stem)),
             lost=tuple(each for each in report.lost if each.stream.startswith(stem)),
         )
         if change != Change(collection=name):
             yield change
+
+
+def _place(request: Request) -> CollectionPlace:
+    return CollectionPlace(tile=request.tile, band=request.band)

@@ -7,7 +7,7 @@ from stacgen import stac
 from stacgen.layout import CollectionPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline import root
 from stacgen.pipeline.finish import finish, overdue
-from stacgen.pipeline.plan import Plan
+from stacgen.pipeline.plan import Plan, Standing
 from stacgen.pipeline.refresh import is_shown, lacks, linked_items, refresh
 from stacgen.ports import Store
 from stacgen.tiles import TileId
@@ -58,14 +58,18 @@ class Ledger:
         Returns:
             Whether an Item of it is newer than the mirror: whoever replaced it was killed.
         """
-        account = self._open.setdefault(plan.place, _Account())
-        times = [each.modified for each in plan.existing]
-        if times:
-            existing = [each.document for each in plan.existing]
-            account.is_stale |= lacks(plan.place, existing, max(times), self._store)
-        self._passes |= overdue(plan.stream, plan.existing, self._store)
+        self.look(plan.place, (*plan.existing, *plan.beside))
         mirror = self._store.stat(plan.place.mirror_key)
-        return mirror is not None and any(time > mirror.modified for time in times)
+        return mirror is not None and any(each.modified > mirror.modified for each in plan.existing)
+
+    def look(self, place: CollectionPlace, existing: Sequence[Standing]) -> None:
+        """Note what mirror, page and scenes do not say of Items that are there."""
+        account = self._open.setdefault(place, _Account())
+        if existing:
+            documents = [each.document for each in existing]
+            newest = max(each.modified for each in existing)
+            account.is_stale |= lacks(place, documents, newest, self._store)
+        self._passes |= overdue(place, existing, self._store)
 
     def add(
         self,

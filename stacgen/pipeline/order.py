@@ -60,6 +60,9 @@ class Order:
     verify: bool = False
     """Read what is there and compare checksums, rather than sizes and times."""
 
+    newest: bool = False
+    """Build no frame of which the API or the catalog has a higher baseline."""
+
     shard: Shard | None = None
     """Build this part of the segments only, and commit nothing; None for all, and commit."""
 

@@ -1,10 +1,10 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stacgen import api, playlist, stac
+from stacgen import api, playlist, stac, succession
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import (
@@ -14,13 +14,14 @@ from stacgen.errors import (
     OutputError,
     PlaylistError,
 )
-from stacgen.item import segment_checksum
+from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
     Frame,
     Grid,
     Resource,
     Segment,
+    StoredFile,
     Stream,
     item_ids,
 )
@@ -41,20 +42,24 @@ class Task:
     following: Resource | None = None
     """The segment after it; None behind the last."""
 
-    known: frozenset[str] = frozenset()
-    """Checksums (multihash) of the segment that Items of its other frames have noted."""
+    known: frozenset[StoredFile] = frozenset()
+    """The segment as it was when other frames of it were published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Existing:
-    """A frame that the catalog already holds."""
+class Standing:
+    """An Item that the catalog holds."""
+
+    document: stac.Document
+    modified: datetime
+    """When it was written, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing(Standing):
+    """A frame that the catalog already holds, with its Item."""
 
     skipped: Skipped
-    document: stac.Document
-    """Its Item."""
-
-    modified: datetime
-    """When that was written, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,9 @@ class Plan:
     grid: Grid
     tasks: tuple[Task, ...]
     existing: tuple[Existing, ...]
+    beside: tuple[Standing, ...] = ()
+    """Items of the same acquisitions in other baselines, where these matter."""
+
     failed: tuple[Failed, ...]
     """Frames that the metadata name and the playlist does not hold."""
 
@@ -128,7 +136,7 @@ def references(stream: Stream, store: Store) -> dict[int, FrameRef]:
     return {frame.number: ref(frame) for frame in stream.frames}
 
 
-def plan(
+def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     stream: Stream,
     grid: Grid,
     wanted: Sequence[Frame],
@@ -138,6 +146,7 @@ def plan(
     store: Store,
     force: bool = False,
     verify: bool = False,
+    beside: Sequence[Standing] | None = None,
 ) -> Plan:
     """What is to be done for the wanted frames of a stream.
 
@@ -150,6 +159,8 @@ def plan(
         store: Tells what is there.
         force: Build what is there anew.
         verify: Read every COG that is there and compare its checksum.
+        beside: Items of the same seconds in other baselines. Frames of which there is a higher
+            baseline, there or here, are then not built. None builds all.
 
     Raises:
         UpstreamError: The playlist cannot be had or followed.
@@ -157,17 +168,18 @@ def plan(
     refs = references(stream, store)
     frames = [refs[frame.number] for frame in wanted]
     place = CollectionPlace(tile=stream.tile, band=stream.band)
+    outdated = set() if beside is None else _outdated(frames, beside)
     existing: list[Existing] = []
     missing: list[FrameRef] = []
     for ref in frames:
         item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
         sound = None if force else sound_item(store, item_place, stream.band, verify=verify)
-        if sound is None:
-            missing.append(ref)
-        else:
+        if sound is not None:
             document, modified = sound
             skipped = Skipped(ref=ref)
             existing.append(Existing(skipped=skipped, document=document, modified=modified))
+        elif ref.item_id not in outdated:
+            missing.append(ref)
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
     if missing:
@@ -178,9 +190,19 @@ def plan(
         grid=grid,
         tasks=tasks,
         existing=tuple(existing),
+        beside=tuple(beside or ()),
         failed=failed,
         notes=tuple(_notes(stream, refs, tasks)),
     )
+
+
+def _outdated(frames: Iterable[FrameRef], beside: Iterable[Standing]) -> set[str]:
+    moments = {ref.item_id: ref.frame.sensing_time for ref in frames}
+    moments |= {
+        each.document["id"]: datetime.fromisoformat(each.document["properties"]["datetime"])
+        for each in beside
+    }
+    return succession.superseded(moments)
 
 
 def sound_item(
@@ -246,7 +268,7 @@ def _tasks(
 ) -> tuple[tuple[Task, ...], tuple[Failed, ...]]:
     refs = {ref.frame.number: ref for ref in missing}
     held, unplaced = playlist.locate(segments, [ref.frame for ref in missing])
-    sums = {each.skipped.ref.frame.number: segment_checksum(each.document) for each in existing}
+    sums = {each.skipped.ref.frame.number: segment_file(each.document) for each in existing}
     following = {segment.start: segment.media for segment in segments}
     tasks = tuple(
         Task(

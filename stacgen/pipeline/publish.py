@@ -149,7 +149,10 @@ def _events(copy: Copy, stock: _Stock, pool: ThreadPoolExecutor) -> Generator[Co
     for stage, keys in publication.stages(stock.parts):
         if stage in _FRAMES:
             frames = _Frames(copy, stock)
-            yield from _flat(pool.map(frames.put, keys))
+            # One that is there may link one that is new, which nothing above it links yet.
+            for is_there in (False, True):
+                some = [key for key in keys if (key in stock.there) is is_there]
+                yield from _flat(pool.map(frames.put, some))
         elif stage is not Kind.ASSET:  # which go with their Items
             found = [key for key in keys if key in stock.documents]
             for key in found:

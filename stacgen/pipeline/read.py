@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import selection, stac
+from stacgen import selection, stac, succession
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
 from stacgen.models import Selection, timestamp
 from stacgen.ports import Readable
@@ -34,6 +34,11 @@ class Acquisition:
     def moment(self) -> datetime:
         """Sensing time in UTC."""
         return datetime.fromisoformat(self.document["properties"]["datetime"]).astimezone(UTC)
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether there is a higher baseline of it."""
+        return succession.is_marked(self.document)
 
     @property
     def cloud(self) -> float | None:
@@ -134,7 +139,7 @@ def depth(collection: stac.Document) -> int:
 
 
 def series(home: Home, wanted: Selection) -> Series:
-    """The wanted Items of a Collection.
+    """The wanted Items of a Collection, without those of which there is a higher baseline.
 
     Raises:
         UsageError: There is no Collection, or a cloud limit is asked of Items without a figure.
@@ -218,7 +223,8 @@ def choose(found: Sequence[Acquisition], wanted: Selection, address: str) -> lis
     chosen = [
         each
         for each in found
-        if (wanted.start is None or wanted.start <= each.moment)
+        if not each.is_deprecated
+        and (wanted.start is None or wanted.start <= each.moment)
         and (wanted.end is None or each.moment <= wanted.end)
     ]
     if wanted.max_cloud is not None:

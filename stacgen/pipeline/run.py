@@ -1,7 +1,7 @@
 """A build from order to report."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from zlib import crc32
 
 from stacgen import selection, stac
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
+from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -23,10 +24,11 @@ from stacgen.outcomes import (
 )
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
+from stacgen.pipeline import versions
 from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.ledger import Ledger
 from stacgen.pipeline.order import Order, Request, Shard
-from stacgen.pipeline.plan import Plan, Task
+from stacgen.pipeline.plan import Plan, Standing, Task
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
 
@@ -312,6 +314,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     store=store,
                     force=order.force,
                     verify=order.verify,
+                    beside=_beside(stream, chosen, store) if order.newest else None,
                 )
                 planned += 1
                 yield each if order.shard is None else _part(each, order.shard)
@@ -327,6 +330,12 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                 watch(Lost(stream=str(part), reason=str(error)))
     if errors and not planned:
         raise errors[0]
+
+
+def _beside(stream: Stream, chosen: Sequence[Frame], store: Store) -> list[Standing]:
+    refs = planning.references(stream, store)
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+    return versions.beside([refs[frame.number] for frame in chosen], place, store)
 
 
 def _parts(order: Order) -> Iterator[Request]:

@@ -84,7 +84,9 @@ def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
                 break  # tried often enough already, with pauses
             origin = _origin(task.segment, media)
             return [
-                each if isinstance(each, Failed) else _published(each, task, context, origin)
+                each
+                if isinstance(each, Failed)
+                else _published(each, task, context, origin, media=media)
                 for each in staged
             ]
     return [Failed(ref=ref, reason=reason[:1].upper() + reason[1:]) for ref in task.frames]
@@ -211,7 +213,9 @@ def _reflectance(ref: FrameRef, recipe: Recipe) -> Reflectance:
     return recipe.reflectance or Reflectance.of(ref.frame.baseline)
 
 
-def _published(staged: _Staged, task: Task, context: Context, origin: item.Origin) -> Done:
+def _published(
+    staged: _Staged, task: Task, context: Context, origin: item.Origin, *, media: bytes
+) -> Done:
     """Put COG, thumbnail and Item in place, in this order."""
     stream, store, ref = context.stream, context.store, staged.ref
     place = CollectionPlace(tile=stream.tile, band=stream.band).item(
@@ -245,27 +249,27 @@ def _published(staged: _Staged, task: Task, context: Context, origin: item.Origi
     store.write(place.cog_key, staged.cog.path, stac.COG)
     store.write(place.thumbnail_key, staged.thumbnail, stac.PNG)
     store.write(place.key, stac.to_bytes(document), stac.GEOJSON)
+    earlier = item.segment_file(previous) if previous is not None else None
+    known = task.known | ({earlier} if earlier is not None else set())
+    is_changed = origin.file is not None and not all(_begins(media, each) for each in known)
+    changed = (
+        f"{ref}: {task.segment} is no longer what was fetched before; Items made of it then still"
+        " show that."
+    )
     return Done(
         built=Built(
             ref=ref,
             size=staged.cog.file.size,
             saturated=staged.saturated,
             cleaned=staged.cleaned,
-            warnings=(*staged.warnings, *_changes(ref, task, origin, previous)),
+            warnings=(*staged.warnings, *([changed] * is_changed)),
+            changed_source=str(task.segment) if is_changed else None,
         ),
         document=document,
         replaced=previous is not None,
     )
 
 
-def _changes(
-    ref: FrameRef, task: Task, origin: item.Origin, previous: stac.Document | None
-) -> Iterator[str]:
-    """Whether other bytes came than those of which this or a neighbouring frame was made."""
-    before = item.segment_checksum(previous) if previous is not None else None
-    known = task.known | ({before} if before is not None else set())
-    if origin.file is not None and known - {origin.file.multihash}:
-        yield (
-            f"{ref}: {task.segment} is no longer what was fetched before; Items made of it then"
-            " still show that."
-        )
+def _begins(media: bytes, known: StoredFile) -> bool:
+    """Whether a segment is what it was, or that and more: the last of a year grows."""
+    return sha256(media[: known.size]).hexdigest() == known.sha256

@@ -120,9 +120,10 @@ class _Seen:
                 yield Finding(key=key, rule="schema", text=text)
         yield from validation.check_names(key, document)
         yield from validation.check_links(key, document, self.there)
-        self.linked.update(publication.targets(key, document))
-        if kind in (Kind.ITEM, Kind.SCENE):
+        if kind in (Kind.ITEM, Kind.SCENE):  # what these link lies beside them, or apart
             self.digests[key] = validation.digest(document)
+        else:
+            self.linked.update(publication.targets(key, document))
         if kind is Kind.COLLECTION:
             self.collections[key] = document
         if kind is Kind.ITEM:
