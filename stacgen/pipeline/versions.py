@@ -15,6 +15,7 @@ from itertools import groupby
 from stacgen import catalog, layout, stac, succession
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.outcomes import FrameRef
+from stacgen.pipeline import root
 from stacgen.pipeline.commit import commit
 from stacgen.pipeline.index import filing_of
 from stacgen.pipeline.ledger import Ledger
@@ -88,7 +89,9 @@ def supersede(
             marked = tuple(each for each in deprecated if each not in ids)
             done[place] = Superseded(deprecated=marked, dropped=ids)
     ledger.close()
-    _delete(gone, store)
+    if gone:
+        root.rebuild(store)  # as if these had never been: no column of theirs is left in its mirror
+        _delete(gone, store)
     return done
 
 
