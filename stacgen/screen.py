@@ -214,9 +214,9 @@ def tell_changes(updated: Updated, *, as_json: bool, quiet: bool) -> None:
             say(bulletin.line(change))
     if not quiet:
         there = _frames(len(updated.report.skipped))
-        changed = len(updated.changes) or "no"
-        collections = "Collection" if changed == 1 else "Collections"
-        say(f"{changed} {collections} changed, {there} there already: {updated.report.address}")
+        count = len(updated.changes)
+        changed = f"{count or 'No'} Collection{'s' if count > 1 else ''} changed"
+        say(f"{changed}, {there} there already: {updated.report.address}")
 
 
 def note(text: str, *, quiet: bool) -> None:

@@ -188,7 +188,7 @@ def test_cron_hears_only_of_what_changed(server: dunia.Server, root: Path, run: 
     quiet = run("update", "catalogs", "-q")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert run("update", "catalogs").stderr == (
-        "no Collections changed, 2 frames there already: catalogs\n"
+        "No Collection changed, 2 frames there already: catalogs\n"
     )
     publish(server, 3)
     told = run("update", "catalogs", "-q")

@@ -24,7 +24,8 @@ from stacgen.store.folder import Folder
 from test_crash import Coarse, bucket, memory
 
 BANDS = {"B01": 4, "B09": 4}
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+"""Later than Items of `crashes` are."""
 
 
 def processed(anew: Mapping[str, Sequence[int]], *, beside: bool = False) -> Api:
