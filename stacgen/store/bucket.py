@@ -229,6 +229,12 @@ class Bucket:
             _sweep(Path(folder).parent)
             yield Path(folder)
 
+    @property
+    def means(self) -> str:
+        """By what `swap` lets one writer through at a time, for people."""
+        with _translated(condition.HIDDEN):
+            return self._means.value
+
     @cached_property
     def _means(self) -> Means:
         return condition.probe(self._store)

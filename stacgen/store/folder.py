@@ -62,6 +62,11 @@ class Folder:
         """The path, as it was given."""
         return str(self._root)
 
+    @property
+    def means(self) -> str:
+        """By what `swap` lets one writer through at a time, for people."""
+        return "a lock of the operating system"
+
     def read(self, key: str) -> bytes | None:
         """See `stacgen.ports.Store`."""
         with _translated(key):
