@@ -102,6 +102,13 @@ def test_what_a_release_installs_is_pinned_by_hashes() -> None:
                 assert re.search(r"--require-hashes -r \S+|--no-deps --no-index dist/", line), line
 
 
+def test_scripts_that_run_are_there() -> None:
+    runs = " ".join(step.get("run", "") for _, step in steps())
+    named = set(re.findall(r"(?<![\w/])(?:\.ci|tests)/[\w./]+", runs))
+    assert {".ci/run", ".ci/sbom.py"} <= named
+    assert [each for each in named if not (ROOT / each).is_file()] == []
+
+
 def test_every_job_ends() -> None:
     for name, key, job in jobs():
         assert job["timeout-minutes"] <= 150, (name, key)
