@@ -105,7 +105,7 @@ def test_what_a_release_installs_is_pinned_by_hashes() -> None:
 def test_scripts_that_run_are_there() -> None:
     runs = " ".join(step.get("run", "") for _, step in steps())
     named = set(re.findall(r"(?<![\w/])(?:\.ci|tests)/[\w./]+", runs))
-    assert {".ci/run", ".ci/sbom.py"} <= named
+    assert {".ci/run", ".ci/audit.py", ".ci/sbom.py"} <= named
     assert [each for each in named if not (ROOT / each).is_file()] == []
 
 
