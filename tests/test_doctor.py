@@ -122,6 +122,9 @@ def test_what_is_missing_is_named_with_the_command_that_brings_it() -> None:
     assert (core.remedy, extra.remedy) == ("pip install 'stacgen'", "pip install 'stacgen[plot]'")
     assert core.suits("1.4.3")
     assert not core.suits("1.4.2")
+    (both,) = declared(["numpy>=2.0", "numpy>=2.0; extra == 'plot'"])
+    assert both.extras == ()
+    assert [both.suits(each) for each in ("1.26", "2", "2.0.0", "2.0.0rc1")] == [False, *[True] * 3]
     (bounded,) = declared(["stac-fastapi-api<8,>=7.0; extra == 'serve'"])
     assert [bounded.suits(each) for each in ("6.9", "7.0.1", "8.0")] == [False, True, False]
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import shutil
 import sys
 
@@ -21,7 +20,7 @@ def main() -> None:
     width = min(shutil.get_terminal_size().columns, 80)
     shown = (json.dumps(as_record(each)) for each in seen) if asked.as_json else None
     for line in shown or lines(seen, width=width, colored=False):
-        sys.stdout.write(line + os.linesep)
+        sys.stdout.write(f"{line}\n")
     sys.stderr.write(verdict(seen) + "\n")
     sys.exit(any(each.mark is Mark.FAIL for each in seen))
 

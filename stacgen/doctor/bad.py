@@ -40,8 +40,8 @@ FLAWS = (
         since="8.1",
         until="8.1.3",
         why="Dolby Vision metadata within HEVC is read without looking where its parts end",
-        advice="Decode from hosts that you trust, until a PyAV comes with FFmpeg 8.1.3:"
-        " pip install --upgrade av",
+        advice="PyAV 19 has FFmpeg 9: pip install --upgrade av, with Python 3.12 or newer. Until"
+        " then, decode from hosts that you trust.",
         source="release notes of FFmpeg n8.1.3 (2026-09-20), by way of FFmpegBuild 3.5.0",
     ),
     Flaw(

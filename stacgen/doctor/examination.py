@@ -39,10 +39,9 @@ def examine(
         yield from look(part, wheel, at, advice=f"{_REINSTALL} {wheel}")
     yield from bad.flaws(native.versions())
     if api:
+        host = urlsplit(api).hostname or api
         asked = partial(places.api, api, headers or {})
-        yield from look(
-            "API", urlsplit(api).hostname or api, asked, advice="Mend the libraries above first."
-        )
+        yield from look("API", host, asked, advice=_FIRST)
     if root is not None:
         kept = partial(places.store, root, store_options or {})
         yield from look("Store", root, kept, advice=_FIRST)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import takewhile
 
 from stacgen.doctor.findings import Finding, Mark, hushed, said
 
@@ -65,13 +64,16 @@ class Library:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with.
+    """The numbers that a version begins with, without zeros at their end: 8 is 8.0.
 
     >>> numbers("8.1.2"), numbers("2026.10.19.post1"), numbers("n9.0-dev")
-    ((8, 1, 2), (2026, 10, 19), (9, 0))
+    ((8, 1, 2), (2026, 10, 19), (9,))
     """
-    plain = re.match(r"\D*([\d.]*)", version)
-    return tuple(int(each) for each in takewhile(str.isdigit, plain[1].split("."))) if plain else ()
+    plain = re.search(r"\d+(\.\d+)*", version)
+    found = [int(each) for each in plain[0].split(".")] if plain else []
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
 
 
 def declared(lines: list[str]) -> list[Library]:
@@ -82,14 +84,24 @@ def declared(lines: list[str]) -> list[Library]:
     """
     bounds: dict[str, str] = {}
     extras: dict[str, list[str]] = {}
+    core: set[str] = set()
     for line in lines:
         found = _REQUIREMENT.match(line)
         if found is None or found["extra"] in _FOR_DEVELOPERS:
             continue
         bounds.setdefault(found["name"], found["bounds"].strip())
-        extras.setdefault(found["name"], []).extend([found["extra"]] if found["extra"] else [])
-    names = sorted(bounds, key=lambda name: (bool(extras[name]), name))
-    return [Library(name=name, bounds=bounds[name], extras=tuple(extras[name])) for name in names]
+        if found["extra"]:
+            extras.setdefault(found["name"], []).append(found["extra"])
+        else:
+            core.add(found["name"])
+    return [
+        Library(
+            name=name,
+            bounds=bounds[name],
+            extras=() if name in core else tuple(extras[name]),
+        )
+        for name in sorted(bounds, key=lambda name: (name not in core, name))
+    ]
 
 
 def versions(version: str) -> Iterator[Finding]:

@@ -36,13 +36,16 @@ def lines(findings: Iterable[Finding], *, width: int, colored: bool) -> Iterator
 def _line(finding: Finding, *, width: int, colored: bool) -> Iterator[str]:
     mark = _painted(f"{_SIGNS[finding.mark]:4}", _COLORS[finding.mark], colored=colored)
     head = f"  {mark}  {finding.name:{_NAME}}  "
-    texts = _wrapped(finding.text, width)
+    advice = f"-> {finding.advice}" if finding.advice else ""
+    if len(f"{finding.text} {advice}") <= width - _INDENT:
+        texts = [f"{finding.text} {advice}".rstrip()]
+    else:
+        texts = _wrapped(finding.text, width) + (_wrapped(advice, width) if advice else [])
     if len(finding.name) > _NAME:
         yield head.rstrip()
     else:
         yield head + texts.pop(0)
-    advice = _wrapped(f"-> {finding.advice}", width) if finding.advice else []
-    for text in (*texts, *advice):
+    for text in texts:
         yield " " * _INDENT + text
 
 
