@@ -154,17 +154,17 @@ def _read_last_tile(path: Path) -> None:
 
 
 def inspect(path: Path) -> Inspected:
-    """Read a raster file of one uint16 band from its first to its last pixel.
+    """Read a raster file of uint16 or bytes from its first to its last pixel.
 
     Raises:
         OutputError: It cannot be read as such.
     """
     try:
         with rasterio.Env(**_ENV), rasterio.open(path) as dataset:
-            histogram = np.zeros(1 << 16, np.int64)
+            histograms = np.zeros((dataset.count, 1 << 16), np.int64)
             for _, window in dataset.block_windows(1):
-                block = dataset.read(1, window=window)
-                histogram += np.bincount(block.ravel(), minlength=histogram.size)
+                for band, block in enumerate(dataset.read(window=window)):
+                    histograms[band] += np.bincount(block.ravel(), minlength=1 << 16)
             valid, errors, remarks = cog_validate(path, strict=True, quiet=True)
             return Inspected(
                 problems=() if valid else (*errors, *remarks),
@@ -175,7 +175,7 @@ def inspect(path: Path) -> Inspected:
                 nodata=dataset.nodata,
                 scale=dataset.scales[0],
                 offset=dataset.offsets[0],
-                statistics=_figures(histogram, nodata=dataset.nodata),
+                statistics=tuple(_figures(each, nodata=dataset.nodata) for each in histograms),
             )
     except (*_FAILURES, ValueError, TypeError) as error:
         raise OutputError(f"It cannot be read to its end: {error}.") from error

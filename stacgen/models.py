@@ -403,5 +403,5 @@ class Inspected:
     nodata: float | None
     scale: float
     offset: float
-    statistics: Mapping[str, float]
-    """Of the pixels that are not nodata, by the names that Items have for them."""
+    statistics: tuple[Mapping[str, float], ...]
+    """Of the pixels of each band that are not nodata, by the names that Items have for them."""

@@ -1,6 +1,7 @@
 """Documents held against the JSON schemas of STAC; the only module that knows jsonschema."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ class Schemas:
             UsageError: A folder does not exist, or one of its files is no JSON.
         """
         self._fetch = fetch
-        self._validators: dict[str, Draft7Validator] = {}
+        self._lock = threading.Lock()
+        self._validators: dict[str, Draft7Validator | None] = {}
+        """By their URLs; None for a schema that cannot be had."""
+
         found: dict[str, Any] = {}
         for folder in folders:
             if not folder.is_dir():
@@ -53,25 +57,34 @@ class Schemas:
         )
 
     def problems(self, document: stac.Document) -> list[str]:
-        """What a document breaks, a sentence a schema."""
+        """What a document breaks, a sentence a schema; of one that cannot be had, only the first.
+
+        It may be called by several threads; each schema is fetched once.
+        """
         kind = _KINDS.get(str(document.get("type")), "catalog")
         core = _CORE.format(version=document.get("stac_version"), kind=kind)
         found = []
         for url in [core, *document.get("stac_extensions", [])]:
             try:
-                error = best_match(self._validator(str(url)).iter_errors(document))
+                validator = self._validator(str(url))
+                error = best_match(validator.iter_errors(document)) if validator else None
             except (Unresolvable, SchemaError, LookupError) as unusable:
-                found.append(f"The schema {url} cannot be had: {unusable}.")
+                found.append(
+                    f"The schema {url} cannot be had, and nothing was held against it: {unusable}."
+                )
+                self._validators[str(url)] = None
                 continue
             if error is not None:
                 found.append(f"{error.json_path}: {error.message[:200]} ({url}).")
         return found
 
-    def _validator(self, url: str) -> Draft7Validator:
-        if url not in self._validators:
-            schema = self._registry.get_or_retrieve(url).value.contents
-            self._validators[url] = Draft7Validator(schema, registry=self._registry)
-        return self._validators[url]
+    def _validator(self, url: str) -> Draft7Validator | None:
+        with self._lock:
+            if url not in self._validators:
+                self._validators[url] = None
+                schema = self._registry.get_or_retrieve(url).value.contents
+                self._validators[url] = Draft7Validator(schema, registry=self._registry)
+            return self._validators[url]
 
     def _retrieve(self, url: str) -> "Resource[Any]":
         if self._fetch is None:

@@ -183,12 +183,12 @@ def check_linked(linked: set[str], documents: Iterable[str]) -> Iterator[Finding
 
 
 def check_pixels(
-    key: str, document: stac.Document, band: str, found: Inspected
+    key: str, document: stac.Document, name: str, found: Inspected
 ) -> Iterator[Finding]:
-    """A COG is one, and its Item says of it what it says itself and what its pixels are."""
+    """A COG is one, and its Item says of the asset what it says itself and what its pixels are."""
     for problem in found.problems:
         yield Finding(key=key, rule="cog", text=f"It is no valid COG: {problem}.")
-    asset = document["assets"][band]
+    asset = document["assets"][name]
     code = asset.get("proj:code", document["properties"].get("proj:code"))
     facts = {
         "proj:code": (code, None if found.epsg is None else f"EPSG:{found.epsg}"),
@@ -196,16 +196,19 @@ def check_pixels(
         "proj:shape": (tuple(asset.get("proj:shape", ())), found.shape),
         "data_type": (asset.get("data_type"), found.data_type),
         "nodata": (asset.get("nodata"), found.nodata),
-        "raster:scale": (asset.get("raster:scale"), found.scale),
-        "raster:offset": (asset.get("raster:offset"), found.offset),
+        "raster:scale": (asset.get("raster:scale", 1), found.scale),
+        "raster:offset": (asset.get("raster:offset", 0), found.offset),
+        "number of bands": (len(asset["bands"]), len(found.statistics)),
     }
-    figures = asset["bands"][0].get("statistics", {})
-    facts |= {
-        f"statistics {name}": (figures.get(name), value) for name, value in found.statistics.items()
-    }
-    for name, (said, is_so) in facts.items():
+    for number, (band, figures) in enumerate(zip(asset["bands"], found.statistics, strict=False)):
+        said = band.get("statistics", {})
+        # A picture says less of its bands; what it says is so.
+        names = figures if len(asset["bands"]) == 1 else figures.keys() & said.keys()
+        where = "" if len(asset["bands"]) == 1 else f" of band {number + 1}"
+        facts |= {f"statistics {each}{where}": (said.get(each), figures[each]) for each in names}
+    for fact, (said, is_so) in sorted(facts.items()):
         if not _is_same(said, is_so):
-            text = f"Its {name} is {_plain(is_so)}; its Item says {_plain(said)}."
+            text = f"Its {fact} is {_plain(is_so)}; its Item says {_plain(said)}."
             yield Finding(key=key, rule="cog", text=text)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import dunia
 import scenery
 import stacgen
 from scenery import RGB, SIZE, numbers, shot
-from stacgen import stac
+from stacgen import pipeline, stac
 from stacgen.cli import main
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
 from stacgen.layout import Pass
@@ -403,3 +404,28 @@ def test_pictures_that_a_killed_run_did_not_file_are_filed_by_the_next(mine: Pat
     os.utime(items(mine)[0].get_self_href() or "", (later, later))
     assert [each.size for each in stacgen.rgb(mine, "29PKR")] == [None, None]
     assert {key: value[:64] for key, value in scenery.digests(mine).items()} == whole
+
+
+@pytest.fixture
+def looked_at(root: Path, tmp_path: Path) -> Path:
+    """The catalog with pictures, to change."""
+    return Path(shutil.copytree(root, tmp_path / "copy"))
+
+
+def findings(root: Path) -> list[tuple[str, str]]:
+    """The rules that pictures break, and what is said of it."""
+    found = pipeline.validate(Folder(root), problems=None, deep=True)
+    return [(each.rule, each.text) for each in found.findings if "/scenes/" in each.key]
+
+
+def test_pictures_are_what_their_scenes_say(looked_at: Path) -> None:
+    assert findings(looked_at) == []
+
+
+def test_a_picture_of_other_colours_is_found_by_a_deep_look(looked_at: Path) -> None:
+    path = min(looked_at.glob("29PKR/scenes/*/*/*.tif"))
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write(np.full((SIZE, SIZE), 9, np.uint8), 2)
+    found = findings(looked_at)
+    assert {"checksum", "cog"} <= {rule for rule, _ in found}
+    assert [text for _, text in found if "maximum of band 2 is 9;" in text]

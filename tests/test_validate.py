@@ -17,10 +17,14 @@ import dunia
 import stacgen
 from conftest import SHARED
 from servers import Service
+from stacgen import pipeline
 from stacgen.errors import OutputError, UsageError
+from stacgen.fetch import Http
 from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.models import Resource, Selection
 from stacgen.pipeline import Validation
+from stacgen.store.folder import Folder
+from test_build import HASTY
 
 SCHEMAS = [Path(pystac.validation.__file__).parent / "jsonschemas", SHARED / "schemas"]
 YEAR = "29PKR/B01/2025/catalog.json"
@@ -289,7 +293,7 @@ def test_statistics_are_those_that_numpy_takes(built: Path) -> None:
     with rasterio.open(cog_of(built)) as dataset:
         pixels = dataset.read(1)
     valid = pixels[pixels != 0].astype(np.float64)
-    found = gdal.inspect(cog_of(built)).statistics
+    (found,) = gdal.inspect(cog_of(built)).statistics
     assert found["count"] == valid.size
     assert np.isclose(found["mean"], valid.mean(), rtol=1e-12)
     assert np.isclose(found["stddev"], valid.std(), rtol=1e-9)
@@ -313,6 +317,22 @@ def test_schemas_are_fetched_where_no_folder_has_them(root: Path, server: dunia.
     found = Schemas(SCHEMAS, fetch).problems(document)
     assert len(found) == 1
     assert "'something' is a required property" in found[0]
+
+
+def test_a_schema_that_cannot_be_had_is_asked_for_and_told_of_once(
+    root: Path, server: dunia.Server
+) -> None:
+    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
+
+    url = f"{server.base}/none.json"
+    for path in root.glob("29PKR/B01/*/*/*.json"):
+        edit(path, lambda document: document["stac_extensions"].append(url))
+    held = Schemas(SCHEMAS, lambda url: Http(patience=HASTY)(Resource(url=url)).body)
+    found = pipeline.validate(Folder(root), problems=held.problems).findings
+    assert [each.text.partition(": ")[0] for each in found if each.rule == "schema"] == [
+        f"The schema {url} cannot be had, and nothing was held against it"
+    ]
+    assert len(server.paths()) == 1
 
 
 def test_a_place_without_a_catalog_or_schemas_is_an_error(tmp_path: Path) -> None:

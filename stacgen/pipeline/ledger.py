@@ -102,6 +102,8 @@ class Ledger:
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store
+        if store.stat(place.key) is None:
+            return  # nothing of it could be published
         if account.is_stale or not (account.fresh or is_shown(place, account.shown, store)):
             refresh(place, (), store, every=lambda: linked_items(store, place))
         elif account.fresh:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from stacgen import catalog, layout, publication, stac, validation
+from stacgen import catalog, layout, publication, stac, validation, visual
 from stacgen.catalog import Holdings
 from stacgen.errors import OutputError
 from stacgen.ports import Entry, Store
@@ -130,10 +130,14 @@ class _Seen:
             folder = "/".join(key.split("/")[:2])
             self.holdings.setdefault(f"{folder}/", []).append(catalog.of_item(document))
             if self.deep:
-                yield from self._look_deep(key, document)
+                yield from self._look_deep(key, document, raster=key.split("/")[1])
+        if kind is Kind.SCENE:
+            yield from validation.check_sizes(key, document, self.there)
+            if self.deep:
+                yield from self._look_deep(key, document, raster=visual.KEY)
 
-    def _look_deep(self, key: str, document: stac.Document) -> Iterator[Finding]:
-        band = key.split("/")[1]
+    def _look_deep(self, key: str, document: stac.Document, *, raster: str) -> Iterator[Finding]:
+        """Whether the files beside an Item are as it says, the asset that is a raster too."""
         for asset in publication.assets(key, document):
             if asset.key not in self.there:
                 continue
@@ -145,14 +149,14 @@ class _Seen:
                     yield Finding(key=asset.key, rule="checksum", text=text)
                 if asset.key.endswith(".tif"):
                     self.opened.append(asset.key)
-                    yield from _look_at_pixels(asset.key, document, band, path)
+                    yield from _look_at_pixels(asset.key, document, raster, path)
 
 
-def _look_at_pixels(key: str, document: stac.Document, band: str, path: Path) -> Iterable[Finding]:
+def _look_at_pixels(key: str, document: stac.Document, name: str, path: Path) -> Iterable[Finding]:
     from stacgen import gdal  # noqa: PLC0415 - GDAL takes a while, and few ask for pixels
 
     try:
         found = gdal.inspect(path)
     except OutputError as error:
         return [Finding(key=key, rule="cog", text=str(error))]
-    return validation.check_pixels(key, document, band, found)
+    return validation.check_pixels(key, document, name, found)

@@ -6,6 +6,7 @@ about ten minutes; `--small` takes one and is for seeing that it runs. Needs the
 """
 
 import argparse
+import json
 import os
 import pickle
 import platform
@@ -14,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ import stacgen  # noqa: E402
 from picture import draw  # noqa: E402
 from streams import Material, served  # noqa: E402
 
-PARTS = ("start", "many", "year", "60", "10", "memory")
+PARTS = ("start", "many", "year", "60", "whole", "10", "memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +47,25 @@ class Cost:
     said: str
 
 
-def run(command: list[str], **environment: str) -> Cost:
+LAUNCH = """
+import json, resource, subprocess, sys, time
+begin = time.perf_counter()
+code = subprocess.run(sys.argv[2:]).returncode
+wall, usage = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(sys.argv[1], "w") as file:
+    json.dump([wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024], file)
+sys.exit(code)
+"""
+"""Begets what is measured, since the kernel counts a parent's size to the peak of its child."""
+
+
+def run(command: list[str]) -> Cost:
     """Run a program to its end and tell what it took."""
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, env={**os.environ, **environment})
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - begin
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        output.seek(0)
-        said = output.read()
-    return Cost(
-        wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024, said=said
-    )
+    with tempfile.NamedTemporaryFile("r") as told:
+        launch = [sys.executable, "-c", LAUNCH, told.name, *command]
+        said = subprocess.run(launch, check=True, stdout=subprocess.PIPE, text=True).stdout
+        wall, cpu, peak = json.load(told)
+    return Cost(wall=wall, cpu=cpu, peak=peak, said=said)
 
 
 def median(costs: list[Cost]) -> Cost:
@@ -139,6 +143,18 @@ class Bench:
         peaks = f"{slow.peak / 1e9:.2f} GB; {fast.peak / 1e9:.2f} GB"
         yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
 
+    def pair(self) -> Iterator[tuple[str, str, str]]:
+        """What a second worker gains where loading libraries counts for little."""
+        with served(self.material) as base:
+            pairs = [(self.build(base, 1), self.build(base, 2)) for _ in range(self.rounds)]
+        slow, fast = (median(list(costs)) for costs in zip(*pairs, strict=True))
+        label = f"{self.material.band.resolution} m, {self.material.frames} frames"
+        yield (
+            f"wall, 2 workers / 1, {label}",
+            f"{fast.wall / slow.wall:.2f}",
+            f"{fast.wall:.1f} s / {slow.wall:.1f} s",
+        )
+
     def peaks(self) -> Iterator[tuple[str, str, str]]:
         """Peak memory over few frames and over all, which should be the same."""
         with served(self.material) as base:
@@ -168,10 +184,7 @@ def grown_catalog(items: int) -> Iterator[tuple[str, str, str]]:
 
 
 def material(band: str, frames: int, folder: Path) -> Material:
-    """Frames to measure on, encoded in a process of its own: this one stays small.
-
-    The kernel counts the size of a parent to the peak of a child that it begets.
-    """
+    """Frames to measure on, encoded in a process of its own."""
     path = folder / f"{band}.pickle"
     run([sys.executable, str(HERE / "streams.py"), band, str(frames), str(path)])
     made: Material = pickle.loads(path.read_bytes())  # noqa: S301 - written a moment ago
@@ -218,6 +231,9 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             show(grown_catalog(2_000 if options.small else 100_000))
         elif part == "year":
             show(finished_year(folder, 8 if options.small else 146))
+        elif part == "whole":
+            frames, rounds = (4, 1) if options.small else (146, options.rounds)
+            show(Bench(material("B09", frames, folder), folder, rounds).pair())
         elif part == "memory":
             frames = 12 if options.small else 40
             show(Bench(material("B04", frames, folder), folder, 1).peaks())
