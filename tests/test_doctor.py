@@ -188,7 +188,7 @@ def test_tables_of_another_installation_are_told_with_what_to_unset(
     (tmp_path / "share").mkdir()  # of a PROJ that has gone: no proj.db
     done = run("doctor", "--api", "", "--json", PROJ_DATA=str(tmp_path / "share"))
     seen = records(done)
-    told, lost = found(seen, "GDAL", "PROJ_DATA"), found(seen, "GDAL", "EPSG:32628")
+    told, lost = found(seen, "GDAL", "PROJ_DATA"), found(seen, "GDAL", "EPSG:32629")
     assert (told["mark"], told["advice"]) == ("warn", "unset PROJ_DATA")
     assert (lost["mark"], lost["advice"]) == ("fail", "unset PROJ_DATA")
     assert "proj.db" in lost["text"]

@@ -31,8 +31,8 @@ _BEST_DEFLATE = 12
 _DATA = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
 """Variables that send GDAL and PROJ elsewhere for their tables and plugins."""
 
-_EPSG = 32628
-"""UTM zone 28N, where tile 29PKR's neighbours lie."""
+_EPSG = 32629
+"""UTM zone 29N, that of tile 29PKR."""
 
 
 def ffmpeg() -> Iterator[Finding]:
@@ -194,7 +194,7 @@ def _data(name: str, found: str | None, package: Path) -> Iterator[Finding]:
 def _variables(package: Path) -> Iterator[Finding]:
     """What the environment says of tables and plugins, where rasterio has its own.
 
-    The tables of one PROJ are not those of another: since 9.6 a wheel refuses those of 9.5.
+    The tables of one PROJ are not those of another: 9.7 refuses those of 9.5.
     """
     has_its_own = (package / "proj_data").is_dir()
     for name in _DATA:
@@ -223,8 +223,8 @@ def proj() -> Iterator[Finding]:
     is_own = folder.is_relative_to(Path(pyproj.__file__).parent)
     yield _fine("PROJ", "tables", "pyproj's own" if is_own else str(folder))
     to_utm = pyproj.Transformer.from_crs("EPSG:4326", f"EPSG:{_EPSG}", always_xy=True)
-    east, north = to_utm.transform(-15, 0)
-    yield _fine("PROJ", f"EPSG:{_EPSG}", f"15 W, 0 N is at {east:.0f} m, {north:.0f} m")
+    east, north = to_utm.transform(-9, 0)
+    yield _fine("PROJ", f"EPSG:{_EPSG}", f"9 W, 0 N is at {east:.0f} m, {north:.0f} m")
 
 
 def versions() -> dict[str, str]:
