@@ -20,7 +20,7 @@ from obstore.store import MemoryStore
 
 from conftest import Figures
 from crashes import DiedError, Reader, Tried, Work, tree
-from stacgen.pipeline import index
+from stacgen.pipeline import index, repair
 from stacgen.ports import Store
 from stacgen.publication import Kind, kind
 from stacgen.store.bucket import Bucket
@@ -101,9 +101,20 @@ class History(RuleBasedStateMachine):
             index(self.store)
 
     @rule()
-    def repair(self) -> None:
+    def index(self) -> None:
         """The catalogs are made of the Items."""
         index(self.store)
+
+    @precondition(lambda self: self.built)
+    @rule(number=st.integers(0, 100))
+    def damage(self, number: int) -> None:
+        """A file above the Items is cut short, and the catalog repaired."""
+        found = tree(self.store)
+        keys = sorted(key for key in found if kind(key) not in _ITEMS)
+        if keys:
+            key = keys[number % len(keys)]
+            self.store.write(key, found[key][: len(found[key]) // 2], "")
+            repair(self.store)
 
     @precondition(lambda self: self.built)
     @rule(at=point)
@@ -138,7 +149,7 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=15, stateful_step_count=6, deadline=None, derandomize=True
+    max_examples=200, stateful_step_count=6, deadline=None, derandomize=True
 )
 
 

@@ -11,6 +11,7 @@ import typer
 
 from stacgen.cli import (
     build,
+    doctor,
     frames,
     index,
     plot,
@@ -33,6 +34,7 @@ __all__ = [
     "app",
     "build",
     "common",
+    "doctor",
     "frames",
     "index",
     "main",

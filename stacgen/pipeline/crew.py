@@ -20,6 +20,9 @@ six, the digital numbers, and overviews with the file in the making. Measured at
 _SHARE = 0.8
 """Of the machine's memory that is used unless told."""
 
+_FEW = 4_000_000_000
+"""Bytes that a machine is taken to have where it does not say."""
+
 
 class Crew(Protocol):
     """Takes segments and hands back what became of their frames."""
@@ -82,9 +85,17 @@ def workers_for(grid: Grid, *, memory: int | None, cores: int | None = None) -> 
     2
     """
     cores = cores or os.cpu_count() or 1
-    memory = memory or int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    memory = memory or int(_SHARE * _installed())
     frame = 2 * grid.size**2
     return max(1, min(cores, memory // (_FRAMES_IN_FLIGHT * frame)))
+
+
+def _installed() -> int:
+    """Bytes of memory of this machine; few where it does not say, as Windows does not."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _FEW
 
 
 def _told(fetch: Fetch, watch: Watch) -> Fetch:

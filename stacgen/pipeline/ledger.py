@@ -106,9 +106,9 @@ class Ledger:
 
     def _settle(self, place: CollectionPlace, account: _Account) -> None:
         store = self._store
+        if store.stat(place.key) is None:
+            return  # nothing of it could be published
         if account.is_stale or not (account.fresh or is_shown(place, account.shown, store)):
-            if store.stat(place.key) is None:  # nothing of it could be published
-                return
             refresh(place, (), store, every=lambda: linked_items(store, place))
         elif account.fresh:
             refresh(place, account.fresh, store)

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from stacgen.errors import UsageError
-from stacgen.ports import Store
 from stacgen.store.folder import Folder
 
+if TYPE_CHECKING:
+    from stacgen.store.bucket import Bucket
 
-def open_store(address: str | Path, options: Mapping[str, str] | None = None) -> Store:
+
+def open_store(
+    address: str | Path, options: Mapping[str, str] | None = None, *, retries: int = 10
+) -> "Folder | Bucket":
     """The store at a path, a `file:` URL, or the URL of a bucket (`s3://`, `gs://`, `az://`).
 
     Args:
         address: Where the root of the catalog is or shall be.
         options: Settings of the bucket beside those in the environment, `{"region": "eu-1"}`.
+        retries: Of a bucket, for what may pass.
 
     Raises:
         UsageError: It is none of these.
@@ -31,4 +37,4 @@ def open_store(address: str | Path, options: Mapping[str, str] | None = None) ->
         raise UsageError(
             f"Output {text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})."
         )
-    return Bucket.at(text, options or {})
+    return Bucket.at(text, options or {}, retries=retries)

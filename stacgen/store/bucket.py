@@ -241,6 +241,12 @@ class Bucket:
         finally:
             claim.release()
 
+    @property
+    def means(self) -> str:
+        """By what `swap` lets one writer through at a time, for people."""
+        with _translated(condition.HIDDEN):
+            return self._means.value
+
     @cached_property
     def _means(self) -> Means:
         return condition.probe(self._store)

@@ -14,6 +14,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from stacgen.store.condition import HIDDEN, remove, rivals
+from stacgen.store.lock import SOMEBODY
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -26,9 +27,6 @@ _TRIES = 6
 
 _PAUSE = 0.1
 """Seconds, on the average, before the second try; twice as many before each further one."""
-
-SOMEBODY = "another process"
-"""Who holds a lock whose token says nothing."""
 
 
 class Claim:

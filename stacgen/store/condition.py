@@ -54,7 +54,7 @@ class Means(Enum):
 
     QUOTED = "If-Match with the ETag as it was given"
     BARE = "If-Match with the ETag without its quotes"
-    LOCK = "nothing, so that a lock must do"
+    LOCK = "a lock, since it has no If-Match"
 
 
 def probe(store: "ObjectStore") -> Means:

@@ -1,7 +1,6 @@
 """A catalog in a folder: each file whole, named and on the disk before the next refers to it."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
@@ -9,16 +8,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from stacgen.errors import OutputError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
+from stacgen.store import lock
 
 _Made = TypeVar("_Made")
 
@@ -40,6 +40,8 @@ _CHUNK = 1 << 20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """What file systems say that give a file one name only."""
 
+_IS_WINDOWS = os.name == "nt"
+
 _LONGEST_BUILD = 2 * 24 * 3600
 """Seconds after which a file in the making is taken to be given up."""
 
@@ -50,8 +52,9 @@ class Folder:
     A file is written under another name in the root, flushed to the disk (fsync), renamed, and its
     folder flushed. After a power cut a name therefore stands for a whole file or for none.
 
-    A disk has no compare-and-swap: `swap` compares and renames under a lock of the operating
-    system, which is free again when its holder dies. So all who write must see one file system.
+    A disk has no compare-and-swap: `swap` compares and renames under a lock, mostly one of the
+    operating system, which is free again when its holder dies. So all who write must see one file
+    system.
     """
 
     def __init__(self, root: Path) -> None:
@@ -61,6 +64,11 @@ class Folder:
     def address(self) -> str:
         """The path, as it was given."""
         return str(self._root)
+
+    @property
+    def means(self) -> str:
+        """By what `swap` lets one writer through at a time, for people."""
+        return lock.MEANS
 
     def read(self, key: str) -> bytes | None:
         """See `stacgen.ports.Store`."""
@@ -219,34 +227,12 @@ class Folder:
 
     @contextmanager
     def hold(self, name: str, who: str) -> Iterator[str | None]:
-        """See `stacgen.ports.Store`; a lock whose holder died is free at once."""
-        with _translated(name):
-            path, file = self._claimed(f"{name}.lock")
-        with file:
-            if path is None:
-                yield file.read().decode("utf-8", "replace") or "another process"
-                return
-            try:
-                file.truncate()
-                file.write(who.encode())
-                file.flush()
-                yield None
-            finally:
-                path.unlink(missing_ok=True)
-                self._tidy()
-
-    def _claimed(self, name: str) -> tuple[Path | None, BinaryIO]:
-        """A file in the hidden folder, locked, and its path; no path where another has the lock."""
-        while True:
-            path, file = self._begin(lambda path: path.open("a+b"), name)
-            file.seek(0)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None, file
-            if _is_at(file, path):
-                return path, file
-            file.close()
+        """See `stacgen.ports.Store`; mostly a lock whose holder died is free at once."""
+        with ExitStack() as held:
+            with _translated(name):
+                holder = held.enter_context(lock.claim(self._begin, name, who))
+            yield holder
+        self._tidy()
 
     @contextmanager
     def _written(self, content: bytes) -> Iterator[Path]:
@@ -264,23 +250,12 @@ class Folder:
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
-        """Hold the lock of a key against other processes and threads.
-
-        Its file is removed by who holds it. Who waited for a file that is gone begins again.
-        """
-        name = f"{sha256(key.encode()).hexdigest()[:16]}.lock"
-        while True:
-            path, file = self._begin(lambda path: path.open("ab"), name)
-            with file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                if not _is_at(file, path):
-                    continue
-                try:
-                    yield
-                finally:
-                    path.unlink()
-                    self._tidy()
-                return
+        """Hold the lock of a key against other processes and threads."""
+        try:
+            with lock.hold(self._begin, sha256(key.encode()).hexdigest()[:16]):
+                yield
+        finally:
+            self._tidy()
 
     def _begin(self, make: Callable[[Path], _Made], name: str | None = None) -> tuple[Path, _Made]:
         """Make something in the hidden folder, under a new name unless one is given.
@@ -309,14 +284,6 @@ class Folder:
                     shutil.rmtree(path, ignore_errors=True)
                     path.unlink(missing_ok=True)
             hidden.rmdir()
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether an open file is the one of that name, and none that was removed before."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
@@ -361,8 +328,13 @@ def _make_folder(folder: Path) -> list[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Have the disk hold what the file, or the folder's list of names, holds."""
-    handle = os.open(path, os.O_RDONLY)
+    """Have the disk hold what the file, or the folder's list of names, holds.
+
+    Windows flushes what is open for writing alone, and no folder: NTFS keeps a journal of names.
+    """
+    if _IS_WINDOWS and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if _IS_WINDOWS else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

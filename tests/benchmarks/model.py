@@ -34,16 +34,23 @@ class Frame:
 
 
 FRAMES = {
-    10: Frame(bands=4, fetched=6.0, cpu=4.3, cog=138.0),
-    20: Frame(bands=6, fetched=1.5, cpu=1.1, cog=34.5),
-    60: Frame(bands=2, fetched=0.35, cpu=0.25, cog=5.2),
+    10: Frame(bands=4, fetched=6.0, cpu=3.9, cog=131.0),
+    20: Frame(bands=6, fetched=1.5, cpu=1.0, cog=32.7),
+    60: Frame(bands=2, fetched=0.35, cpu=0.21, cog=5.2),
 }
 ITEM_KB = 3.9
-SCENE_KB = 2.4
+SCENE_KB = 1.8
 """Of a scene, without its bands."""
 
 SCENE_KB_A_BAND = 1.6
 THUMBNAIL_KB = 150.0
+
+BESIDE_KB = 38.0
+"""Mirror and page of a Collection, without what each Item adds."""
+
+BESIDE_KB_AN_ITEM = 0.6
+ROOT_KB_AN_ITEM = 0.2
+"""Of the root's mirror, which holds scenes, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         "catalog files",
         "of Items",
         "of scenes",
+        "mirrors, pages",
     )
     for size in SIZES:
         frames = {
@@ -96,6 +104,9 @@ def rows() -> Iterator[tuple[str, ...]]:
         scenes = size.tiles * size.years * FRAMES_A_YEAR
         catalogs = streams + collections + size.tiles + 1
         catalogs += size.tiles * size.years + size.tiles  # years and Collections of scenes
+        collections += size.tiles
+        catalogs += 2 * (collections + 1)  # mirrors and pages
+        beside = collections * BESIDE_KB + (items + scenes) * (BESIDE_KB_AN_ITEM + ROOT_KB_AN_ITEM)
         yield (
             size.name,
             f"{items:,}",
@@ -106,6 +117,7 @@ def rows() -> Iterator[tuple[str, ...]]:
             f"{catalogs:,.0f}",
             volume(items * ITEM_KB / 1e3),
             volume((scenes * SCENE_KB + items * SCENE_KB_A_BAND) / 1e3),
+            volume(beside / 1e3),
         )
 
 

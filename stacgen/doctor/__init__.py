@@ -1,0 +1,11 @@
+"""What this installation is made of, whether it works, and what it reaches.
+
+Whatever is broken or missing, this still runs: it needs Python's own library alone, loads every
+other one where it looks at it, and tells of an error as a finding.
+"""
+
+from stacgen.doctor.examination import examine
+from stacgen.doctor.findings import Finding, Mark
+from stacgen.doctor.show import as_record, lines, verdict
+
+__all__ = ["Finding", "Mark", "as_record", "examine", "lines", "verdict"]

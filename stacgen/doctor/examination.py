@@ -1,0 +1,48 @@
+"""All that is looked at, in the order in which it is told."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from urllib.parse import urlsplit
+
+from stacgen.doctor import bad, libraries, native, places
+from stacgen.doctor.findings import Finding, look
+
+_REINSTALL = "pip install --force-reinstall"
+_FIRST = "Mend the libraries above first."
+
+
+def examine(
+    version: str,
+    *,
+    root: str | None = None,
+    api: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    store_options: Mapping[str, str] | None = None,
+) -> Iterator[Finding]:
+    """Look at everything, and tell each finding as it comes.
+
+    Args:
+        version: That of stacgen.
+        root: Where a catalog is or shall be: a folder, or the URL of a bucket. None for nowhere.
+        api: Address of the API; None or empty to ask none.
+        headers: What it is told, and no other host.
+        store_options: Settings of the bucket beside those in the environment.
+    """
+    yield from libraries.versions(version)
+    yield from libraries.libraries()
+    native_parts = (
+        ("FFmpeg", native.ffmpeg, "av"),
+        ("GDAL", native.gdal, "rasterio"),
+        ("PROJ", native.proj, "pyproj"),
+    )
+    for part, at, wheel in native_parts:
+        yield from look(part, wheel, at, advice=f"{_REINSTALL} {wheel}")
+    yield from bad.flaws(native.versions())
+    if api:
+        host = urlsplit(api).hostname or api
+        asked = partial(places.api, api, headers or {})
+        yield from look("API", host, asked, advice=_FIRST)
+    if root is not None:
+        kept = partial(places.store, root, store_options or {})
+        yield from look("Store", root, kept, advice=_FIRST)
+    yield from look("Room", "space", partial(places.room, root), advice="Name another folder.")

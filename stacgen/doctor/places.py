@@ -1,0 +1,142 @@
+"""Whether the API answers, whether a catalog can be kept at a place, and how much room there is."""
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stacgen.doctor.findings import Finding, Mark
+from stacgen.errors import OutputError
+
+_TILE = "29PKR"
+_BAND = "B09"
+
+_LITTLE = 10_000_000_000
+"""Bytes below which room is little: a year of a band at 10 m takes as many."""
+
+_TOO_LITTLE = 500_000_000
+"""Bytes below which there is none: one segment of these frames takes as many."""
+
+_RETRIES = 1
+"""Of a bucket; a build has more patience than who asks what is wrong."""
+
+
+def api(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
+    """Ask for the bounds of a tile, once, under the rules of every other request."""
+    from stacgen import bands, tiles  # noqa: PLC0415 - numpy, which may be broken
+    from stacgen.api import Endpoint, parse_grid  # noqa: PLC0415 - same
+    from stacgen.fetch import Http, Patience  # noqa: PLC0415 - requests, likewise
+    from stacgen.gate import Gate  # noqa: PLC0415 - with them
+    from stacgen.models import Resource  # noqa: PLC0415 - numpy
+
+    endpoint = Endpoint(base=url)
+    tile, band = tiles.parse(_TILE), bands.find(_BAND)
+    address = endpoint.tile_bounds(tile)
+    http = Http(
+        patience=Patience(connect=5, read=15, tries=1), gate=Gate(home=url), headers=headers
+    )
+    began = time.monotonic()
+    answer = http(Resource(url=address, is_text=True))
+    took = time.monotonic() - began
+    parse_grid(answer.body, url=address, tile=tile, band=band)
+    yield Finding(
+        part="API",
+        name=urlsplit(url).hostname or url,
+        mark=Mark.OK,
+        text=f"answered in {took:.2f} s, and as DUNIA does",
+    )
+
+
+def store(root: str, options: Mapping[str, str]) -> Iterator[Finding]:
+    """List, and where there is something to write to, write, read, replace and remove one file.
+
+    What was written is gone afterwards, and so are folders that were made for it.
+    """
+    from stacgen.store import open_store  # noqa: PLC0415 - obstore, which may be broken
+
+    place = open_store(root, options, retries=_RETRIES)
+    folder = _folder(root)
+    if folder is not None and not folder.exists():
+        yield _to_be_made(folder)
+        return
+    if folder is not None and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, and catalogs are kept in folders.")
+    first = next(iter(place.list("")), None)
+    holds = "nothing" if first is None else "files"
+    is_catalog = place.read("catalog.json") is not None
+    yield _fine("listed", f"it holds {'a catalog' if is_catalog else holds}")
+    key, media_type = f".stacgen/doctor-{secrets.token_hex(8)}", "text/plain"
+    try:
+        made = place.create(key, b"1", media_type)
+        found = place.read_versioned(key)
+        yield _judged("written", "made, and read again", bool(made and found and found[0] == b"1"))
+        if found is None:
+            return
+        replaced = place.swap(key, b"2", media_type, found[1])
+        refused = not place.swap(key, b"3", media_type, found[1])
+        yield _judged("one at a time", f"by {place.means}", replaced and refused)
+    finally:
+        place.delete(key)
+
+
+def _folder(root: str) -> Path | None:
+    """The folder that a root is, or None where it is a bucket."""
+    if "://" in root and not root.startswith("file:"):
+        return None
+    return Path(urlsplit(root).path if root.startswith("file:") else root)
+
+
+def _to_be_made(folder: Path) -> Finding:
+    parent = _nearest(folder)
+    if os.access(parent, os.W_OK | os.X_OK):
+        return _fine("folder", f"{folder} is not there yet; it can be made in {parent}")
+    return Finding(
+        part="Store",
+        name="folder",
+        mark=Mark.FAIL,
+        text=f"{folder} is not there, and cannot be made: {parent} is not to be written to",
+        advice=f"Make it, or give yourself the right to write to {parent}",
+    )
+
+
+def room(root: str | None) -> Iterator[Finding]:
+    """Free space where a catalog is kept, and where a build puts what it is at."""
+    folder = None if root is None else _folder(root)
+    places = {"scratch": Path(tempfile.gettempdir())}
+    if root is None or folder is not None:
+        places = {"output": _nearest(folder or Path())}
+    for name, place in places.items():
+        free = shutil.disk_usage(place).free
+        mark = Mark.OK if free >= _LITTLE else Mark.WARN if free >= _TOO_LITTLE else Mark.FAIL
+        yield Finding(
+            part="Room",
+            name=name,
+            mark=mark,
+            text=f"{free / 1e9:.1f} GB free in {place.resolve()}",
+            advice="" if mark is Mark.OK else "A year of a band at 10 m takes 10 GB: make room.",
+        )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+
+
+def _judged(name: str, text: str, holds: bool) -> Finding:  # noqa: FBT001 - the judgement
+    if holds:
+        return _fine(name, text)
+    return Finding(
+        part="Store",
+        name=name,
+        mark=Mark.FAIL,
+        text=f"{text}: this did not come out as it must, so builders would undo each other's work",
+        advice="Keep the catalog elsewhere, or let one builder write at a time.",
+    )
+
+
+def _fine(name: str, text: str) -> Finding:
+    return Finding(part="Store", name=name, mark=Mark.OK, text=text)
