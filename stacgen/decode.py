@@ -29,8 +29,8 @@ from stacgen import blocks, hevc, transport
 from stacgen.errors import SegmentError
 from stacgen.models import Codes, Timeline, row_blocks
 
-FFMPEG_VERSION: str = av.ffmpeg_version_info
-"""Version of the FFmpeg inside the PyAV wheel, `8.1.2`."""
+SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
+"""That inside the PyAV wheel, `8.1.2`."""
 
 _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 16}
 """Pixel formats that hold one plane of codes, and their bits."""
@@ -47,6 +47,9 @@ _UNDECODED: dict[str, Any] = (
 """Keeps FFmpeg from decoding a frame to learn the pixel format, where PyAV can tell it so."""
 
 _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
+
+_TOO_LARGE = "exceeds specified max pixel count"
+"""What FFmpeg says before it claims to be out of memory, though nobody has asked for any."""
 
 Log = tuple[int, str, str]
 """Level, source and text of a line of FFmpeg's log."""
@@ -100,6 +103,7 @@ def frames(
 
     Raises:
         SegmentError: Anything is amiss; the message says what.
+        MemoryError: There is not the memory that it needs.
     """
     proof = _Proof() if initialization else _proof(media, len(numbers))
     content, is_mp4 = initialization + media, bool(initialization)
@@ -124,6 +128,7 @@ def frames(
                 pixels=pixels,
                 bits=_GRAY[frame.format.name],
                 verified=proof.kind,
+                software=SOFTWARE,
             )
         _raise_for(logs)
     missing = next(due, None)
@@ -225,6 +230,8 @@ def _complaints() -> Iterator[list[Log]]:
         with av.logging.Capture() as logs:
             yield logs
     except (av.FFmpegError, ValueError, IndexError) as error:
+        if isinstance(error, MemoryError) and not any(_TOO_LARGE in log[2] for log in logs):
+            raise MemoryError(_first(logs)) from error
         raise SegmentError(f"the decoder refused it: {_first(logs) or error}") from error
 
 
