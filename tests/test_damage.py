@@ -1,5 +1,6 @@
 """What a damaged stream gives: its pixels, or none; `python tests/damage.py` is the long form."""
 
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from random import Random
@@ -246,6 +247,23 @@ def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
 def test_a_stream_says_whether_its_rows_begin_by_themselves(option: str, *, in_rows: bool) -> None:
     media = dunia.encode([dunia.landscape(0, size=256)], params=f"lossless=1:{option}")
     assert hevc.is_in_rows(transport.check(media).video) is in_rows
+
+
+def test_a_start_code_with_nothing_behind_it_is_refused() -> None:
+    """Found by tests/fuzz.py."""
+    video = transport.check(damage.clip("no hash")[0]).video
+    for nothing in (b"\0\0\1", b"\0\0\1\0\0\1"):
+        with pytest.raises(SegmentError, match=r"NAL unit \d+ is malformed"):
+            hevc.hashes(video + nothing)
+
+
+def test_a_parameter_set_of_nothing_but_zeros_is_soon_seen_through() -> None:
+    zeros = b"\0\0\1\x44\x01\xff" + b"\0\0\3" * 1_000_000
+    began = time.monotonic()
+    assert hevc.is_in_rows(zeros)
+    with pytest.raises(SegmentError, match="parameter set is malformed"):
+        hevc.window(zeros.replace(b"\x44", b"\x42", 1))
+    assert time.monotonic() - began < 2
 
 
 def test_of_a_damaged_parameter_set_the_better_is_thought() -> None:
