@@ -9,7 +9,7 @@ After any complaint nothing that the segment gave may be used, not even the fram
 
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -29,8 +29,8 @@ from stacgen import blocks, hevc, transport
 from stacgen.errors import SegmentError
 from stacgen.models import Codes, Timeline, row_blocks
 
-FFMPEG_VERSION: str = av.ffmpeg_version_info
-"""Version of the FFmpeg inside the PyAV wheel, `8.1.2`."""
+SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
+"""That inside the PyAV wheel, `8.1.2`."""
 
 _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 16}
 """Pixel formats that hold one plane of codes, and their bits."""
@@ -47,6 +47,9 @@ _UNDECODED: dict[str, Any] = (
 """Keeps FFmpeg from decoding a frame to learn the pixel format, where PyAV can tell it so."""
 
 _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
+
+_TOO_LARGE = "exceeds specified max pixel count"
+"""What FFmpeg says before it claims to be out of memory, though nobody has asked for any."""
 
 Log = tuple[int, str, str]
 """Level, source and text of a line of FFmpeg's log."""
@@ -100,6 +103,7 @@ def frames(
 
     Raises:
         SegmentError: Anything is amiss; the message says what.
+        MemoryError: There is not the memory that it needs.
     """
     proof = _Proof() if initialization else _proof(media, len(numbers))
     content, is_mp4 = initialization + media, bool(initialization)
@@ -117,35 +121,48 @@ def frames(
             _raise_for(logs)
             pixels = _proven(frame, proof)
             twice = twice or (has_two_ways and blocks.jumps(pixels) > _ODD)
-            if twice:
+            if twice or proof.may_be_cut:
                 sums[number] = _sum(pixels)
             yield Codes(
                 number=number,
                 pixels=pixels,
                 bits=_GRAY[frame.format.name],
                 verified=proof.kind,
+                software=SOFTWARE,
             )
         _raise_for(logs)
     missing = next(due, None)
     if missing is not None:
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
-    if sums:
-        again = _by_rows(content, shape, is_mp4=is_mp4)
-        if len(again) != len(numbers) or any(again[at - numbers.start] != sums[at] for at in sums):
-            raise SegmentError("two ways of decoding it give different pixels")
+    if twice and sums != _sums(content, shape, numbers, sums, is_mp4=is_mp4, by_rows=True):
+        raise SegmentError("two ways of decoding it give different pixels")
+    if proof.may_be_cut and sums != _sums(transport.prolonged(media), shape, numbers, sums):
+        raise SegmentError("its last picture is cut off: what comes behind it changes it")
 
 
-def _by_rows(content: bytes, shape: tuple[int, int], *, is_mp4: bool) -> list[int]:
-    """Checksums of the frames, each row of blocks decoded from where headers say that it begins.
+def _sums(
+    content: bytes,
+    shape: tuple[int, int],
+    numbers: range,
+    wanted: Collection[int],
+    *,
+    is_mp4: bool = False,
+    by_rows: bool = False,
+) -> dict[int, int]:
+    """Checksums of the wanted frames by number, decoded anew; none where other frames come.
 
-    One thread begins a row where it has ended the one before. An encoder that works on several rows
-    at once, as x265 does unless told, also writes where each begins. In a sound stream these are
-    one place; where a bit has flipped, they hardly ever are.
+    One thread begins a row of blocks where it has ended the one before. An encoder that works on
+    several rows at once, as x265 does unless told, also writes where each begins, and `by_rows`
+    begins there. In a sound stream these are one place; where a bit has flipped, they hardly ever
+    are.
     """
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
-        sums = [_sum(_plane(each)) for each in _decoded(container, shape, _Proof(), by_rows=True)]
+        decoded = _decoded(container, shape, _Proof(), by_rows=by_rows)
+        sums = [_sum(_plane(each)) for each in decoded]
         _raise_for(logs)
-    return sums
+    if len(sums) != len(numbers):
+        return {}
+    return {number: each for number, each in zip(numbers, sums, strict=True) if number in wanted}
 
 
 def _sum(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> int:
@@ -169,6 +186,9 @@ class _Proof:
     is_closed: bool = True
     """Whether each picture shows where it ends."""
 
+    may_be_cut: bool = False
+    """Whether neither that nor a hash tells that the last picture is whole."""
+
     is_in_rows: bool = True
     """Whether there is a second way of decoding, by rows of blocks."""
 
@@ -188,7 +208,8 @@ def _proof(media: bytes, count: int) -> _Proof:
     kinds = {each.kind for each in found if each is not None}
     if not kinds:
         in_rows = hevc.is_in_rows(carried.video)
-        return _Proof(is_closed=carried.is_closed, is_in_rows=in_rows)
+        is_closed = carried.is_closed
+        return _Proof(is_closed=is_closed, may_be_cut=not is_closed, is_in_rows=in_rows)
     if None in found or len(found) != count or len(kinds) > 1:
         there = sum(each is not None for each in found)
         raise SegmentError(
@@ -225,6 +246,8 @@ def _complaints() -> Iterator[list[Log]]:
         with av.logging.Capture() as logs:
             yield logs
     except (av.FFmpegError, ValueError, IndexError) as error:
+        if isinstance(error, MemoryError) and not any(_TOO_LARGE in log[2] for log in logs):
+            raise MemoryError(_first(logs)) from error
         raise SegmentError(f"the decoder refused it: {_first(logs) or error}") from error
 
 

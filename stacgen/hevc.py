@@ -21,9 +21,15 @@ _CODED = 32
 """NAL unit types below this hold parts of pictures."""
 
 _SEQUENCE, _PICTURE, _SUFFIX_SEI, _PICTURE_HASH = 33, 34, 40, 132
+_NONE = 64
+"""No type: there is not even a header."""
+
 _START = b"\0\0\1"
 _MOST_UNITS = 100_000
 """NAL units in a segment, beyond which it is no segment but an attack."""
+
+_BEGINNING = 1024
+"""Bytes of a parameter set that are looked at: bits of more would take long to count."""
 
 _KINDS = {0: ("md5", 16), 1: ("crc", 2), 2: ("checksum", 4)}
 """Names and lengths in bytes of the hashes, by their number in the stream."""
@@ -138,11 +144,12 @@ def _syncs(bits: "_Bits") -> bool:
 
 
 class _Bits:
-    """Reads bits from the front."""
+    """Reads bits from the front of a parameter set, of which the beginning is enough."""
 
     def __init__(self, content: bytes) -> None:
-        self._value = int.from_bytes(content)
-        self._left = 8 * len(content)
+        beginning = content[:_BEGINNING]
+        self._value = int.from_bytes(beginning)
+        self._left = 8 * len(beginning)
 
     def take(self, count: int) -> int:
         self._left -= count
@@ -155,6 +162,8 @@ class _Bits:
         zeros = 0
         while not self.take(1):
             zeros += 1
+            if zeros > 32:  # noqa: PLR2004 - bits, the most that the standard has
+                raise SegmentError("a parameter set is malformed")
         return (1 << zeros) - 1 + self.take(zeros)
 
 
@@ -178,7 +187,7 @@ def units(stream: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
         place = stream.find(_START, start)
         stop = place if place >= 0 else len(stream)
         count += 1
-        kind = stream[start] >> 1
+        kind = stream[start] >> 1 if start < stop else _NONE
         if stop - start < 2 + (kind < _CODED) or kind > 63 or not stream[start + 1] & 7:  # noqa: PLR2004
             raise SegmentError(f"NAL unit {count} is malformed")
         if count > _MOST_UNITS:

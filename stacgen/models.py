@@ -5,7 +5,7 @@ which is a document and lives in `stacgen.item`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -206,6 +206,9 @@ class Codes:
     verified: str | None = None
     """Kind of the picture hash in the stream that the pixels fit: `md5`, `crc` or `checksum`; None
     where the stream has none."""
+
+    software: Mapping[str, str] = field(default_factory=dict)
+    """What decoded it, name and version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from stacgen.models import ByteRange, Resource
+from stacgen.models import ByteRange, Codes, Resource, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,43 @@ class Fetch(Protocol):
         Raises:
             MissingError: The server has no such thing.
             TransferError: It could not be had, or not wholly.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """A segment as it came, and what must come out of it."""
+
+    media: bytes
+    """The whole segment, MPEG-TS or (with `initialization`) fragmented MP4."""
+
+    initialization: bytes = b""
+    """The bytes of EXT-X-MAP."""
+
+    numbers: range
+    """Of the frames that must come, all of them and in this order."""
+
+    wanted: frozenset[int]
+    """Numbers of those that are used."""
+
+    timeline: Timeline
+    shape: tuple[int, int]
+    """(rows, columns) that every frame must have."""
+
+    twice: bool = False
+    """Decode what has no picture hashes in a second way, and compare."""
+
+
+class Decode(Protocol):
+    """Makes codes of segments; safe to call from several threads."""
+
+    def __call__(self, coded: Coded) -> Iterator[Codes]:
+        """The wanted frames, each read before the next is asked for.
+
+        What is yielded may be used only once the iterator has ended without an error.
+
+        Raises:
+            SegmentError: Anything is amiss with the segment, or went wrong with its decoder.
         """
 
 

@@ -19,7 +19,7 @@ LAYERS = (
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample origin",
-    "picture film series schemas bulletin succession",
+    "isolation picture film series schemas bulletin succession",
     "chart",
     "item cards mirror visual",
     "catalog publication page",

@@ -1,5 +1,6 @@
 """What a damaged stream gives: its pixels, or none; `python tests/damage.py` is the long form."""
 
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from random import Random
@@ -204,6 +205,33 @@ def test_a_lost_place_in_the_bits_is_noticed_without_being_asked_to() -> None:
     assert found.count("twice") >= 6
 
 
+def taken(media: bytes) -> list[dunia.Codes]:
+    """The pixels of four frames, of which the first to be shown is frame 0."""
+    first = min(time for time in transport.check(media).times if time is not None)
+    timeline = Timeline(origin=Fraction(first, 90_000))
+    frames = decode.frames(media, numbers=range(4), timeline=timeline, shape=SHAPE)
+    return [each.pixels.copy() for each in frames]
+
+
+@pytest.mark.parametrize("option", ["bframes=0:wpp=0", "bframes=2:wpp=0", "keyint=1:wpp=0"])
+def test_a_picture_cut_off_anywhere_is_refused_with_nothing_else_to_tell(option: str) -> None:
+    """No hash, no rows, no next segment, and a length that is true."""
+    media = dunia.encode(pictures(), params=f"crf=12:{option}")
+    packets, last = len(media) // PACKET, damage._starts(media)[-1]
+    assert packets - last > 20
+    assert len(taken(media)) == 4
+    for count in range(last + 1, packets):
+        with pytest.raises(SegmentError):
+            taken(media[: count * PACKET])
+
+
+@pytest.mark.parametrize("option", ["bframes=0:wpp=0", "bframes=2", "keyint=1:wpp=0"])
+def test_a_picture_that_is_whole_is_taken_whatever_is_behind_it(option: str) -> None:
+    media = transport.prolonged(dunia.encode(pictures(), params=f"lossless=1:{option}"))
+    assert not transport.check(media).is_closed
+    np.testing.assert_array_equal(taken(media), pictures())
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
     """FFmpeg counts on; of a packager that counts anew in each segment nothing can be told."""
@@ -219,6 +247,23 @@ def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
 def test_a_stream_says_whether_its_rows_begin_by_themselves(option: str, *, in_rows: bool) -> None:
     media = dunia.encode([dunia.landscape(0, size=256)], params=f"lossless=1:{option}")
     assert hevc.is_in_rows(transport.check(media).video) is in_rows
+
+
+def test_a_start_code_with_nothing_behind_it_is_refused() -> None:
+    """Found by tests/fuzz.py."""
+    video = transport.check(damage.clip("no hash")[0]).video
+    for nothing in (b"\0\0\1", b"\0\0\1\0\0\1"):
+        with pytest.raises(SegmentError, match=r"NAL unit \d+ is malformed"):
+            hevc.hashes(video + nothing)
+
+
+def test_a_parameter_set_of_nothing_but_zeros_is_soon_seen_through() -> None:
+    zeros = b"\0\0\1\x44\x01\xff" + b"\0\0\3" * 1_000_000
+    began = time.monotonic()
+    assert hevc.is_in_rows(zeros)
+    with pytest.raises(SegmentError, match="parameter set is malformed"):
+        hevc.window(zeros.replace(b"\x44", b"\x42", 1))
+    assert time.monotonic() - began < 2
 
 
 def test_of_a_damaged_parameter_set_the_better_is_thought() -> None:

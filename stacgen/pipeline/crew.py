@@ -4,11 +4,12 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from stacgen import isolation
 from stacgen.models import Grid, Resource
 from stacgen.outcomes import Received, Watch
 from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Result
-from stacgen.ports import Answer, Fetch
+from stacgen.ports import Answer, Decode, Fetch
 
 _AHEAD = 2
 """Segments fetched, or being fetched, beyond those being decoded."""
@@ -39,18 +40,22 @@ class Crew(Protocol):
 
 
 class Threads:
-    """Decodes and encodes side by side in this process; FFmpeg and GDAL let each other run.
+    """Has segments decoded side by side, each in a child, and encodes in threads of this process.
 
-    Fetching runs ahead of decoding by a bounded number of segments.
+    Fetching runs ahead of decoding by a bounded number of segments; a child decodes a frame while
+    that before it is encoded.
     """
 
     def __init__(self, workers: int, fetch: Fetch, watch: Watch) -> None:
-        # FFmpeg, GDAL and PROJ are loaded only where there is something to do for them.
+        self._children = isolation.Children() if isolation.IS_POSSIBLE else None
+        if self._children is not None:
+            self._children.prepare(1)  # which loads FFmpeg while this process loads the rest
+        # GDAL and PROJ are loaded only where there is something to do for them.
         from stacgen.pipeline.segment import process  # noqa: PLC0415
 
         self._process = process
         self._fetch = _told(fetch, watch)
-        self._workers = workers
+        self._workers, self._submitted = workers, 0
         self._fetchers = ThreadPoolExecutor(_AHEAD, "stacgen-fetch")
         self._decoders = ThreadPoolExecutor(workers, "stacgen-decode")
 
@@ -63,11 +68,19 @@ class Threads:
         """See `Crew`."""
         media = task.segment.media
         ahead = _Ahead(media, self._fetchers.submit(self._fetch, media), self._fetch)
-        return self._decoders.submit(self._process, task, context, fetch=ahead)
+        if self._children is None:
+            decode: Decode = isolation.here
+        else:
+            self._submitted += 1
+            self._children.prepare(min(self._submitted, self._workers))
+            decode = self._children
+        return self._decoders.submit(self._process, task, context, fetch=ahead, decode=decode)
 
     def stop(self) -> None:
         """See `Crew`."""
         self._fetchers.shutdown(wait=False, cancel_futures=True)
+        if self._children is not None:
+            self._children.close()
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._fetchers.shutdown(wait=True)
 

@@ -4,7 +4,7 @@ This is the unit of work. It needs nothing but its arguments, so it runs as well
 another process or on another machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from stacgen import (
     __version__,
     cog,
-    decode,
     footprint,
+    isolation,
     item,
     rescale,
     stac,
@@ -36,7 +36,7 @@ from stacgen.models import (
 from stacgen.outcomes import Built, Failed, FrameRef
 from stacgen.pipeline.plan import Task, read_item, renewed
 from stacgen.pipeline.work import Context, Done, Recipe, Result
-from stacgen.ports import Fetch
+from stacgen.ports import Coded, Decode, Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
@@ -49,18 +49,19 @@ _FAR = 5.0
 of real pixels none was off by more than 0.5."""
 
 
-SOFTWARE = {
-    "stacgen": __version__,
-    "ffmpeg": decode.FFMPEG_VERSION,
-}
-"""What makes every file, for `processing:software`."""
-
-
-def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
+def process(
+    task: Task, context: Context, *, fetch: Fetch, decode: Decode | None = None
+) -> list[Result]:
     """Fetch, decode and publish the wanted frames of a segment.
 
     Whatever is amiss with the segment, nothing of it is used: it is fetched anew, and after three
     tries its frames have failed.
+
+    Args:
+        task: The segment.
+        context: What it has in common with others.
+        fetch: Gets it.
+        decode: Decodes it; None for the children of this process.
 
     Returns:
         One result a wanted frame, in their order.
@@ -73,7 +74,10 @@ def process(task: Task, context: Context, *, fetch: Fetch) -> list[Result]:
         with context.store.scratch() as folder:
             try:
                 task, media, initialization = _fetched(task, context, fetch)
-                staged = list(_staged(task, context, media, initialization, folder))
+                decoded = (decode or isolation.shared())(
+                    _coded(task, context, media, initialization)
+                )
+                staged = list(_staged(task, context, decoded, folder))
                 if not initialization:
                     _check_end(task, media, fetch)
             except SegmentError as error:
@@ -102,6 +106,9 @@ class _Staged:
     saturated: int
     cleaned: int
     cog: Cog
+    software: Mapping[str, str]
+    """What decoded it."""
+
     thumbnail: bytes
     picture_hash: str | None
     warnings: tuple[str, ...]
@@ -152,23 +159,26 @@ def _origin(segment: Segment, media: bytes) -> item.Origin:
     )
 
 
-def _staged(
-    task: Task, context: Context, media: bytes, initialization: bytes, folder: Path
-) -> Iterator[_Staged | Failed]:
-    wanted = {ref.frame.number: ref for ref in task.frames}
-    decoded = decode.frames(
-        media,
+def _coded(task: Task, context: Context, media: bytes, initialization: bytes) -> Coded:
+    return Coded(
+        media=media,
+        initialization=initialization,
         numbers=range(task.segment.start, task.segment.stop),
+        wanted=frozenset(ref.frame.number for ref in task.frames),
         timeline=context.stream.timeline,
         shape=context.grid.shape,
-        initialization=initialization,
         twice=context.recipe.strict,
     )
+
+
+def _staged(
+    task: Task, context: Context, decoded: Iterator[Codes], folder: Path
+) -> Iterator[_Staged | Failed]:
+    wanted = {ref.frame.number: ref for ref in task.frames}
     for codes in decoded:
         if context.stopped is not None and context.stopped.is_set():
             raise KeyboardInterrupt
-        if codes.number in wanted:
-            yield _stage(wanted[codes.number], codes, context, folder)
+        yield _stage(wanted[codes.number], codes, context, folder)
 
 
 def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Staged | Failed:
@@ -192,6 +202,7 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
         saturated=raster.saturated,
         cleaned=raster.cleaned,
         cog=written,
+        software=codes.software,
         thumbnail=thumbnail.encode(thumbnail.seen(written.preview, raster.coverage)),
         picture_hash=codes.verified,
         warnings=warnings,
@@ -242,7 +253,7 @@ def _published(
         ),
         item_id=ref.item_id,
         source=context.recipe.source,
-        software={**SOFTWARE, **staged.cog.software},
+        software={"stacgen": __version__, **staged.software, **staged.cog.software},
         now=context.now(),
     )
     document = item.succeeding(document, previous)

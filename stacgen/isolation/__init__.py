@@ -1,0 +1,26 @@
+"""Segments decoded in processes of their own, so that what kills a decoder costs one segment.
+
+FFmpeg is a million lines of C that is given bytes from elsewhere. So it runs where it can crash,
+hang or take all memory without taking the build with it: in a child of this process, with limits on
+memory, processor time and patience. Codes come back through memory that both share.
+"""
+
+import atexit
+from functools import cache
+
+from stacgen.isolation.here import here
+from stacgen.isolation.limits import Limits
+from stacgen.isolation.pool import IS_POSSIBLE, Children
+from stacgen.ports import Decode
+
+__all__ = ["IS_POSSIBLE", "Children", "Limits", "here", "shared"]
+
+
+@cache
+def shared() -> Decode:
+    """Children that all threads of this process use, until it ends."""
+    if not IS_POSSIBLE:
+        return here
+    children = Children()
+    atexit.register(children.close)
+    return children

@@ -1,0 +1,34 @@
+"""Decoding in this very process: in the child, and where there can be none."""
+
+from collections.abc import Iterator
+
+from stacgen.errors import SegmentError
+from stacgen.models import Codes
+from stacgen.ports import Coded
+
+
+def here(coded: Coded) -> Iterator[Codes]:
+    """See `stacgen.ports.Decode`."""
+    try:
+        yield from wanted(coded)
+    except MemoryError as error:
+        raise SegmentError("it needs more memory than there is") from error
+
+
+def wanted(coded: Coded) -> Iterator[Codes]:
+    """The wanted frames of a segment.
+
+    Raises:
+        SegmentError, MemoryError: See `stacgen.decode.frames`.
+    """
+    from stacgen import decode  # noqa: PLC0415 - FFmpeg is loaded only where it is used
+
+    frames = decode.frames(
+        coded.media,
+        numbers=coded.numbers,
+        timeline=coded.timeline,
+        shape=coded.shape,
+        initialization=coded.initialization,
+        twice=coded.twice,
+    )
+    yield from (each for each in frames if each.number in coded.wanted)
