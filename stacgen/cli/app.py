@@ -8,7 +8,8 @@ from stacgen import __version__
 
 app = typer.Typer(
     help="ESA DUNIA's Sentinel-2 band streams as COGs in a static STAC catalog.",
-    epilog="Exit codes: 0 done, 1 some frames failed, 2 usage, 3 upstream, 4 output, 5 busy.",
+    epilog="Example: [bold]stacgen build 29PKR B09 --year 2025 --sample[/bold]\n\n"
+    "Exit codes: 0 done, 1 some frames failed, 2 usage, 3 API, 4 output, 5 busy.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -63,7 +63,10 @@ BandNames = Annotated[
 ]
 
 
-@app.command(epilog="Example: [bold]stacgen build 29PKR B09 --year 2025[/bold]")
+@app.command(
+    short_help="Build frames of a tile and band into a STAC catalog.",
+    epilog="Example: [bold]stacgen build 29PKR B09 --year 2025[/bold]",
+)
 def build(  # noqa: PLR0913 - one parameter an option
     tile: Tiles = None,
     band: BandNames = None,

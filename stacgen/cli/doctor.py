@@ -18,7 +18,10 @@ _WIDTH = 80
 """Columns that are used, of wider terminals, too."""
 
 
-@app.command(epilog="Example: [bold]stacgen doctor catalogs[/bold]")
+@app.command(
+    short_help="Look at this installation, and at what it reaches.",
+    epilog="Example: [bold]stacgen doctor catalogs[/bold]",
+)
 def doctor(
     root: Annotated[
         str | None,

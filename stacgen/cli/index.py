@@ -8,7 +8,10 @@ from stacgen.cli.app import app
 from stacgen.cli.options import BaseUrl, StoreOptions, settings
 
 
-@app.command(epilog="Example: [bold]stacgen index catalogs[/bold]")
+@app.command(
+    short_help="File all Items into catalogs, after builds with --shard.",
+    epilog="Example: [bold]stacgen index catalogs[/bold]",
+)
 def index(
     root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
     *,

@@ -19,7 +19,8 @@ from stacgen.errors import UsageError
 
 
 @app.command(
-    epilog="Example: [bold]stacgen plot catalogs/29PKR/B09 --point -10.5 14.0 -o dn.png[/bold]"
+    short_help="Plot cloud over time, or the pixels of a place.",
+    epilog="Example: [bold]stacgen plot catalogs/29PKR/B09 --point -10.5 14.0 -o dn.png[/bold]",
 )
 def plot(  # noqa: PLR0913 - one parameter an option
     collection: CollectionPlace,

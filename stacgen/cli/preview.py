@@ -16,7 +16,10 @@ from stacgen.cli.options import (
 )
 
 
-@app.command(epilog="Example: [bold]stacgen preview catalogs/29PKR/B09 -o year.mp4[/bold]")
+@app.command(
+    short_help="Draw frames or scenes as a film, or side by side.",
+    epilog="Example: [bold]stacgen preview catalogs/29PKR/B09 -o year.mp4[/bold]",
+)
 def preview(  # noqa: PLR0913 - one parameter an option
     collection: CollectionPlace,
     *,

@@ -9,8 +9,9 @@ from stacgen.cli.options import BaseUrl, Quiet, StoreOptions, interruptible, set
 
 
 @app.command(
+    short_help="Copy a catalog to where it is public.",
     epilog="Example: [bold]stacgen publish catalogs s3://bucket/path"
-    " --base-url https://data.example.org/path[/bold]"
+    " --base-url https://data.example.org/path[/bold]",
 )
 def publish(  # noqa: PLR0913 - one parameter an option
     source: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],

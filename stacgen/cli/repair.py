@@ -8,7 +8,10 @@ from stacgen.cli.app import app
 from stacgen.cli.options import PARTLY, BaseUrl, StoreOptions, settings
 
 
-@app.command(epilog="Example: [bold]stacgen repair catalogs[/bold]")
+@app.command(
+    short_help="Make all that stands above the Items anew.",
+    epilog="Example: [bold]stacgen repair catalogs[/bold]",
+)
 def repair(
     root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
     *,

@@ -19,7 +19,10 @@ from stacgen.cli.options import (
 )
 
 
-@app.command(epilog="Example: [bold]stacgen rgb catalogs 29PKR --year 2025[/bold]")
+@app.command(
+    short_help="Make true-colour COGs of the scenes of a tile.",
+    epilog="Example: [bold]stacgen rgb catalogs 29PKR --year 2025[/bold]",
+)
 def rgb(  # noqa: PLR0913 - one parameter an option
     root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
     tile: Annotated[str, typer.Argument(help="MGRS tile, 29PKR.")],

@@ -9,7 +9,10 @@ from stacgen.cli.app import app
 from stacgen.cli.options import PARTLY, StoreOptions, settings
 
 
-@app.command(epilog="Example: [bold]stacgen validate catalogs --deep[/bold]")
+@app.command(
+    short_help="Look for what is wrong with a catalog.",
+    epilog="Example: [bold]stacgen validate catalogs --deep[/bold]",
+)
 def validate(
     root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
     *,
