@@ -25,6 +25,7 @@ from stacgen.ports import Store
 from stacgen.publication import Kind, kind
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
+from test_versions import keep_up
 from test_writers import Between, contents
 
 BANDS = ("B01", "B02", "B09")
@@ -85,6 +86,14 @@ class History(RuleBasedStateMachine):
         store = Tried(self.store)
         work.run(store)
         assert store.changes == []
+
+    @precondition(lambda self: self.built)
+    @rule(band=band, count=frames)
+    def update(self, band: str, count: int) -> None:
+        """There are more frames upstream, and what has been begun is kept up."""
+        if self.store.read("catalog.json") is not None:
+            self.built[band] = max(count, self.built.get(band, 0))
+            keep_up(self.store, Work(bands=self.built).api, drops=False)
 
     @precondition(lambda self: self.built)
     @rule(number=st.integers(0, 100))

@@ -132,10 +132,17 @@ def expected(found: Sequence[Part]) -> dict[str, object]:
     return contents(tree(store))
 
 
-def round_of(root: Path, found: Sequence[Part], whole: dict[str, object], *, killed: bool) -> Read:
+def round_of(
+    root: Path,
+    found: Sequence[Part],
+    whole: dict[str, object],
+    *,
+    killed: bool,
+    number: int = 2,
+) -> Read:
     """Have all write at once, and look for what is lost or there twice."""
     store = Folder(root)
-    with readers(store) as met:
+    with readers(store, number) as met:
         write(store, str(root), found, killed=killed)
     assert met.bad == []
     reader = Reader(store).walk()
@@ -167,7 +174,7 @@ def test_eight_processes_that_write_into_one_tile_lose_nothing_in_ten_rounds(
     found = parts(8, 50, alike=alike)
     whole = expected(found)
     met = [
-        round_of(tmp_path / str(number), found, whole, killed=number % 2 == 0)
+        round_of(tmp_path / str(number), found, whole, killed=number % 2 == 0, number=4)
         for number in range(10)
     ]
     walks, files = sum(each.walks for each in met), sum(each.files for each in met)
