@@ -20,9 +20,9 @@ from stacgen.errors import UsageError
 from stacgen.mirror.files import Mirror
 from stacgen.mirror.table import resolved
 from stacgen.query import Query, SortKey
+from stacgen.succession import DEPRECATED
 
 _CLOUD = "eo:cloud_cover"
-_DEPRECATED = "deprecated"
 _NO_PROPERTY = ("assets", "links", "bbox", "geometry", "stac_extensions")
 
 
@@ -105,8 +105,8 @@ def _names(mirror: Mirror, query: Query) -> list[str]:
     names = ["id", "collection", "datetime", "bbox", "geometry"]
     if query.max_cloud is not None and _CLOUD in mirror.names:
         names.append(_CLOUD)
-    if not query.deprecated and _DEPRECATED in mirror.names:
-        names.append(_DEPRECATED)
+    if not query.deprecated and DEPRECATED in mirror.names:
+        names.append(DEPRECATED)
     return list(dict.fromkeys([*names, *(each.field for each in query.order)]))
 
 
@@ -138,8 +138,8 @@ def _mask(table: Any, query: Query) -> Any:  # noqa: ANN401
             masks.append(pc.less_equal(table[_CLOUD], query.max_cloud))
         else:
             masks.append(pc.invert(masks[0]))
-    if not query.deprecated and _DEPRECATED in table.column_names:
-        masks.append(pc.invert(pc.fill_null(table[_DEPRECATED], fill_value=False)))
+    if not query.deprecated and DEPRECATED in table.column_names:
+        masks.append(pc.invert(pc.fill_null(table[DEPRECATED], fill_value=False)))
     for name, values in (("id", query.ids), ("collection", query.collections)):
         if values is not None:
             masks.append(pc.is_in(table[name], value_set=pa.array(values, pa.string())))

@@ -262,7 +262,9 @@ def _published(
     store.write(place.key, stac.to_bytes(document), stac.GEOJSON)
     earlier = item.segment_file(previous) if previous is not None else None
     known = task.known | ({earlier} if earlier is not None else set())
-    is_changed = origin.file is not None and not all(_begins(media, each) for each in known)
+    is_changed = origin.file is not None and not all(
+        each == origin.file or _begins(media, each) for each in known
+    )
     changed = (
         f"{ref}: {task.segment} is no longer what was fetched before; Items made of it then still"
         " show that."

@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ import stacgen  # noqa: E402
 from picture import draw  # noqa: E402
 from streams import Material, served  # noqa: E402
 
-PARTS = ("start", "many", "year", "60", "whole", "10", "memory")
+PARTS = ("start", "many", "year", "60", "10", "isolation", "memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,12 @@ class Cost:
 
     said: str
 
+
+TOGETHER = (
+    "-c",
+    "from stacgen import cli, isolation; isolation.IS_POSSIBLE = False; cli.main()",
+)
+"""stacgen as it is where decoders can have no processes of their own."""
 
 LAUNCH = """
 import glob, json, resource, subprocess, sys, threading, time
@@ -104,12 +110,14 @@ class Bench:
         """Seconds a frame, after `rows`."""
         self._pickle = folder / f"{material.band.name}.pickle"
 
-    def build(self, base: str, workers: int, *options: str) -> Cost:
+    def build(
+        self, base: str, workers: int, *options: str, program: Sequence[str] = ("-m", "stacgen")
+    ) -> Cost:
         """Build the material anew."""
         output = self.folder / "out"
         shutil.rmtree(output, ignore_errors=True)
         name = self.material.band.name
-        command = [sys.executable, "-m", "stacgen", "build", "29PKR", name, "--year", "2025", "-q"]
+        command = [sys.executable, *program, "build", "29PKR", name, "--year", "2025", "-q"]
         command += ["-o", str(output), "--api", base, "--workers", str(workers), *options]
         return run(command)
 
@@ -163,17 +171,26 @@ class Bench:
         peaks = f"{slow.peak / 1e9:.2f} GB; {fast.peak / 1e9:.2f} GB"
         yield f"peak memory, 1 worker; 2 workers, {label}", peaks, ""
 
-    def pair(self) -> Iterator[tuple[str, str, str]]:
-        """What a second worker gains where loading libraries counts for little."""
+    def isolation(self) -> Iterator[tuple[str, str, str]]:
+        """What it costs that decoders have processes of their own."""
         with served(self.material) as base:
-            pairs = [(self.build(base, 1), self.build(base, 2)) for _ in range(self.rounds)]
-        slow, fast = (median(list(costs)) for costs in zip(*pairs, strict=True))
-        label = f"{self.material.band.resolution} m, {self.material.frames} frames"
-        yield (
-            f"wall, 2 workers / 1, {label}",
-            f"{fast.wall / slow.wall:.2f}",
-            f"{fast.wall:.1f} s / {slow.wall:.1f} s",
-        )
+            for workers in (1, 2):
+                pairs = [
+                    (self.build(base, workers), self.build(base, workers, program=TOGETHER))
+                    for _ in range(self.rounds)
+                ]
+                apart, together = (median(list(costs)) for costs in zip(*pairs, strict=True))
+                label = f"{self.material.band.resolution} m, {self.material.frames} frames"
+                source = (
+                    f"{apart.wall:.1f} s / {together.wall:.1f} s; CPU {apart.cpu:.1f} s /"
+                    f" {together.cpu:.1f} s; memory {apart.peak / 1e9:.2f} GB /"
+                    f" {together.peak / 1e9:.2f} GB"
+                )
+                yield (
+                    f"wall, decoders in processes / in threads, workers: {workers}, {label}",
+                    f"{apart.wall / together.wall:.2f}",
+                    source,
+                )
 
     def peaks(self) -> Iterator[tuple[str, str, str]]:
         """Peak memory over few frames and over all, which should be the same."""
@@ -251,9 +268,10 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             show(grown_catalog(2_000 if options.small else 100_000))
         elif part == "year":
             show(finished_year(folder, 8 if options.small else 146))
-        elif part == "whole":
-            frames, rounds = (4, 1) if options.small else (146, options.rounds)
-            show(Bench(material("B09", frames, folder), folder, rounds).pair())
+        elif part == "isolation":
+            for band, frames in (("B09", 24), ("B04", 8)):
+                made = material(band, 4 if options.small else frames, folder)
+                show(Bench(made, folder, 1 if options.small else options.rounds).isolation())
         elif part == "memory":
             frames = 12 if options.small else 40
             show(Bench(material("B04", frames, folder), folder, 1).peaks())
