@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from json.encoder import encode_basestring
-from math import isfinite
 from typing import Any
+
+import orjson
 
 from stacgen.errors import OutputError
 from stacgen.models import timestamp
@@ -30,10 +30,10 @@ HLS = "application/vnd.apple.mpegurl"
 PARQUET = "application/vnd.apache.parquet"
 SEGMENT = "video/mp2t"
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_check_finite = json.JSONEncoder(allow_nan=False).encode
+"""Raises ValueError for a number that JSON has not."""
+
 _LINK = frozenset({"rel", "href", "title", "type"})
-_WIDTH = 96
-"""Characters to a line of a document, where it can be broken."""
 
 _EXTENSIONS = {
     "eo": "v2.0.0",
@@ -196,40 +196,15 @@ def links(document: Document, rel: str) -> list[Link]:
 
 
 def to_bytes(document: Document) -> bytes:
-    """A document as UTF-8 JSON, with what fits on a line kept on it; the same gives the same bytes.
+    """A document as UTF-8 JSON, indented by two spaces; the same gives the same bytes.
 
     Raises:
         ValueError: It holds NaN or an infinity, which JSON has not.
     """
-    return _laid_out(_spelled(document), "").encode() + b"\n"
-
-
-_Spelled = tuple[str, Sequence[tuple[str, "_Spelled"]]]
-"""A value as JSON on one line, and its parts with what stands before each; none of a scalar."""
-
-
-def _spelled(value: Any) -> _Spelled:  # noqa: ANN401 - JSON
-    if isinstance(value, str):
-        return encode_basestring(value), ()
-    if isinstance(value, dict):
-        parts = [(f"{encode_basestring(key)}: ", _spelled(each)) for key, each in value.items()]
-        return "{" + ", ".join([key + line for key, (line, _) in parts]) + "}", parts
-    if isinstance(value, list | tuple):
-        parts = [("", _spelled(each)) for each in value]
-        return "[" + ", ".join([line for _, (line, _) in parts]) + "]", parts
-    if type(value) is int or (type(value) is float and isfinite(value)):
-        return repr(value), ()  # what the line below gives, at a tenth of its cost
-    return _encode(value), ()
-
-
-def _laid_out(spelled: _Spelled, margin: str) -> str:
-    """Broken into lines only where it must be, so that coordinates and shapes read as such."""
-    line, parts = spelled
-    if not parts or len(line) + len(margin) <= _WIDTH:
-        return line
-    inner = margin + "  "
-    lines = f",\n{inner}".join([before + _laid_out(part, inner) for before, part in parts])
-    return f"{line[0]}\n{inner}{lines}\n{margin}{line[-1]}"
+    raw = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if b"null" in raw:
+        _check_finite(document)  # orjson spells NaN so
+    return raw
 
 
 def from_bytes(raw: bytes, *, name: str) -> Document:
