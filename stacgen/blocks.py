@@ -16,20 +16,15 @@ _BLOCK = 64
 _STEEP = 2.0
 """Times that a step across an edge is as high as those beside it, to be steep."""
 
-_NOISE = 8
-"""Codes added to the steps beside an edge, which may be next to none."""
-
 Plane = NDArray[np.uint16] | NDArray[np.uint8]
 
 
-def jumps(plane: Plane) -> float:
+def jumps(plane: Plane, *, noise: float) -> float:
     """The largest share of steep edges that any row of blocks has to the row above, 0 to 1.
-
-    In the 17 frames of two streams that are known good it was 1 edge of 28; in 68 streams with a
-    flipped bit that made the decoder lose its place, it was 1 of 5 or more.
 
     Args:
         plane: (rows, columns) of codes.
+        noise: Codes added to the steps beside an edge, which may be next to none.
     """
     rows, columns = plane.shape
     edges = np.arange(_BLOCK, rows - 1, _BLOCK)
@@ -41,5 +36,5 @@ def jumps(plane: Plane) -> float:
         np.abs(after - before).reshape(edges.size, -1, _BLOCK).mean(axis=2)
         for before, after in pairwise(lines)
     )
-    steep = across > _STEEP * ((above + below) / 2 + _NOISE)
+    steep = across > _STEEP * ((above + below) / 2 + noise)
     return float(steep.mean(axis=1).max())

@@ -19,6 +19,7 @@ from zlib import crc32
 import av
 import av.logging
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -58,7 +59,13 @@ _BLOCK = 64
 """Largest coding block of HEVC: a coded picture is padded to a multiple of a smaller one."""
 
 _ODD = 0.1
-"""Share of steep edges in a row of blocks, beyond which a segment is looked at twice."""
+"""Share of steep edges in a row of blocks, beyond which a frame is looked at twice or told."""
+
+_SLIGHT = 8
+"""Codes of noise where it is looked at twice, which costs a sound one no more than time."""
+
+_GROSS = 1 / 128
+"""Of the range of codes, the noise where it is told: sound video of clouds has low steps, too."""
 
 _ROWS = 256
 """Of a picture that are looked at together."""
@@ -105,13 +112,12 @@ def frames(
         SegmentError: Anything is amiss; the message says what.
         MemoryError: There is not the memory that it needs.
     """
-    proof = _Proof() if initialization else _proof(media, len(numbers))
     content, is_mp4 = initialization + media, bool(initialization)
+    proof = (_fragments_proof if is_mp4 else _proof)(content, len(numbers))
     due = iter(numbers)
     formats: set[str] = set()
     sums: dict[int, int] = {}
-    has_two_ways = proof.kind is None and proof.is_in_rows
-    twice = has_two_ways and (twice or not proof.is_closed)
+    twice = proof.has_two_ways and (twice or not proof.is_closed)
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
         for frame in _decoded(container, shape, proof):
             _check_picture(frame, shape, proof.window, formats)
@@ -120,7 +126,7 @@ def frames(
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
             pixels = _proven(frame, proof)
-            twice = twice or (has_two_ways and blocks.jumps(pixels) > _ODD)
+            twice = twice or (proof.has_two_ways and blocks.jumps(pixels, noise=_SLIGHT) > _ODD)
             if twice or proof.may_be_cut:
                 sums[number] = _sum(pixels)
             yield Codes(
@@ -128,6 +134,7 @@ def frames(
                 pixels=pixels,
                 bits=_GRAY[frame.format.name],
                 verified=proof.kind,
+                jump=_jump(pixels, _GRAY[frame.format.name], proof),
                 software=SOFTWARE,
             )
         _raise_for(logs)
@@ -189,11 +196,16 @@ class _Proof:
     may_be_cut: bool = False
     """Whether neither that nor a hash tells that the last picture is whole."""
 
-    is_in_rows: bool = True
-    """Whether there is a second way of decoding, by rows of blocks."""
+    is_in_rows: bool = False
+    """Whether each row of blocks can be decoded from where a header says that it begins."""
 
     window: hevc.Window = hevc.WHOLE
     """What FFmpeg must not cut off, as it is part of the hash; we do."""
+
+    @property
+    def has_two_ways(self) -> bool:
+        """Whether it must be, and can be, verified by a second way of decoding."""
+        return self.kind is None and self.is_in_rows
 
 
 def _proof(media: bytes, count: int) -> _Proof:
@@ -204,11 +216,29 @@ def _proof(media: bytes, count: int) -> _Proof:
     carried = transport.check(media)
     if carried.codec != transport.HEVC:
         return _Proof(is_closed=carried.is_closed)
-    found = hevc.hashes(carried.video)
+    return _hevc_proof(carried.video, carried.times, count, is_closed=carried.is_closed)
+
+
+def _fragments_proof(content: bytes, count: int) -> _Proof:
+    """The same of fragmented MP4: each picture has a length, and no time in units of the clock."""
+    with _complaints() as logs, _opened(content, logs, is_mp4=True) as container:
+        tracks = container.streams.video
+        context = tracks[0].codec_context if tracks else None
+        if context is None or context.name != "hevc":
+            return _Proof()
+        plain = BitStreamFilterContext("hevc_mp4toannexb", tracks[0])
+        packets = (each for packet in container.demux(tracks[0]) for each in plain.filter(packet))
+        video = b"".join(map(bytes, packets))
+    return _hevc_proof(video, (), count, is_closed=True)
+
+
+def _hevc_proof(
+    video: bytes | bytearray, shown: tuple[int | None, ...], count: int, *, is_closed: bool
+) -> _Proof:
+    found = hevc.hashes(video)
     kinds = {each.kind for each in found if each is not None}
+    in_rows = hevc.is_in_rows(video)
     if not kinds:
-        in_rows = hevc.is_in_rows(carried.video)
-        is_closed = carried.is_closed
         return _Proof(is_closed=is_closed, may_be_cut=not is_closed, is_in_rows=in_rows)
     if None in found or len(found) != count or len(kinds) > 1:
         there = sum(each is not None for each in found)
@@ -218,11 +248,11 @@ def _proof(media: bytes, count: int) -> _Proof:
         )
     if kinds == {"md5"}:  # FFmpeg verifies these itself, under `crccheck`
         return _Proof(kind="md5")
-    pairs = zip(carried.times, found, strict=False)
+    pairs = zip(shown, found, strict=False)
     times = {time: each for time, each in pairs if time is not None and each is not None}
-    if len(times) != len(found) or len(carried.times) != len(found):
-        return _Proof(is_closed=carried.is_closed)  # which hash is whose cannot be told
-    return _Proof(kind=kinds.pop(), by_time=times, window=hevc.window(carried.video))
+    if len(times) != len(found) or len(shown) != len(found):  # which hash is whose cannot be told
+        return _Proof(is_closed=is_closed, is_in_rows=in_rows)
+    return _Proof(kind=kinds.pop(), by_time=times, window=hevc.window(video))
 
 
 def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np.uint8]:
@@ -237,6 +267,14 @@ def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np
         raise SegmentError(f"the pixels of a frame do not fit its {proof.kind}")
     rows, columns = plane.shape
     return plane[window.top : rows - window.bottom, window.left : columns - window.right]
+
+
+def _jump(pixels: NDArray[np.uint16] | NDArray[np.uint8], bits: int, proof: _Proof) -> float | None:
+    """See `Codes.jump`."""
+    if proof.kind is not None or proof.is_in_rows:
+        return None
+    share = blocks.jumps(pixels, noise=_GROSS * 2**bits)
+    return share if share > _ODD else None
 
 
 @contextmanager

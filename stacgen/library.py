@@ -64,8 +64,9 @@ class Pixels:
     """Scale and offset to publish; None for ESA's of each frame's baseline."""
 
     strict: bool = False
-    """Refuse frames whose nodata is far from the API's figure, and decode segments without picture
-    hashes in two ways: what these do not agree on is damage."""
+    """Refuse frames whose nodata is far from the API's figure, or whose blocks do not fit together
+    where nothing verifies them; and decode segments without picture hashes in two ways: what these
+    do not agree on is damage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,6 +207,11 @@ class Codes:
     """Kind of the picture hash in the stream that the pixels fit: `md5`, `crc` or `checksum`; None
     where the stream has none."""
 
+    jump: float | None = None
+    """Share of the edges between two rows of blocks, 0 to 1, that are steeper than in any sound
+    frame, where nothing in the stream could verify the pixels; None where there is nothing to tell.
+    """
+
     software: Mapping[str, str] = field(default_factory=dict)
     """What decoded it, name and version."""
 

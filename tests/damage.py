@@ -38,6 +38,12 @@ CLIPS = {
     "md5": "keyint=12:min-keyint=12:bframes=2:b-adapt=0:hash=1",
     "intra": "keyint=1",
 }
+UNVERIFIED = {
+    "no hash, no rows": f"{CLIPS['no hash']}:wpp=0",
+    "intra, no rows": f"{CLIPS['intra']}:wpp=0",
+}
+"""Clips of which no table is made: with neither picture hashes nor a second way of decoding."""
+
 UNNOTICED = 0.25
 """Of the streams without hashes in which bits flipped in place, the part that may be wrong."""
 
@@ -48,6 +54,7 @@ Damage = Callable[[Segments, Random], Sequence[bytes]]
 @cache
 def clip(name: str, *, recording: int = 0) -> Segments:
     """The segments of a clip, cut by FFmpeg's own HLS muxer."""
+    coding = (CLIPS | UNVERIFIED)[name]
     rows, columns = np.indices(SHAPE)
     noise = np.random.default_rng(recording)
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +65,7 @@ def clip(name: str, *, recording: int = 0) -> Segments:
             stream = out.add_stream("libx265", rate=25)
             stream.height, stream.width = SHAPE
             stream.pix_fmt = "gray12le"
-            params = f"log-level=none:frame-threads=1:scenecut=0:open-gop=0:info=0:{CLIPS[name]}"
+            params = f"log-level=none:frame-threads=1:scenecut=0:open-gop=0:info=0:{coding}"
             stream.options = {"preset": "veryfast", "crf": "20", "x265-params": params}
             for number in range(FRAMES):
                 waves = 2 + np.sin(columns / (9 + recording) + number) + np.cos(rows / 7 - number)

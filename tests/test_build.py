@@ -742,6 +742,28 @@ def test_nodata_far_from_the_apis_figure_is_told_and_strictly_refused(
     assert strict.failed[0].reason == report.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("params", "is_told"), [("wpp=0", True), ("wpp=1:pools=2", False), ("wpp=0:hash=1", False)]
+)
+def test_blocks_that_jump_are_told_and_strictly_refused_where_nothing_verifies_them(
+    build: Build, upstream: dunia.Server, params: str, *, is_told: bool
+) -> None:
+    frames = [dunia.landscape(number) for number in range(4, 8)]
+    frames[1][640:704, 640:1600] //= 2
+    upstream.content[SEGMENT] = dunia.encode(
+        frames, first=4, params=f"lossless=1:bframes=0:{params}"
+    )
+    report = build(wanted=Selection(limit=8))
+    assert len(report.built) == 8
+    assert [each.ref.frame.number for each in report.built if each.warnings] == [5] * is_told
+    for note in report.notes:
+        assert "its blocks do not fit together, 54% of them in a row" in note
+    strict = build(wanted=Selection(limit=8), pixels=Pixels(strict=True), force=True)
+    assert [(each.ref.frame.number, each.reason) for each in strict.failed] == [
+        (5, note) for note in report.notes
+    ]
+
+
 DAMAGES: dict[str, Callable[[bytes, Random], bytes]] = {
     "a bit": damage.flip_header,
     "its end": damage.cut_in_last_picture,

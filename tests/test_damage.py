@@ -190,12 +190,13 @@ def test_the_checksum_of_tables_is_that_of_the_standard() -> None:
 def test_blocks_that_fit_together_do_not_jump() -> None:
     rows, columns = np.indices((256, 320))
     smooth = (2000 + 9 * rows + 5 * columns).astype(np.uint16)
-    assert blocks.jumps(smooth) == 0
+    assert blocks.jumps(smooth, noise=8) == 0
     shifted = smooth.copy()
     shifted[64:128, 64:192] += 500
-    assert blocks.jumps(shifted) == 2 / 5
-    assert blocks.jumps(smooth[:60]) == blocks.jumps(smooth[:, :60]) == 0
-    assert blocks.jumps((smooth // 32).astype(np.uint8)) == 0
+    assert blocks.jumps(shifted, noise=8) == 2 / 5
+    assert blocks.jumps(shifted, noise=500) == 0
+    assert blocks.jumps(smooth[:60], noise=8) == blocks.jumps(smooth[:, :60], noise=8) == 0
+    assert blocks.jumps((smooth // 32).astype(np.uint8), noise=8) == 0
 
 
 def test_a_lost_place_in_the_bits_is_noticed_without_being_asked_to() -> None:

@@ -74,7 +74,9 @@ def by_program(media: bytes, pixel_format: str) -> NDArray[Any]:
     return np.frombuffer(done.stdout, dtype).reshape(-1, *SHAPE)
 
 
-def fragmented(codec: str, pixel_format: str, frames: Sequence[dunia.Codes]) -> tuple[bytes, bytes]:
+def fragmented(
+    codec: str, pixel_format: str, frames: Sequence[dunia.Codes], *, params: str = LOSSLESS
+) -> tuple[bytes, bytes]:
     """Initialization and media of a fragmented MP4 whose first frame is shown at 0 s."""
     file = io.BytesIO()
     flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
@@ -85,7 +87,7 @@ def fragmented(codec: str, pixel_format: str, frames: Sequence[dunia.Codes]) -> 
         stream.height, stream.width = frames[0].shape
         stream.pix_fmt = pixel_format
         if codec == "libx265":
-            stream.options = {"preset": "ultrafast", "x265-params": f"{X265}:{LOSSLESS}"}
+            stream.options = {"preset": "ultrafast", "x265-params": f"{X265}:{params}"}
         for number, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format=pixel_format)
             frame.pts = number
@@ -396,6 +398,63 @@ def test_damage_that_only_the_hash_in_the_video_tells_is_refused(number: int) ->
     assert len(decoded(media)) == COUNT
     with pytest.raises(SegmentError, match="Verifying checksum"):
         decoded(with_flipped_bits(media, number))
+
+
+WIDE = (256, 320)
+VERIFIED = {
+    "wpp=0": False,
+    "wpp=1:pools=2": True,  # by a second way of decoding
+    "wpp=0:hash=1": True,
+}
+
+
+def smooth(bits: int) -> dunia.Codes:
+    rows, columns = np.indices(WIDE)
+    codes = (2000 + 2 * rows + 3 * columns) >> (12 - bits)
+    return codes.astype(np.uint8) if bits == 8 else codes.astype(np.uint16)
+
+
+def jumping(bits: int) -> dunia.Codes:
+    """Two of five blocks in a row are as if from elsewhere."""
+    codes = smooth(bits)
+    codes[64:128, 64:192] -= 1000 >> (12 - bits)
+    return codes
+
+
+def jumps(media: bytes, **more: Any) -> list[float | None]:  # noqa: ANN401 - of any argument
+    usual: dict[str, Any] = {"numbers": range(2), "timeline": TIMELINE, "shape": WIDE}
+    return [each.jump for each in decode.frames(media, **usual | more)]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("params", VERIFIED)
+def test_blocks_that_jump_are_told_where_nothing_verifies_them(params: str, bits: int) -> None:
+    shown = [smooth(bits), jumping(bits)]
+    media = dunia.encode(shown, bits=bits, params=f"{LOSSLESS}:{params}")
+    assert jumps(media) == [None, None if VERIFIED[params] else 2 / 5]
+
+
+@pytest.mark.parametrize("params", VERIFIED)
+def test_fragmented_mp4_is_asked_for_hashes_and_rows_too(params: str) -> None:
+    shown = [smooth(12), jumping(12)]
+    start, media = fragmented("libx265", "gray12le", shown, params=f"{LOSSLESS}:{params}")
+    more = {"initialization": start, "timeline": BEGINS_AT_ZERO}
+    assert jumps(media, **more) == [None, None if VERIFIED[params] else 2 / 5]
+
+
+def test_hashes_in_fragmented_mp4_are_complete_or_it_is_refused() -> None:
+    start, media = fragmented("libx265", "gray12le", pictures(), params=HASHED)
+    usual: dict[str, Any] = {"numbers": range(COUNT), "timeline": BEGINS_AT_ZERO, "shape": SHAPE}
+    usual["initialization"] = start
+    assert {each.verified for each in decode.frames(media, **usual)} == {"md5"}
+    missing = media.replace(b"\x50\x01\x84", b"\x50\x01\x83", 1)
+    with pytest.raises(SegmentError, match=r"3 picture hashes \(md5\) in 4 pictures"):
+        list(decode.frames(missing, **usual))
+
+
+def test_video_that_is_not_hevc_has_nothing_to_verify_it_by() -> None:
+    start, media = fragmented("ffv1", "gray16le", [smooth(12) * 16, jumping(12) * 16])
+    assert jumps(media, initialization=start, timeline=BEGINS_AT_ZERO) == [None, 2 / 5]
 
 
 def test_a_lost_reference_frame_is_refused() -> None:

@@ -109,6 +109,19 @@ def test_a_child_gives_the_codes_that_this_process_would(children: Children, bit
         np.testing.assert_array_equal(each.pixels, pixels)
 
 
+def test_a_child_tells_of_blocks_that_jump(children: Children) -> None:
+    shown = [np.full((256, 320), 2000, np.uint16) for _ in range(2)]
+    shown[1][64:128, 64:192] = 1000
+    segment = Coded(
+        media=dunia.encode(shown),
+        numbers=range(2),
+        wanted=frozenset(range(2)),
+        timeline=TIMELINE,
+        shape=(256, 320),
+    )
+    assert [each.jump for each in children(segment)] == [None, 2 / 5]
+
+
 def test_a_child_shows_only_what_is_wanted_and_is_used_again(children: Children) -> None:
     segment = coded()
     some = Coded(

@@ -77,6 +77,7 @@ def _serve(wire: Wire, plane: int) -> None:
                         "type": pixels.dtype.name,
                         "bits": codes.bits,
                         "verified": codes.verified,
+                        "jump": codes.jump,
                         "software": dict(codes.software),
                     }
                 )

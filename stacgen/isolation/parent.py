@@ -167,6 +167,7 @@ def _codes(message: dict[str, Any], shared: mmap.mmap, shape: tuple[int, int]) -
         pixels=pixels,
         bits=message["bits"],
         verified=message["verified"],
+        jump=None if message["jump"] is None else float(message["jump"]),
         software=message["software"],
     )
 

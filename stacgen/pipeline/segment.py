@@ -189,7 +189,7 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     shape = footprint.outline(raster.coverage, context.grid)
     if raster.statistics is None or shape is None:
         return Failed(ref=ref, reason="It shows no ground: every pixel decodes to nodata.")
-    warnings = tuple(_oddities(ref, raster))
+    warnings = tuple(_oddities(ref, codes, raster))
     if warnings and recipe.strict:
         return Failed(ref=ref, reason=" ".join(warnings))
     labels = cog.Labels(band=context.stream.band, reflectance=_reflectance(ref, recipe))
@@ -209,8 +209,13 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     )
 
 
-def _oddities(ref: FrameRef, raster: Raster) -> Iterator[str]:
+def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
     """What speaks against a frame without proving it wrong."""
+    if codes.jump is not None:
+        yield (
+            f"{ref}: its blocks do not fit together, {codes.jump:.0%} of them in a row, as where"
+            " bits have flipped; its video holds nothing to verify it by."
+        )
     said = ref.frame.nodata_percentage
     found = 100 - 100 * float(raster.coverage.valid.mean())
     if said is not None and abs(found - said) > _FAR:

@@ -1,7 +1,7 @@
 """How far blocks jump in sound frames, and in wrong ones that no check refuses.
 
-`python tests/benchmarks/jumps.py` takes a minute. If the ranges were apart, a frame that jumps
-beyond those of its year could be told from them.
+`python tests/benchmarks/jumps.py` takes three minutes. Each stream has two lines: with the noise
+beyond which a segment is decoded in a second way, and with that beyond which a frame is told of.
 """
 
 import sys
@@ -18,13 +18,24 @@ import damage  # noqa: E402
 from conftest import SHARED  # noqa: E402
 from stacgen import api, bands, blocks, decode, playlist, tiles  # noqa: E402
 from stacgen.errors import SegmentError  # noqa: E402
-from stacgen.models import Segment, Stream  # noqa: E402
+from stacgen.models import Codes, Segment, Stream  # noqa: E402
 from streams import make  # noqa: E402
 
 BASE = "http://x/"
+ODD = 0.1
+NOISES = (8, 32)
+"""In codes of 12 bits, which all these streams have."""
+
+Jumps = tuple[float, ...]
+"""The largest share of steep edges in a row of blocks, with each noise."""
 
 
-def sound(stream: Stream, parts: Iterable[tuple[Segment, Path]]) -> Iterator[float]:
+def jumps(codes: Codes) -> Jumps:
+    """Of a frame."""
+    return tuple(blocks.jumps(codes.pixels, noise=noise) for noise in NOISES)
+
+
+def sound(stream: Stream, parts: Iterable[tuple[Segment, Path]]) -> Iterator[Jumps]:
     """Of each frame of some segments."""
     for segment, file in parts:
         size = 109_800 // stream.band.resolution
@@ -34,10 +45,10 @@ def sound(stream: Stream, parts: Iterable[tuple[Segment, Path]]) -> Iterator[flo
             timeline=stream.timeline,
             shape=(size, size),
         ):
-            yield blocks.jumps(codes.pixels)
+            yield jumps(codes)
 
 
-def reference(folder: Path) -> Iterator[float]:
+def reference(folder: Path) -> Iterator[Jumps]:
     """Of the frames of a stream that lies beside the project."""
     tile, band, year = folder.name.split("_")
     raw = (folder / "band.json").read_text().replace("@BASE@", BASE).encode()
@@ -50,16 +61,17 @@ def reference(folder: Path) -> Iterator[float]:
     yield from sound(stream, zip(segments, files, strict=True))
 
 
-def wrong(name: str) -> Iterator[float]:
+def wrong(name: str) -> Iterator[Jumps]:
     """The highest of each stream of a clip that is wrong and that no check refuses."""
     for kind in damage.kinds(name):
         for seed in range(kind.count if kind.in_place else 0):
             if damage.verdict(name, kind, seed)[0] == "wrong":
                 damaged = kind.damage(damage.clip(name), Random(f"{kind.name} {seed}"))
-                yield max(_wrong_frames(name, damaged), default=0.0)
+                frames = [(0.0,) * len(NOISES), *_wrong_frames(name, damaged)]
+                yield tuple(map(max, zip(*frames, strict=True)))
 
 
-def _wrong_frames(name: str, damaged: Iterable[bytes]) -> Iterator[float]:
+def _wrong_frames(name: str, damaged: Iterable[bytes]) -> Iterator[Jumps]:
     for place, media in enumerate(damaged):
         numbers = range(place * damage.EACH, (place + 1) * damage.EACH)
         decoded = decode.frames(
@@ -68,25 +80,31 @@ def _wrong_frames(name: str, damaged: Iterable[bytes]) -> Iterator[float]:
         try:
             for codes, right in zip(decoded, damage.truth(name)[place], strict=True):
                 if sha256(codes.pixels.tobytes()).hexdigest() != right:
-                    yield blocks.jumps(codes.pixels)
+                    yield jumps(codes)
         except SegmentError:  # two ways of decoding do not always lose their place alike
             return
 
 
 def main() -> None:
-    """Print a line a stream."""
-    with tempfile.TemporaryDirectory() as folder:
-        material = make("B09", 36, Path(folder))
-        parts = zip(material.segments, material.files, strict=True)
-        _say("sound: the sample's B09", sound(material.stream, parts))
+    """Print two lines a stream."""
+    for band in ("B01", "B09"):
+        with tempfile.TemporaryDirectory() as folder:
+            material = make(band, 36, Path(folder))
+            parts = zip(material.segments, material.files, strict=True)
+            _say(f"sound: the sample's {band}", sound(material.stream, parts))
     for each in sorted((SHARED / "streams").glob("*_*_*")):
         _say(f"sound: {each.name}", reference(each))
-    for name in ("no hash", "intra"):
+    for name in ("no hash", "intra", *damage.UNVERIFIED):
         _say(f"wrong: {name}", wrong(name))
 
 
-def _say(what: str, found: Iterable[float]) -> None:
-    print(f"{what}:", *(f"{each:.2f}" for each in sorted(found)), flush=True)  # noqa: T201
+def _say(what: str, found: Iterable[Jumps]) -> None:
+    for noise, column in zip(NOISES, zip(*found, strict=True), strict=True):
+        beyond = sum(each > ODD for each in column)
+        figures = " ".join(f"{each:.2f}" for each in sorted(column))
+        print(  # noqa: T201
+            f"{what}, noise {noise}: {beyond} of {len(column)} beyond {ODD}: {figures}", flush=True
+        )
 
 
 if __name__ == "__main__":
