@@ -52,6 +52,21 @@ class _Number:
     end: int
     value: int
 
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether it is the number of a row group."""
+        return self.depth == 1 and self.field == _ORDINAL
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it is the count of rows of a row group."""
+        return self.depth == 1 and self.field == _ROWS
+
+    @property
+    def is_place(self) -> bool:
+        """Whether it is a place in the file; some writers put 0 where there is nothing."""
+        return self.value > 0 and not self.is_ordinal and not self.is_rows
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -60,13 +75,23 @@ class Group:
     content: memoryview
     """Its pages."""
 
-    about: bytes
-    """Its `RowGroup`, with places as in the file that it was taken from."""
+    footer: bytes
+    """Of its file."""
+
+    begin: int
+    end: int
+    """Where in the footer its `RowGroup` stands, and where that ends."""
+
+    numbers: tuple[_Number, ...]
+    """Those in it that may have to change."""
 
     start: int
-    """Of its pages, in that file."""
+    """Of its pages, in its file."""
 
-    rows: int
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return next(each.value for each in self.numbers if each.is_rows)
 
 
 def groups(raw: bytes) -> list[Group]:
@@ -77,24 +102,23 @@ def groups(raw: bytes) -> list[Group]:
     """
     footer, end = _footer(raw)
     cursor = _Cursor(footer)
-    found: list[tuple[int, int, bytes]] = []
+    found: list[tuple[int, int, tuple[_Number, ...]]] = []
     for field, kind in cursor.fields():
         if field != _GROUPS:
             cursor.skip(kind)
             continue
         for _ in range(cursor.members()):
             begin = cursor.at
-            numbers = list(cursor.numbers(_OF_A_GROUP))
-            rows = next(each.value for each in numbers if _is_own(each, _ROWS))
-            start = min(each.value for each in numbers if _is_place(each))
-            found.append((start, rows, footer[begin : cursor.at]))
-    starts = [*(start for start, *_ in found), end]
-    if any(start >= stop for start, stop in pairwise(starts)):
+            numbers = tuple(cursor.numbers(_OF_A_GROUP))
+            found.append((begin, cursor.at, numbers))
+    starts = [min(each.value for each in numbers if each.is_place) for *_, numbers in found]
+    spans = list(pairwise([*starts, end]))
+    if any(start >= stop for start, stop in spans):
         raise ValueError("its row groups do not stand in their order")
     view = memoryview(raw)
     return [
-        Group(content=view[start:stop], about=about, start=start, rows=rows)
-        for (start, rows, about), (_, stop) in zip(found, pairwise(starts), strict=True)
+        Group(view[start:stop], footer, *about, start)
+        for about, (start, stop) in zip(found, spans, strict=True)
     ]
 
 
@@ -114,7 +138,7 @@ def together(frame: bytes, parts: Sequence[Group]) -> bytes:
         spans[field] = begin, cursor.at
     abouts, at = [], len(MAGIC)
     for number, part in enumerate(parts):
-        abouts.append(_moved(part.about, at - part.start, number))
+        abouts.append(_moved(part, at - part.start, number))
         at += len(part.content)
     replaced = {
         _ROWS: _varint(_zigzag(sum(part.rows for part in parts))),
@@ -139,29 +163,20 @@ def _footer(raw: bytes) -> tuple[bytes, int]:
     return raw[begin:-_TAIL], begin
 
 
-def _is_own(number: _Number, field: int) -> bool:
-    return number.depth == 1 and number.field == field
-
-
-def _is_place(number: _Number) -> bool:
-    """Whether it is a place in the file; some writers put 0 where there is nothing."""
-    is_other = _is_own(number, _ROWS) or _is_own(number, _ORDINAL)
-    return not is_other and number.value > 0
-
-
-def _moved(about: bytes, shift: int, ordinal: int) -> bytes:
-    """A row group whose pages lie so many bytes further on."""
-    pieces, done = [], 0
-    for each in _Cursor(about).numbers(_OF_A_GROUP):
-        if _is_own(each, _ORDINAL):
+def _moved(group: Group, shift: int, ordinal: int) -> bytes:
+    """The `RowGroup` of one whose pages lie so many bytes further on."""
+    pieces, done = [], group.begin
+    for each in group.numbers:
+        if each.is_ordinal:
             value = ordinal
-        elif _is_place(each):
+        elif each.is_place:
             value = each.value + shift
         else:
             continue
-        pieces += [about[done : each.begin], _varint(_zigzag(value))]
-        done = each.end
-    return b"".join([*pieces, about[done:]])
+        if value != each.value:
+            pieces += [group.footer[done : each.begin], _varint(_zigzag(value))]
+            done = each.end
+    return b"".join([*pieces, group.footer[done : group.end]])
 
 
 class _Cursor:
