@@ -114,6 +114,10 @@ class Store(Readable, Protocol):
     the answer was lost: what lies there already as it should counts as done.
     """
 
+    @property
+    def at_once(self) -> int:
+        """How many requests are best under way at a time: 1 where answers are as near as memory."""
+
     def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
         """The content and the version that `swap` expects, or None where there is no such file."""
 

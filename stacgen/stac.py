@@ -5,6 +5,7 @@ to be written, and a million of them are written in minutes.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,9 @@ SEGMENT = "video/mp2t"
 
 _check_finite = json.JSONEncoder(allow_nan=False).encode
 """Raises ValueError for a number that JSON has not."""
+
+_NUMBERS = re.compile(rb"\[\n *(-?\d[^\[\]{}\"]*?)\n *\]")
+"""A list of numbers; no text looks like it, for JSON has no line break in a text."""
 
 _LINK = frozenset({"rel", "href", "title", "type"})
 
@@ -198,13 +202,19 @@ def links(document: Document, rel: str) -> list[Link]:
 def to_bytes(document: Document) -> bytes:
     """A document as UTF-8 JSON, indented by two spaces; the same gives the same bytes.
 
+    Numbers in a list stay on one line, so that a coordinate reads as such.
+
     Raises:
         ValueError: It holds NaN or an infinity, which JSON has not.
     """
     raw = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if b"null" in raw:
         _check_finite(document)  # orjson spells NaN so
-    return raw
+    return _NUMBERS.sub(_on_one_line, raw)
+
+
+def _on_one_line(found: re.Match[bytes]) -> bytes:
+    return b"[" + b" ".join(found[1].split()) + b"]"
 
 
 def from_bytes(raw: bytes, *, name: str) -> Document:

@@ -59,6 +59,11 @@ class Tried:
         """As the store has it."""
         return self.store.address
 
+    @property
+    def at_once(self) -> int:
+        """As the store has it."""
+        return self.store.at_once
+
     def read(self, key: str) -> bytes | None:
         """As the store does."""
         return self.store.read(key)

@@ -50,6 +50,7 @@ DOORS = {
     "matplotlib": {"chart"},
     "obstore": {"store"},
     "odc": {"load"},
+    "orjson": {"stac"},
     "pyarrow": {"mirror"},
     "pyproj": {"doctor", "footprint"},
     "pystac": {"load"},

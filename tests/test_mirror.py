@@ -30,7 +30,7 @@ from items import file as file_items
 from stacgen import cards, layout, mirror, stac
 from stacgen.errors import OutputError
 from stacgen.library import Upstream
-from stacgen.mirror import wkb
+from stacgen.mirror import splice, wkb
 from stacgen.mirror.files import ROWS
 from stacgen.pipeline import mirrors
 from stacgen.ports import Store
@@ -274,23 +274,98 @@ def test_a_root_of_many_collections_is_copied_but_for_what_changed(tmp_path: Pat
     assert keys == sorted(keys)
 
 
-def test_row_groups_stay_of_one_size(tmp_path: Path) -> None:
+def parquet(*groups: pa.Table) -> bytes:
+    """As pyarrow alone writes it."""
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, groups[0].schema, compression="zstd") as writer:
+        for group in filter(len, groups):
+            writer.write_table(group)
+    return sink.getvalue()
+
+
+def test_row_groups_put_together_are_what_pyarrow_writes_itself() -> None:
+    rows = [
+        pa.table(
+            {
+                "id": [str(number) for number in range(first, first + count)],
+                "place": [{"x": [0.5] * (1 + number % 3), "y": number} for number in range(count)],
+                "mark": pa.array([None, True] * count, pa.bool_())[:count],
+            }
+        )
+        for first, count in [(0, 3), (3, 1), (4, 20_000), *((20_004 + n, 1) for n in range(20))]
+    ]
+    frame = parquet(rows[0][:0])
+    parts = [splice.groups(parquet(each))[0] for each in rows]
+    whole = parquet(*rows)
+    assert splice.together(frame, parts) == whole
+    assert splice.together(frame, splice.groups(whole)) == whole
+    assert splice.together(frame, []) == frame
+    other = pq.read_table(io.BytesIO(splice.together(frame, [*parts[2:], *parts[:2]])))
+    assert other.equals(pa.concat_tables([*rows[2:], *rows[:2]]))
+
+
+@pytest.mark.parametrize("raw", [b"", b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", b"<html>" * 9])
+def test_what_is_no_parquet_file_has_no_row_groups(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="no Parquet file"):
+        splice.groups(raw)
+
+
+def test_neighbours_make_a_row_group_together() -> None:
+    def grouped(**rows: int) -> list[tuple[str, ...]]:
+        return mirror.grouped({key.replace("_", "/"): each for key, each in rows.items()})
+
+    half = ROWS // 2
+    assert grouped() == []
+    assert grouped(A_1=half, A_2=half) == [("A/1", "A/2")]
+    assert grouped(A_2=half, A_1=half, B_1=1) == [("A/1", "A/2"), ("B/1",)]
+    assert grouped(A_1=half, A_2=half, A_3=1) == [("A/1",), ("A/2",), ("A/3",)]
+    assert grouped(A_1=3 * ROWS, B_1=1, B_2=1) == [("A/1",), ("B/1", "B/2")]
+    assert grouped(A_1=ROWS, A_1x=ROWS) == [("A/1",), ("A/1x",)]
+
+
+def test_a_large_collection_has_row_groups_of_one_size(tmp_path: Path) -> None:
     table = mirror.tabulate(map(make, SCENES))
-    writer = mirror.Writer(tmp_path / "many.parquet", mirror.shape_of([table]), mirror.Place())
-    for _ in range(2000):
-        writer.add(table)
-    writer.finish()
-    found = mirror.Mirror((tmp_path / "many.parquet").read_bytes(), name="many")
-    rows = 2000 * len(SCENES)
-    assert found.starts() == [0, ROWS, rows]
-    assert found.table().num_rows == rows
-    parts = list(found.rows(ROWS - 3, ROWS + 4))
-    assert [part.num_rows for part in parts] == [3, 4]
-    expected = [make(SCENES[n % 7])[1]["id"] for n in range(ROWS - 3, ROWS + 4)]
-    ids = [document["id"] for part in parts for _, document in mirror.documents(part)]
-    first = [row["id"] for row in table.to_pylist()]
-    assert ids == [first[n % 7] for n in range(ROWS - 3, ROWS + 4)]
-    assert sorted(ids) == sorted(expected)
+    copies = -(-ROWS // len(SCENES)) + 1
+    path = tmp_path / "many.parquet"
+    path.write_bytes(mirror.to_bytes(pa.concat_tables([table] * copies), HERE))
+    found = mirror.Mirror(path.read_bytes(), name="many")
+    assert found.starts() == [0, ROWS, copies * len(SCENES)]
+    ids = [document["id"] for _, document in mirror.documents(found.table())]
+    assert ids == [row["id"] for row in table.to_pylist()] * copies
+    assert geopandas.read_parquet(path)["id"].tolist() == ids
+
+
+def test_a_root_copies_the_row_groups_in_which_nothing_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacgen.mirror.files.ROWS", 9)
+    one, other = Folder(tmp_path / "one"), Folder(tmp_path / "other")
+    found = {
+        (tile, band): [Scene(day=f"2025-01-{day:02}", tile=tile, band=band) for day in range(1, 8)]
+        for tile in ("29PKR", "29PKS", "32TLS")
+        for band in ("B01", "B09")
+    }
+    for scenes in found.values():
+        file(one, scenes)
+    extra = Scene(day="2025-02-01", tile="29PKS")
+    taken: list[int] = []
+    keep = mirror.Writer.keep
+
+    def told(self: mirror.Writer, old: mirror.Mirror, group: int) -> None:
+        taken.append(group)
+        keep(self, old, group)
+
+    monkeypatch.setattr(mirror.Writer, "keep", told)
+    file(one, [extra])
+    groups = mirror.Mirror((tmp_path / "one/items.parquet").read_bytes(), name="x").groups
+    assert groups == 9
+    assert sorted(taken) == [n for n in range(9) if n not in (4, 5)]
+    for place, scenes in found.items():
+        file(other, [*scenes, extra] if place == ("29PKS", "B09") else scenes)
+    assert tree(tmp_path / "one") == tree(tmp_path / "other")
+    assert dict(in_folder(tmp_path / "one", "items.parquet")) == published(tmp_path / "one")
+    frame = geopandas.read_parquet(tmp_path / "one/items.parquet")
+    assert len(frame) == len(published(tmp_path / "one"))
 
 
 def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:

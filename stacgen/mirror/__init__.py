@@ -7,7 +7,7 @@ In memory the links of all Items are written from the root (`./29PKR/B09/...`), 
 several Collections can be put together. `stacgen.mirror.files` turns them into what a file has.
 """
 
-from stacgen.mirror.files import Mirror, Part, Place, Writer, from_bytes, to_bytes
+from stacgen.mirror.files import Mirror, Part, Place, Writer, from_bytes, grouped, to_bytes
 from stacgen.mirror.query import Answer, answer
 from stacgen.mirror.shape import joined
 from stacgen.mirror.table import Table, brief, documents, load, shape_of, tabulate, united
@@ -23,6 +23,7 @@ __all__ = [
     "brief",
     "documents",
     "from_bytes",
+    "grouped",
     "joined",
     "load",
     "shape_of",

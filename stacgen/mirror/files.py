@@ -7,10 +7,10 @@ same Items give the same bytes, with the same pyarrow.
 import io
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
+from functools import cached_property
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -18,11 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stacgen.errors import OutputError
+from stacgen.mirror import splice
 from stacgen.mirror.shape import fitted, joined
 from stacgen.mirror.table import Table
 
-ROWS = 8192
-"""Of a row group: few enough that a question reads little, enough that the footer stays small."""
+ROWS = 16_384
+"""Of a row group, at most, where no Collection has more: few enough that a question reads little
+and a change costs little, enough that the footer stays small."""
 
 _KEY = b"stacgen"
 _GEO = {
@@ -99,6 +101,8 @@ class Mirror:
             self.file = pq.ParquetFile(pa.BufferReader(raw))
             facts = json.loads(self.file.schema_arrow.metadata[_KEY])
             about = json.loads(self.file.metadata.metadata[_KEY + b":rows"])
+            self.raw = raw
+            self._recent: tuple[int, Table] | None = None
             self.place = Place(folder=facts["folder"], base_url=facts["base_url"])
             self.parts = [Part(key=key, rows=rows, size=size) for key, rows, size in about["parts"]]
             self._nulls = _expanded(about["nulls"])
@@ -113,6 +117,21 @@ class Mirror:
     def groups(self) -> int:
         """How many row groups there are."""
         return int(self.file.metadata.num_row_groups)
+
+    @cached_property
+    def pieces(self) -> list[splice.Group]:
+        """Its row groups as they are, for another mirror to take over."""
+        return splice.groups(self.raw)
+
+    def runs(self) -> dict[tuple[str, ...], int]:
+        """Row groups by the keys of the parts that they are made of, as `grouped` has them."""
+        numbers = {span: number for number, span in enumerate(pairwise(self.starts()))}
+        found: dict[tuple[str, ...], int] = {}
+        for keys in grouped({part.key: part.rows for part in self.parts}):
+            span = self._spans[keys[0]][0], self._spans[keys[-1]][1]
+            if span in numbers:
+                found[keys] = numbers[span]
+        return found
 
     @property
     def names(self) -> list[str]:
@@ -131,8 +150,11 @@ class Mirror:
         start = self.starts()[number]
         with self._lock:
             table = self.file.read_row_group(number, use_threads=False)
-        nulls = self._nulls.slice(start, table.num_rows)
-        return self._whole(table, nulls)
+        return self._whole(table, self.nulls(start, start + table.num_rows))
+
+    def nulls(self, start: int, stop: int) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The column of explicit nulls, from one row to before another."""
+        return self._nulls.slice(start, stop - start)
 
     def columns(self, number: int, names: Sequence[str]) -> Table:
         """Some columns of a row group, as the file has them."""
@@ -145,12 +167,21 @@ class Mirror:
         kind = pa.struct([*self.file.schema_arrow, pa.field("nulls", pa.string())])
         return joined(kind, kind)  # which names what is in lists as no file does
 
-    def rows(self, start: int, stop: int) -> Iterator[Table]:
-        """Rows from one number to before another, a row group at a time."""
+    def part(self, key: str) -> Iterator[Table]:
+        """The rows of a part, a row group at a time; parts are best asked for in their order."""
+        start, stop = self._spans[key]
         for number, (first, last) in enumerate(pairwise(self.starts())):
             if first < stop and start < last:
+                if self._recent is None or self._recent[0] != number:
+                    self._recent = number, self.group(number)
                 low, high = max(start, first), min(stop, last)
-                yield self.group(number).slice(low - first, high - low)
+                yield self._recent[1].slice(low - first, high - low)
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        ends = accumulate((part.rows for part in self.parts), initial=0)
+        spans = pairwise(ends)
+        return {part.key: span for part, span in zip(self.parts, spans, strict=True)}
 
     def table(self) -> Table:
         """All of it."""
@@ -165,14 +196,13 @@ class Mirror:
 
 
 class Writer:
-    """Writes a mirror row group by row group; see `Mirror`."""
+    """Makes a mirror of row groups, of rows or as another mirror has them; see `Mirror`."""
 
-    def __init__(self, sink: Path | io.BytesIO, kind: Any, place: Place) -> None:  # noqa: ANN401
+    def __init__(self, kind: Any, place: Place) -> None:  # noqa: ANN401 - pyarrow has no types
         """Begin a file of rows of a type that `stacgen.mirror.table.shape_of` gave."""
         self._kind = kind
         self._place = place
-        self._waiting: list[Any] = []
-        self._count = 0
+        self._groups: list[splice.Group] = []
         self._nulls: list[tuple[int, str]] = []
         schema = pa.schema([field for field in kind if field.name != "nulls"])
         facts = {"folder": place.folder, "base_url": place.base_url}
@@ -180,55 +210,89 @@ class Writer:
         self._schema = schema.with_metadata(
             {key: json.dumps(value).encode() for key, value in values.items()}
         )
-        self._file = pq.ParquetWriter(
+
+    def add(self, tables: Iterable[Table]) -> None:
+        """Add the rows of some tables as one row group, if there are any."""
+        arrays = [
+            fitted(each.to_struct_array(), self._kind)
+            for table in tables
+            for each in _relinked(table, self._place.prefixes).to_batches()
+        ]
+        if not any(map(len, arrays)):
+            return
+        table = pa.Table.from_struct_array(pa.concat_arrays(arrays)).combine_chunks()
+        self._note(table["nulls"])
+        table = table.drop_columns(["nulls"]).replace_schema_metadata(self._schema.metadata)
+        self._groups += splice.groups(self._file(table, {}))
+
+    def keep(self, mirror: Mirror, group: int) -> None:
+        """Add a row group of another mirror of the same kind and place, byte by byte."""
+        starts = mirror.starts()
+        self._groups.append(mirror.pieces[group])
+        self._note(mirror.nulls(starts[group], starts[group + 1]))
+
+    def finish(self, parts: Iterable[Part] = ()) -> bytes:
+        """The file; `parts` are the Collections of which its rows are, where there are several."""
+        about = {
+            "parts": [(part.key, part.rows, part.size) for part in parts],
+            "nulls": self._nulls,
+        }
+        frame = self._file(None, {_KEY + b":rows": json.dumps(about).encode()})
+        return splice.together(frame, self._groups)
+
+    def _file(self, table: Table | None, metadata: dict[bytes, bytes]) -> bytes:
+        sink = io.BytesIO()
+        with pq.ParquetWriter(
             sink,
             self._schema,
             compression="zstd",
             use_dictionary=False,  # zstd finds what repeats, in less time and space
             write_statistics=list(_INDEXED),
-        )
+        ) as file:
+            if table is not None:
+                file.write_table(table, row_group_size=table.num_rows)
+            file.add_key_value_metadata(metadata)
+        return sink.getvalue()
 
-    def add(self, table: Table) -> None:
-        """Add rows."""
-        table = _relinked(table, self._place.prefixes)
-        self._waiting += [fitted(each.to_struct_array(), self._kind) for each in table.to_batches()]
-        self._count += table.num_rows
-        while self._count >= ROWS:
-            self._flush(ROWS)
-
-    def finish(self, parts: Iterable[Part] = ()) -> None:
-        """Write the rest, and of which Collections the rows are where they are of several."""
-        if self._count:
-            self._flush(self._count)
-        about = {
-            "parts": [(part.key, part.rows, part.size) for part in parts],
-            "nulls": self._nulls,
-        }
-        self._file.add_key_value_metadata({_KEY + b":rows": json.dumps(about).encode()})
-        self._file.close()
-
-    def _flush(self, rows: int) -> None:
-        array = pa.concat_arrays(self._waiting)
-        self._waiting = [array[rows:]] if len(array) > rows else []
-        self._count = len(array) - rows
-        # Cut as a table: older pyarrows make one of a cut array as if that were whole.
-        table = pa.Table.from_struct_array(array).slice(0, rows).combine_chunks()
-        for text in table["nulls"].to_pylist():
+    def _note(self, nulls: Any) -> None:  # noqa: ANN401
+        """Count how often each value comes in a row."""
+        for text, run in groupby(nulls.to_pylist()):
+            count = sum(1 for _ in run)
             if self._nulls and self._nulls[-1][1] == text:
-                self._nulls[-1] = (self._nulls[-1][0] + 1, text)
-            else:
-                self._nulls.append((1, text))
-        table = table.drop_columns(["nulls"]).replace_schema_metadata(self._schema.metadata)
-        self._file.write_table(table, row_group_size=ROWS)
+                count += self._nulls.pop()[0]
+            self._nulls.append((count, text))
+
+
+def grouped(rows: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """Neighbours whose rows make a row group together, `ROWS` at most where one alone has no more.
+
+    Keys that begin alike stay together, so that a Collection that grows changes its own group only.
+
+    Args:
+        rows: Of each Collection, by a key that begins with that of its tile, `29PKR/B09/...`.
+    """
+    return list(_grouped(sorted(rows), rows, 0))
+
+
+def _grouped(
+    keys: Sequence[str], rows: Mapping[str, int], length: int
+) -> Iterator[tuple[str, ...]]:
+    """Of keys whose first so many characters are the same."""
+    if len(keys) < 2 or sum(rows[key] for key in keys) <= ROWS:  # noqa: PLR2004 - no neighbours
+        if keys:
+            yield tuple(keys)
+        return
+    for _, alike in groupby(keys, key=lambda key: key[: length + 1]):
+        yield from _grouped(list(alike), rows, length + 1)
 
 
 def to_bytes(table: Table, place: Place) -> bytes:
     """A table as a file that lies at a place."""
-    sink = io.BytesIO()
-    writer = Writer(sink, pa.struct(list(table.schema)), place)
-    writer.add(table)
-    writer.finish()
-    return sink.getvalue()
+    writer = Writer(pa.struct(list(table.schema)), place)
+    for start in range(0, table.num_rows, ROWS):
+        # Cut as a table: older pyarrows make one of a cut array as if that were whole.
+        writer.add([table.slice(start, ROWS).combine_chunks()])
+    return writer.finish()
 
 
 def from_bytes(raw: bytes, *, name: str) -> Table:

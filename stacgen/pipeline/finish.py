@@ -9,23 +9,20 @@ S3, times may be the same; then the files tell, too.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from stacgen import catalog, layout, scene, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
+from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.plan import Standing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Entry, Store
 from stacgen.tiles import TileId
-
-_AT_ONCE = 16
-"""Scenes that are looked after side by side, so that a bucket's distance counts less."""
 
 _Filed = Mapping[Pass, Sequence[ItemPlace]]
 """The Items that the years of the bands link, by what their ids begin with."""
@@ -80,15 +77,14 @@ def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -
         return set(passes)
     if not is_shown(place, (), store):
         return set(passes)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        scenes = list(pool.map(store.stat, [each.key for each in places]))
-        order = [
-            _is_in_order([item.modified, *_times(found, years[each.year], collection)])
-            for each, item, found in zip(passes, existing, scenes, strict=True)
-        ]
-        unsure = [number for number, told in enumerate(order) if told is None]
-        read_scene = partial(read_item, store)
-        documents = list(pool.map(read_scene, [places[number] for number in unsure]))
+    scenes = list(abreast(store, store.stat, [each.key for each in places]))
+    order = [
+        _is_in_order([item.modified, *_times(found, years[each.year], collection)])
+        for each, item, found in zip(passes, existing, scenes, strict=True)
+    ]
+    unsure = [number for number, told in enumerate(order) if told is None]
+    read_scene = partial(read_item, store)
+    documents = list(abreast(store, read_scene, [places[number] for number in unsure]))
     # What was not filed when a scene was made is not in it, however old it is.
     filed = {each for year in years for each in _filed([home], year, store)}
     due = {each for each, told in zip(passes, order, strict=True) if told is False}
@@ -231,8 +227,7 @@ def _year(
     def make(each: Pass) -> list[_Made]:
         return _made(place, filed.get(each, ()), store)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        made = [found for several in pool.map(make, sorted(anew)) for found in several]
+    made = list(chain.from_iterable(abreast(store, make, sorted(anew))))
     # What was touched is written even if it says nothing new, to be newer than its Items.
     always = set() if recount else due
     files = [

@@ -5,15 +5,15 @@ What is newer than its mirror was published by a build that did not come to its 
 without opening a mirror; pyarrow is loaded only where one is to be written.
 """
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from stacgen import catalog, layout, stac
 from stacgen.errors import OutputError
+from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.update import touch, update
 from stacgen.ports import Entry, Store
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Keyed = tuple[str, stac.Document]
 """An Item and its key."""
-
-_READERS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +167,8 @@ def _children(store: Store, key: str) -> Iterator[str]:
 
 def _stats(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
     """What the store tells of files that are there, in the order of their keys."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(store.stat, sorted(keys))
-        return {entry.key: entry for entry in found if entry is not None}
+    found = abreast(store, store.stat, sorted(keys))
+    return {entry.key: entry for entry in found if entry is not None}
 
 
 def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
@@ -179,71 +176,53 @@ def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
     holdings = _stats(store, linked(store))
-    entry = store.stat(layout.MIRROR)
-    old = _opened(raw, layout.MIRROR) if entry is not None and set(holdings) - written else None
-    kept, start = {}, 0
-    for part in old.parts if old is not None else ():
-        now = holdings.get(part.key)
-        if (
-            entry is not None
-            and now is not None
-            and part.key not in written
-            and now.size == part.size
-            and now.modified < entry.modified
-        ):
-            kept[part.key] = (start, part)
-        start += part.rows
-    kind = old.kind if old is not None and kept else mirror.shape_of(())
-    rows: dict[str, int] = {key: part.rows for key, (_, part) in kept.items()}
-    for key in holdings:
-        if key not in kept:
-            each = _must_open(store.read(key), store, key)
-            kind = mirror.joined(kind, each.kind)
-            rows[key] = each.starts()[-1]
-    sink = io.BytesIO()
-    writer = mirror.Writer(sink, kind, mirror.Place(base_url=known_url(store)))
-    for table in _ahead(_tables(store, old, kept, holdings)):
-        writer.add(table)
-    writer.finish(
+    place = mirror.Place(base_url=known_url(store))
+    old = _opened(raw, layout.MIRROR) if set(holdings) - written else None
+    kept = {} if old is None else _kept(store, old, holdings, written)
+    rows = {key: part.rows for key, part in kept.items()}
+    kind = mirror.shape_of(()) if old is None or not kept else old.kind
+    for key in sorted(holdings.keys() - kept.keys()):
+        own = _must_open(store.read(key), store, key)
+        rows[key] = own.starts()[-1]
+        kind = mirror.joined(kind, own.kind)
+    is_alike = old is not None and old.place == place and old.kind == kind
+    runs = old.runs() if old is not None and is_alike else {}
+
+    def tables(key: str) -> "Iterator[Table]":
+        if old is not None and key in kept:
+            yield from old.part(key)
+        else:
+            own = _must_open(store.read(key), store, key).table()
+            rows[key] = own.num_rows  # another builder may have filed more meanwhile
+            yield own
+
+    writer = mirror.Writer(kind, place)
+    for keys in mirror.grouped(rows):
+        number = runs.get(keys)
+        if old is not None and number is not None and kept.keys() >= set(keys):
+            writer.keep(old, number)
+        else:
+            writer.add(chain.from_iterable(map(tables, keys)))
+    return writer.finish(
         mirror.Part(key=key, rows=rows[key], size=each.size) for key, each in holdings.items()
     )
-    return sink.getvalue()
 
 
-def _tables(
-    store: Store,
-    old: "Mirror | None",
-    kept: "Mapping[str, tuple[int, Part]]",
-    holdings: Iterable[str],
-) -> "Iterator[Table]":
-    """What the root's mirror is to hold, in order: runs of what it held, and other Collections."""
-    begin = end = 0
-
-    def run() -> "Iterator[Table]":
-        if old is not None and begin < end:
-            yield from old.rows(begin, end)
-
-    for key in holdings:
-        if key not in kept:
-            yield from run()
-            begin = end = 0
-            yield _must_open(store.read(key), store, key).table()
-            continue
-        start, part = kept[key]
-        if start != end:
-            yield from run()
-            begin = start
-        end = start + part.rows
-    yield from run()
-
-
-def _ahead(tables: "Iterator[Table]") -> "Iterator[Table]":
-    """The same tables, the next of them being read while the one before is written."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = reader.submit(next, tables, None)
-            yield table
+def _kept(
+    store: Store, old: "Mirror", holdings: Mapping[str, Entry], written: set[str]
+) -> "dict[str, Part]":
+    """What the root's mirror has of Collections as they are."""
+    entry = store.stat(layout.MIRROR)
+    return {
+        part.key: part
+        for part in old.parts
+        for now in [holdings.get(part.key)]
+        if entry is not None
+        and now is not None
+        and part.key not in written
+        and now.size == part.size
+        and now.modified < entry.modified
+    }
 
 
 def _opened(raw: bytes | None, name: str) -> "Mirror | None":

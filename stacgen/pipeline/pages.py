@@ -1,7 +1,6 @@
 """Pages beside documents: drawn where they are missing or old, and let be where they are not."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,9 @@ import numpy as np
 from stacgen import catalog, footprint, layout, page, stac
 from stacgen.models import Coverage, Grid
 from stacgen.pipeline import mirrors
+from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.update import read, update
 from stacgen.ports import Store
-
-_READERS = 16
-"""Pages read side by side."""
 
 
 def draw(
@@ -124,9 +121,8 @@ def summaries(store: Store, keys: Iterable[str]) -> dict[str, page.Summary]:
     def summary(key: str) -> page.Summary | None:
         return page.summaries(store.read(layout.page_key(key))).get(key)
 
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(summary, keys)
-        return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
+    found = abreast(store, summary, keys)
+    return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
 
 
 def _outline(document: stac.Document) -> Mapping[str, Any]:

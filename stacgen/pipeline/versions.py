@@ -6,7 +6,6 @@ and an Item that is marked and not linked tells of a removal that did not come t
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +15,7 @@ from stacgen import catalog, layout, stac, succession
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.outcomes import FrameRef
 from stacgen.pipeline import root
+from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.commit import commit
 from stacgen.pipeline.index import filing_of
 from stacgen.pipeline.ledger import Ledger
@@ -24,7 +24,6 @@ from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 from stacgen.tiles import TileId
 
-_READERS = 16
 """Items read at a time."""
 
 Clock = Callable[[], datetime]
@@ -242,8 +241,7 @@ def _standings(places: Iterable[ItemPlace], store: Store) -> list[Standing]:
             return None
         return Standing(document=document, modified=entry.modified)
 
-    with ThreadPoolExecutor(_READERS) as pool:
-        return [each for each in pool.map(read_one, places) if each is not None]
+    return [each for each in abreast(store, read_one, places) if each is not None]
 
 
 def _moment(document: stac.Document) -> datetime:

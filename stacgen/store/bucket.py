@@ -33,7 +33,7 @@ SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 _OF_CLIENT = ("allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout")
 """Settings of the connection rather than of the cloud; obstore takes them apart."""
 
-_WRITERS = 16
+_AT_ONCE = 16
 """Objects put at once by `write_all`."""
 
 _WHOLE = 64 * 1024 * 1024
@@ -97,6 +97,11 @@ class Bucket:
     def address(self) -> str:
         """The URL, as it was given."""
         return self._address
+
+    @property
+    def at_once(self) -> int:
+        """See `stacgen.ports.Store`; a bucket is far away, and takes many requests."""
+        return _AT_ONCE
 
     def read(self, key: str) -> bytes | None:
         """See `stacgen.ports.Store`."""
@@ -183,7 +188,7 @@ class Bucket:
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
         """See `stacgen.ports.Store`."""
-        with ThreadPoolExecutor(_WRITERS) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda file: self.write(*file), files):
                 pass
 

@@ -70,6 +70,11 @@ class Folder:
         """By what `swap` lets one writer through at a time, for people."""
         return lock.MEANS
 
+    @property
+    def at_once(self) -> int:
+        """See `stacgen.ports.Store`; threads that only take turns cost more than the disk does."""
+        return 1
+
     def read(self, key: str) -> bytes | None:
         """See `stacgen.ports.Store`."""
         with _translated(key):
