@@ -220,7 +220,10 @@ def _proof(media: bytes, count: int) -> _Proof:
 
 
 def _fragments_proof(content: bytes, count: int) -> _Proof:
-    """The same of fragmented MP4: each picture has a length, and no time in units of the clock."""
+    """The hashes of fragmented MP4 are complete, or there is none.
+
+    Each picture in it has a length, and no time in units of the clock.
+    """
     with _complaints() as logs, _opened(content, logs, is_mp4=True) as container:
         tracks = container.streams.video
         context = tracks[0].codec_context if tracks else None

@@ -757,7 +757,7 @@ def test_blocks_that_jump_are_told_and_strictly_refused_where_nothing_verifies_t
     assert len(report.built) == 8
     assert [each.ref.frame.number for each in report.built if each.warnings] == [5] * is_told
     for note in report.notes:
-        assert "its blocks do not fit together, 54% of them in a row" in note
+        assert "in one row of its blocks, 54 % do not fit to those above" in note
     strict = build(wanted=Selection(limit=8), pixels=Pixels(strict=True), force=True)
     assert [(each.ref.frame.number, each.reason) for each in strict.failed] == [
         (5, note) for note in report.notes

@@ -213,8 +213,8 @@ def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
     """What speaks against a frame without proving it wrong."""
     if codes.jump is not None:
         yield (
-            f"{ref}: its blocks do not fit together, {codes.jump:.0%} of them in a row, as where"
-            " bits have flipped; its video holds nothing to verify it by."
+            f"{ref}: in one row of its blocks, {100 * codes.jump:.0f} % do not fit to those above,"
+            " as where bits have flipped, and its video holds nothing to verify it by."
         )
     said = ref.frame.nodata_percentage
     found = 100 - 100 * float(raster.coverage.valid.mean())
