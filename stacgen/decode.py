@@ -274,7 +274,7 @@ def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np
 
 def _jump(pixels: NDArray[np.uint16] | NDArray[np.uint8], bits: int, proof: _Proof) -> float | None:
     """See `Codes.jump`."""
-    if proof.kind is not None or proof.is_in_rows:
+    if proof.kind is not None:
         return None
     share = blocks.jumps(pixels, noise=_GROSS * 2**bits)
     return share if share > _ODD else None

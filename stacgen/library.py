@@ -64,8 +64,8 @@ class Pixels:
     """Scale and offset to publish; None for ESA's of each frame's baseline."""
 
     strict: bool = False
-    """Refuse frames whose nodata is far from the API's figure, or whose blocks do not fit together
-    where nothing verifies them; and decode segments without picture hashes in two ways: what these
+    """Refuse frames whose nodata is far from the API's figure, and, of streams without picture
+    hashes, those whose blocks do not fit together; and decode such streams in two ways: what these
     do not agree on is damage."""
 
 

@@ -209,7 +209,7 @@ class Codes:
 
     jump: float | None = None
     """Share of the edges between two rows of blocks, 0 to 1, that are steeper than in any sound
-    frame, where nothing in the stream could verify the pixels; None where there is nothing to tell.
+    frame known, where the stream has no picture hash; None where there is nothing to tell.
     """
 
     software: Mapping[str, str] = field(default_factory=dict)

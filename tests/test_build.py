@@ -743,9 +743,9 @@ def test_nodata_far_from_the_apis_figure_is_told_and_strictly_refused(
 
 
 @pytest.mark.parametrize(
-    ("params", "is_told"), [("wpp=0", True), ("wpp=1:pools=2", False), ("wpp=0:hash=1", False)]
+    ("params", "is_told"), [("wpp=0", True), ("wpp=1:pools=2", True), ("wpp=0:hash=1", False)]
 )
-def test_blocks_that_jump_are_told_and_strictly_refused_where_nothing_verifies_them(
+def test_blocks_that_jump_are_told_and_strictly_refused_where_no_hash_verifies_them(
     build: Build, upstream: dunia.Server, params: str, *, is_told: bool
 ) -> None:
     frames = [dunia.landscape(number) for number in range(4, 8)]

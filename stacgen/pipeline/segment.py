@@ -214,7 +214,7 @@ def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
     if codes.jump is not None:
         yield (
             f"{ref}: in one row of its blocks, {100 * codes.jump:.0f} % do not fit to those above,"
-            " as where bits have flipped, and its video holds nothing to verify it by."
+            " as where bits have flipped, and its video has no picture hash that would tell."
         )
     said = ref.frame.nodata_percentage
     found = 100 - 100 * float(raster.coverage.valid.mean())
