@@ -102,7 +102,7 @@ class Mirror:
             facts = json.loads(self.file.schema_arrow.metadata[_KEY])
             about = json.loads(self.file.metadata.metadata[_KEY + b":rows"])
             self.raw = raw
-            self._recent: tuple[int, Table] | None = None
+            self._recent: tuple[int, Table] | None = None  # the row group read last, and its number
             self.place = Place(folder=facts["folder"], base_url=facts["base_url"])
             self.parts = [Part(key=key, rows=rows, size=size) for key, rows, size in about["parts"]]
             self._nulls = _expanded(about["nulls"])
@@ -172,10 +172,11 @@ class Mirror:
         start, stop = self._spans[key]
         for number, (first, last) in enumerate(pairwise(self.starts())):
             if first < stop and start < last:
-                if self._recent is None or self._recent[0] != number:
-                    self._recent = number, self.group(number)
+                recent = self._recent
+                if recent is None or recent[0] != number:
+                    recent = self._recent = number, self.group(number)
                 low, high = max(start, first), min(stop, last)
-                yield self._recent[1].slice(low - first, high - low)
+                yield recent[1].slice(low - first, high - low)
 
     @cached_property
     def _spans(self) -> dict[str, tuple[int, int]]:
