@@ -8,8 +8,7 @@ without opening a mirror; pyarrow is loaded only where one is to be written.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stacgen import catalog, layout, stac
 from stacgen.errors import OutputError
@@ -181,20 +180,22 @@ def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
     kept = {} if old is None else _kept(store, old, holdings, written)
     rows = {key: part.rows for key, part in kept.items()}
     kind = mirror.shape_of(()) if old is None or not kept else old.kind
-    for key in sorted(holdings.keys() - kept.keys()):
-        own = _must_open(store.read(key), store, key)
-        rows[key] = own.starts()[-1]
-        kind = mirror.joined(kind, own.kind)
+    fresh = [key for key in holdings if key not in kept]
+    for key, own in zip(fresh, abreast(store, partial(_measured, store), fresh), strict=True):
+        rows[key] = own[0]
+        kind = mirror.joined(kind, own[1])
     is_alike = old is not None and old.place == place and old.kind == kind
     runs = old.runs() if old is not None and is_alike else {}
 
-    def tables(key: str) -> "Iterator[Table]":
-        if old is not None and key in kept:
-            yield from old.part(key)
-        else:
-            own = _must_open(store.read(key), store, key).table()
-            rows[key] = own.num_rows  # another builder may have filed more meanwhile
-            yield own
+    def tables(keys: Sequence[str]) -> "Iterator[Table]":
+        own = abreast(store, partial(_read, store), [key for key in keys if key not in kept])
+        for key in keys:
+            if old is not None and key in kept:
+                yield from old.part(key)
+            else:
+                table = next(own)
+                rows[key] = table.num_rows  # another builder may have filed more meanwhile
+                yield table
 
     writer = mirror.Writer(kind, place)
     for keys in mirror.grouped(rows):
@@ -202,10 +203,20 @@ def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
         if old is not None and number is not None and kept.keys() >= set(keys):
             writer.keep(old, number)
         else:
-            writer.add(chain.from_iterable(map(tables, keys)))
+            writer.add(tables(keys))
     return writer.finish(
         mirror.Part(key=key, rows=rows[key], size=each.size) for key, each in holdings.items()
     )
+
+
+def _measured(store: Store, key: str) -> tuple[int, Any]:
+    """How many rows a Collection's mirror has, and of which type."""
+    found = _must_open(store.read(key), store, key)
+    return found.starts()[-1], found.kind
+
+
+def _read(store: Store, key: str) -> "Table":
+    return _must_open(store.read(key), store, key).table()
 
 
 def _kept(
