@@ -122,12 +122,13 @@ def of_item(document: stac.Document) -> Card:
     moment = datetime.fromisoformat(properties["datetime"]).astimezone(UTC)
     name = quote(document["id"])
     folder = layout.item_folder(name, moment.year)
-    rasters = [(key, asset) for key, asset in _ordered(assets) if "data" in asset.get("roles", ())]
+    ordered = _ordered(assets)
+    rasters = [(key, asset) for key, asset in ordered if "data" in asset.get("roles", ())]
     thumbnail = assets.get("thumbnail", {})
     rows, columns = thumbnail.get("proj:shape", (0, 0))
     return Card(
         id=document["id"],
-        mark=mark(document),
+        mark=_mark(document, ordered),
         moment=moment,
         stamp=f"{moment.isoformat()[:19]}Z",
         cloud=properties.get("eo:cloud_cover"),
@@ -152,6 +153,10 @@ def mark(document: stac.Document) -> str:
 
     A page is drawn of a mirror, so they tell what the mirror holds, too.
     """
+    return _mark(document, _ordered(document["assets"]))
+
+
+def _mark(document: stac.Document, ordered: Sequence[tuple[str, Any]]) -> str:
     properties = document["properties"]
     shown = (
         document["id"],
@@ -160,14 +165,15 @@ def mark(document: stac.Document) -> str:
         properties.get("eo:cloud_cover"),
         properties.get("s2:nodata_pixel_percentage"),
         document["bbox"],
-        [(key, asset["href"]) for key, asset in _ordered(document["assets"])],
+        [(key, asset["href"]) for key, asset in ordered],
     )
     return f"{crc32(repr(shown).encode()):08x}"
 
 
 def _ordered(assets: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """By wavelength, then by name: a mirror does not keep the order that documents have."""
-    return sorted(assets.items(), key=lambda pair: (_PLACES.get(pair[0], len(BANDS)), pair[0]))
+    names = sorted(assets, key=lambda name: (_PLACES.get(name, len(BANDS)), name))
+    return [(name, assets[name]) for name in names]
 
 
 def rows(shown: Sequence[Card], footprints: Sequence[int], forms: Sequence[int]) -> list[Row]:

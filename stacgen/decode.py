@@ -9,9 +9,8 @@ After any complaint nothing that the segment gave may be used, not even the fram
 
 import io
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 from zlib import crc32
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from stacgen import blocks, hevc, transport
 from stacgen.errors import SegmentError
 from stacgen.models import Codes, Timeline, row_blocks
+from stacgen.proof import Proof
 
 SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
 """That inside the PyAV wheel, `8.1.2`."""
@@ -113,7 +113,7 @@ def frames(
         MemoryError: There is not the memory that it needs.
     """
     content, is_mp4 = initialization + media, bool(initialization)
-    proof = (_fragments_proof if is_mp4 else _proof)(content, len(numbers))
+    proof = (_proof_of_fragments if is_mp4 else Proof.of_segment)(content, len(numbers))
     due = iter(numbers)
     formats: set[str] = set()
     sums: dict[int, int] = {}
@@ -164,7 +164,7 @@ def _sums(
     are.
     """
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
-        decoded = _decoded(container, shape, _Proof(), by_rows=by_rows)
+        decoded = _decoded(container, shape, Proof(), by_rows=by_rows)
         sums = [_sum(_plane(each)) for each in decoded]
         _raise_for(logs)
     if len(sums) != len(numbers):
@@ -180,46 +180,7 @@ def _sum(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> int:
     return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Proof:
-    """What a stream itself says of the pixels that must come out of it."""
-
-    kind: str | None = None
-    """Of the hashes that every picture has; None where they have none."""
-
-    by_time: Mapping[int, hevc.PictureHash] = field(default_factory=dict)
-    """Those that FFmpeg does not verify, by presentation time in units of the clock."""
-
-    is_closed: bool = True
-    """Whether each picture shows where it ends."""
-
-    may_be_cut: bool = False
-    """Whether neither that nor a hash tells that the last picture is whole."""
-
-    is_in_rows: bool = False
-    """Whether each row of blocks can be decoded from where a header says that it begins."""
-
-    window: hevc.Window = hevc.WHOLE
-    """What FFmpeg must not cut off, as it is part of the hash; we do."""
-
-    @property
-    def has_two_ways(self) -> bool:
-        """Whether it must be, and can be, verified by a second way of decoding."""
-        return self.kind is None and self.is_in_rows
-
-
-def _proof(media: bytes, count: int) -> _Proof:
-    """The packets are whole, and the hashes complete, or there is none at all.
-
-    FFmpeg skips a packet that is missing, and a picture hash that is, without a word of it.
-    """
-    carried = transport.check(media)
-    if carried.codec != transport.HEVC:
-        return _Proof(is_closed=carried.is_closed)
-    return _hevc_proof(carried.video, carried.times, count, is_closed=carried.is_closed)
-
-
-def _fragments_proof(content: bytes, count: int) -> _Proof:
+def _proof_of_fragments(content: bytes, count: int) -> Proof:
     """The hashes of fragmented MP4 are complete, or there is none.
 
     Each picture in it has a length, and no time in units of the clock.
@@ -228,37 +189,14 @@ def _fragments_proof(content: bytes, count: int) -> _Proof:
         tracks = container.streams.video
         context = tracks[0].codec_context if tracks else None
         if context is None or context.name != "hevc":
-            return _Proof()
+            return Proof()
         plain = BitStreamFilterContext("hevc_mp4toannexb", tracks[0])
         packets = (each for packet in container.demux(tracks[0]) for each in plain.filter(packet))
         video = b"".join(map(bytes, packets))
-    return _hevc_proof(video, (), count, is_closed=True)
+    return Proof.of_video(video, (), count, is_closed=True)
 
 
-def _hevc_proof(
-    video: bytes | bytearray, shown: tuple[int | None, ...], count: int, *, is_closed: bool
-) -> _Proof:
-    found = hevc.hashes(video)
-    kinds = {each.kind for each in found if each is not None}
-    in_rows = hevc.is_in_rows(video)
-    if not kinds:
-        return _Proof(is_closed=is_closed, may_be_cut=not is_closed, is_in_rows=in_rows)
-    if None in found or len(found) != count or len(kinds) > 1:
-        there = sum(each is not None for each in found)
-        raise SegmentError(
-            f"{there} picture hashes ({', '.join(sorted(kinds))}) in {len(found)} pictures"
-            f" are no proof of {count} frames"
-        )
-    if kinds == {"md5"}:  # FFmpeg verifies these itself, under `crccheck`
-        return _Proof(kind="md5")
-    pairs = zip(shown, found, strict=False)
-    times = {time: each for time, each in pairs if time is not None and each is not None}
-    if len(times) != len(found) or len(shown) != len(found):  # which hash is whose cannot be told
-        return _Proof(is_closed=is_closed, is_in_rows=in_rows)
-    return _Proof(kind=kinds.pop(), by_time=times, window=hevc.window(video))
-
-
-def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np.uint8]:
+def _proven(frame: VideoFrame, proof: Proof) -> NDArray[np.uint16] | NDArray[np.uint8]:
     """The codes of a frame, once they are what its hash says, if FFmpeg leaves that to us."""
     plane, window = _plane(frame), proof.window
     if not proof.by_time:
@@ -272,7 +210,7 @@ def _proven(frame: VideoFrame, proof: _Proof) -> NDArray[np.uint16] | NDArray[np
     return plane[window.top : rows - window.bottom, window.left : columns - window.right]
 
 
-def _jump(pixels: NDArray[np.uint16] | NDArray[np.uint8], bits: int, proof: _Proof) -> float | None:
+def _jump(pixels: NDArray[np.uint16] | NDArray[np.uint8], bits: int, proof: Proof) -> float | None:
     """See `Codes.jump`."""
     if proof.kind is not None:
         return None
@@ -311,7 +249,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
 
 
 def _decoded(
-    container: InputContainer, shape: tuple[int, int], proof: _Proof, *, by_rows: bool = False
+    container: InputContainer, shape: tuple[int, int], proof: Proof, *, by_rows: bool = False
 ) -> Iterator[VideoFrame]:
     if len(container.streams.video) != 1:
         raise SegmentError(f"it holds {len(container.streams.video)} video tracks, not one")

@@ -7,7 +7,8 @@ file as a column.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import starmap
+from functools import reduce
+from itertools import islice, starmap
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +30,11 @@ _SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
 _TOLD = frozenset({"href", "roles", "proj:shape", "raster:scale", "raster:offset"})
 """Of the properties and of each asset, what pages show; see `stacgen.cards`."""
 
+_BATCH = 128
+"""Items made rows of at a time: as Python has them, rows take ten times the space of a table."""
+
 _TIMES = ("datetime", "created", "updated")
+_NESTED: frozenset[type] = frozenset({dict, list})
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -44,12 +49,16 @@ def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
     Raises:
         OutputError: Two of them disagree on the type of a field.
     """
-    rows = list(starmap(_row, items))
-    try:
-        array = pa.array(rows)
-    except pa.ArrowInvalid:  # it joins fewer types than we do, and says less
-        return united(map(_tabulated, ([row] for row in rows)))
-    return _sorted(_as_table(array))
+    arrays: list[Any] = []
+    rows = starmap(_row, items)
+    while batch := list(islice(rows, _BATCH)):
+        try:
+            arrays.append(pa.array(batch))
+        except pa.ArrowInvalid:  # it joins fewer types than we do, and says less
+            arrays += [pa.array([row]) for row in batch]
+    kind = reduce(joined, [array.type for array in arrays])
+    kind = joined(kind, kind)
+    return _sorted([fitted(array, kind) for array in arrays])
 
 
 def united(tables: Iterable[Table]) -> Table:
@@ -73,7 +82,7 @@ def united(tables: Iterable[Table]) -> Table:
         for each in own:
             kind = joined(kind, each)
     kind = joined(kind, kind)
-    return _sorted(_as_table(pa.concat_arrays([as_struct(each, kind) for each in kept])))
+    return _sorted([as_struct(each, kind) for each in kept])
 
 
 def shape_of(tables: Iterable[Table]) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -183,12 +192,12 @@ def _document(row: dict[str, Any]) -> stac.Document:
 
 def _find_nulls(value: dict[str, Any], path: str, found: list[str]) -> None:
     """The JSON pointers of what is null; names with a slash or tilde are none of ours."""
-    if None in value.values():
-        found += [f"{path}/{name}" for name, each in value.items() if each is None]
     for name, each in value.items():
-        if isinstance(each, dict):
+        if each is None:
+            found.append(f"{path}/{name}")
+        elif each.__class__ is dict:
             _find_nulls(each, f"{path}/{name}", found)
-        elif isinstance(each, list) and each and isinstance(each[0], dict):
+        elif each.__class__ is list and each and each[0].__class__ is dict:
             for number, member in enumerate(each):
                 _find_nulls(member, f"{path}/{name}/{number}", found)
 
@@ -204,8 +213,12 @@ def _set_null(document: stac.Document, path: str) -> None:
 def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
     """A value without what is null in it."""
     if isinstance(value, dict):
-        return {name: _present(each) for name, each in value.items() if each is not None}
-    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return {
+            name: _present(each) if each.__class__ in _NESTED else each
+            for name, each in value.items()
+            if each is not None
+        }
+    if value and value[0].__class__ in _NESTED:
         return [_present(each) for each in value]
     return value
 
@@ -222,15 +235,7 @@ def _from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
     return {**linked, "href": f"./{folder}/{href}" if folder else f"./{href}"}
 
 
-def _tabulated(rows: list[dict[str, Any]]) -> Table:
-    return _as_table(pa.array(rows))
-
-
-def _as_table(array: Any) -> Table:  # noqa: ANN401
-    kind = joined(array.type, array.type)
-    return pa.Table.from_struct_array(fitted(array, kind))
-
-
-def _sorted(table: Table) -> Table:
+def _sorted(arrays: list[Any]) -> Table:
+    table = pa.Table.from_struct_array(pa.concat_arrays(arrays))
     order = pc.sort_indices(table, sort_keys=[("datetime", "ascending"), ("id", "ascending")])
     return table.take(order).combine_chunks()

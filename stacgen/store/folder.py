@@ -212,12 +212,13 @@ class Folder:
                     }
                     for path, (_, content, _) in zip(waiting, batch, strict=True):
                         path.write_bytes(content)
-                    list(pool.map(_flush, waiting))
-                    parents = {target.parent for target in waiting.values()}
-                    made = {name for parent in sorted(parents) for name in _make_folder(parent)}
+                    list(pool.map(_flush_all, _shares(waiting)))
+                    parents = dict.fromkeys(target.parent for target in waiting.values())
+                    made = [name for parent in parents for name in _make_folder(parent)]
                     for path, target in waiting.items():
                         path.replace(target)
-                    list(pool.map(_flush, parents | {name.parent for name in made}))
+                    names = parents | dict.fromkeys(name.parent for name in made)
+                    list(pool.map(_flush_all, _shares(names)))
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -344,6 +345,17 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _flush_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        _flush(path)
+
+
+def _shares(paths: Iterable[Path]) -> list[list[Path]]:
+    """One share of the paths a flusher, for a thread costs more to ask than a flush may take."""
+    every = list(paths)
+    return [every[first::_FLUSHERS] for first in range(min(_FLUSHERS, len(every)))]
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""What a segment itself says of the pixels that must come out of it. Pure.
+
+FFmpeg skips a packet that is missing, and a picture hash that is, without a word of it. So packets
+and hashes are counted here, before it is given any.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stacgen import hevc, transport
+from stacgen.errors import SegmentError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What pictures can be held against."""
+
+    kind: str | None = None
+    """Of the hashes that every picture has; None where they have none."""
+
+    by_time: Mapping[int, hevc.PictureHash] = field(default_factory=dict)
+    """Those that FFmpeg does not verify, by presentation time in units of the clock."""
+
+    is_closed: bool = True
+    """Whether each picture shows where it ends."""
+
+    may_be_cut: bool = False
+    """Whether neither that nor a hash tells that the last picture is whole."""
+
+    is_in_rows: bool = False
+    """Whether each row of blocks can be decoded from where a header says that it begins."""
+
+    window: hevc.Window = hevc.WHOLE
+    """What FFmpeg must not cut off, as it is part of the hash; we do."""
+
+    @property
+    def has_two_ways(self) -> bool:
+        """Whether it must be, and can be, verified by a second way of decoding."""
+        return self.kind is None and self.is_in_rows
+
+    @classmethod
+    def of_segment(cls, media: bytes, count: int) -> "Proof":
+        """That of MPEG-TS: its packets are whole, and the hashes complete, or there is none at all.
+
+        Args:
+            media: The whole segment.
+            count: Of the pictures that are due.
+
+        Raises:
+            SegmentError: They are not.
+        """
+        carried = transport.check(media)
+        if carried.codec != transport.HEVC:
+            return cls(is_closed=carried.is_closed)
+        return cls.of_video(carried.video, carried.times, count, is_closed=carried.is_closed)
+
+    @classmethod
+    def of_video(
+        cls, video: bytes | bytearray, times: Sequence[int | None], count: int, *, is_closed: bool
+    ) -> "Proof":
+        """That of HEVC: the hashes are complete, or there is none at all.
+
+        Args:
+            video: NAL units behind start codes.
+            times: Of its pictures, in their order in the video, in units of the clock; empty where
+                they are not known.
+            count: Of the pictures that are due.
+            is_closed: Whether each picture shows where it ends.
+
+        Raises:
+            SegmentError: They are not.
+        """
+        found = hevc.hashes(video)
+        kinds = {each.kind for each in found if each is not None}
+        if not kinds:
+            in_rows = hevc.is_in_rows(video)
+            return cls(is_closed=is_closed, may_be_cut=not is_closed, is_in_rows=in_rows)
+        if None in found or len(found) != count or len(kinds) > 1:
+            there = sum(each is not None for each in found)
+            raise SegmentError(
+                f"{there} picture hashes ({', '.join(sorted(kinds))}) in {len(found)} pictures"
+                f" are no proof of {count} frames"
+            )
+        if kinds == {"md5"}:  # FFmpeg verifies these itself, under `crccheck`
+            return cls(kind="md5")
+        pairs = zip(times, found, strict=False)
+        by_time = {time: each for time, each in pairs if time is not None and each is not None}
+        if len(by_time) != len(found) or len(times) != len(found):  # whose a hash is, is not known
+            return cls(is_closed=is_closed, is_in_rows=hevc.is_in_rows(video))
+        return cls(kind=kinds.pop(), by_time=by_time, window=hevc.window(video))
