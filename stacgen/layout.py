@@ -172,7 +172,9 @@ def href(source: str, target: str) -> str:
     """
     here, there = source.split("/")[:-1], target.split("/")
     shared = 0
-    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+    for own, other in zip(here, there[:-1], strict=False):
+        if own != other:
+            break
         shared += 1
     return ("../" * (len(here) - shared) or "./") + "/".join(there[shared:])
 

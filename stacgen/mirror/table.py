@@ -27,7 +27,8 @@ _ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
 """Columns that are no properties."""
 
 _SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
-_TOLD = frozenset({"href", "roles", "proj:shape", "raster:scale", "raster:offset"})
+_TOLD = frozenset({"href", "roles", "raster:scale", "raster:offset"})
+_TOLD_OF = {"thumbnail": _TOLD | {"proj:shape"}}
 """Of the properties and of each asset, what pages show; see `stacgen.cards`."""
 
 _BATCH = 128
@@ -115,12 +116,14 @@ def brief(table: Table) -> Table:
     """The same rows with only what a page shows of Items, which decode five times as fast."""
     names = ("geometry", "bbox", *_ABOVE, *_SHOWN)
     table = table.select([name for name in table.column_names if name in names])
-    assets = table["assets"].combine_chunks()
-    narrow = [_narrowed(asset) for asset in assets.flatten()]
-    own = pc.list_slice(table["links"].combine_chunks(), 0, 1)  # the first link is to itself
+    assets, links, extensions = (
+        table[name].combine_chunks() for name in ("assets", "links", "stac_extensions")
+    )
+    told = [_narrowed(assets.field(each.name), each.name) for each in assets.type]
     columns = {
-        "assets": pa.StructArray.from_arrays(narrow, [each.name for each in assets.type]),
-        "links": own,
+        "assets": pa.StructArray.from_arrays(told, [each.name for each in assets.type]),
+        "links": pc.list_slice(links, 0, 1),  # the first link is to itself
+        "stac_extensions": pc.list_slice(extensions, 0, 0),
         "nulls": pa.array([""] * table.num_rows, pa.string()),
     }
     for name, column in columns.items():
@@ -128,13 +131,11 @@ def brief(table: Table) -> Table:
     return table
 
 
-def _narrowed(asset: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    names = [each.name for each in asset.type]
-    kept = [
-        (name, each) for name, each in zip(names, asset.flatten(), strict=True) if name in _TOLD
-    ]
+def _narrowed(asset: Any, name: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+    told = _TOLD_OF.get(name, _TOLD)
+    names = [each.name for each in asset.type if each.name in told]
     return pa.StructArray.from_arrays(
-        [each for _, each in kept], [name for name, _ in kept], mask=asset.is_null()
+        [asset.field(each) for each in names], names, mask=asset.is_null()
     )
 
 
