@@ -209,6 +209,8 @@ def test_a_document_that_is_none_is_an_output_error(raw: bytes) -> None:
 def test_not_a_number_cannot_be_published() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         stac.to_bytes({"mean": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        stac.to_bytes({"proj:code": None, "mean": float("nan")})
 
 
 def test_hrefs_lead_from_key_to_key() -> None:

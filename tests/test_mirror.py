@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from stacgen.errors import OutputError
 from stacgen.library import Upstream
 from stacgen.mirror import splice, wkb
 from stacgen.mirror.files import ROWS
+from stacgen.mirror.table import BATCH
 from stacgen.pipeline import mirrors
 from stacgen.ports import Store
 from stacgen.store.bucket import Bucket
@@ -87,6 +89,26 @@ def test_absent_null_and_false_values_are_told_apart() -> None:
     assert back == dict(items)
     parts = [mirror.tabulate([each]) for each in items]
     assert dict(mirror.documents(mirror.united(parts))) == dict(items)
+
+
+def many(values: list[Any]) -> list[tuple[str, stac.Document]]:
+    """Three Items a batch of rows and more, of which each third says another of the values."""
+    days = [date(2020, 1, 1) + timedelta(days=number) for number in range(3 * BATCH)]
+    items = [make(Scene(day=day.isoformat())) for day in days]
+    for number, (_, document) in enumerate(items):
+        value = values[number * len(values) // len(items)]
+        if value is not None:
+            document["properties"]["view:azimuth"] = value
+            document["assets"]["B09"]["extra"] = [{"of": value}]
+    return items
+
+
+def test_items_of_many_rows_come_back_exactly() -> None:
+    for values in ([1, None, 0.5], [None, 0.5, 1], [None, None, "text"], [[], [1], [0.5]]):
+        items = many(values)
+        assert list(mirror.documents(mirror.tabulate(items))) == items
+    with pytest.raises(OutputError, match="disagree"):
+        mirror.tabulate(many([1, None, "text"]))
 
 
 def test_items_that_disagree_on_a_type_are_refused() -> None:

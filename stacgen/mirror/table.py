@@ -31,7 +31,7 @@ _TOLD = frozenset({"href", "roles", "raster:scale", "raster:offset"})
 _TOLD_OF = {"thumbnail": _TOLD | {"proj:shape"}}
 """Of the properties and of each asset, what pages show; see `stacgen.cards`."""
 
-_BATCH = 128
+BATCH = 128
 """Items made rows of at a time: as Python has them, rows take ten times the space of a table."""
 
 _TIMES = ("datetime", "created", "updated")
@@ -52,7 +52,7 @@ def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
     """
     arrays: list[Any] = []
     rows = starmap(_row, items)
-    while batch := list(islice(rows, _BATCH)):
+    while batch := list(islice(rows, BATCH)):
         try:
             arrays.append(pa.array(batch))
         except pa.ArrowInvalid:  # it joins fewer types than we do, and says less
