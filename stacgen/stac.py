@@ -6,6 +6,7 @@ to be written, and a million of them are written in minutes.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,7 +39,7 @@ _NUMBERS = re.compile(rb"\[\n *(-?\d[^\[\]{}\"]*?)\n *\]")
 """A list of numbers; no text looks like it, for JSON has no line break in a text."""
 
 _NULL = b'"proj:code": null'
-"""What every picture says, so that it is no sign of a NaN."""
+"""What every picture says, so that it is no sign of a NaN; a projection is no number."""
 
 _LINK = frozenset({"rel", "href", "title", "type"})
 
@@ -227,7 +228,7 @@ def from_bytes(raw: bytes, *, name: str) -> Document:
         OutputError: It is no JSON object.
     """
     try:
-        document = orjson.loads(raw)
+        document = orjson.loads(raw.removeprefix(BOM_UTF8))  # some editors put it there
     except ValueError as error:
         raise OutputError(f"{name} is not JSON ({error}); mend or remove it first.") from error
     if not isinstance(document, dict):

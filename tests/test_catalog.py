@@ -200,10 +200,14 @@ def test_only_a_root_of_ours_is_written_to() -> None:
         catalog.check_ours({"type": "Catalog", "id": "x"}, is_sample=False, name="x")
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b"null"])
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b"null", b'{"a": NaN}'])
 def test_a_document_that_is_none_is_an_output_error(raw: bytes) -> None:
     with pytest.raises(OutputError, match=r"catalog\.json"):
         stac.from_bytes(raw, name="catalog.json")
+
+
+def test_a_document_that_an_editor_has_marked_as_utf_8_is_read() -> None:
+    assert stac.from_bytes(b'\xef\xbb\xbf{"id": "x"}', name="catalog.json") == {"id": "x"}
 
 
 def test_not_a_number_cannot_be_published() -> None:

@@ -92,8 +92,8 @@ def test_absent_null_and_false_values_are_told_apart() -> None:
 
 
 def many(values: list[Any]) -> list[tuple[str, stac.Document]]:
-    """Three Items a batch of rows and more, of which each third says another of the values."""
-    days = [date(2020, 1, 1) + timedelta(days=number) for number in range(3 * BATCH)]
+    """Items of three batches of rows and a half, of which each third says another of the values."""
+    days = [date(2020, 1, 1) + timedelta(days=number) for number in range(7 * BATCH // 2)]
     items = [make(Scene(day=day.isoformat())) for day in days]
     for number, (_, document) in enumerate(items):
         value = values[number * len(values) // len(items)]
@@ -104,11 +104,31 @@ def many(values: list[Any]) -> list[tuple[str, stac.Document]]:
 
 
 def test_items_of_many_rows_come_back_exactly() -> None:
-    for values in ([1, None, 0.5], [None, 0.5, 1], [None, None, "text"], [[], [1], [0.5]]):
-        items = many(values)
+    values: list[list[Any]] = [
+        *([1, None, 0.5], [None, 0.5, 1], [None, None, "text"], [[], [1], [0.5]]),
+        [{}, None, {}],
+    ]
+    for each in values:
+        items = many(each)
         assert list(mirror.documents(mirror.tabulate(items))) == items
+
+
+@pytest.mark.parametrize(
+    "values", [[1, None, "text"], [None, 1, "text"], [None, None, 1, True], [True, 1, None]]
+)
+def test_items_of_many_rows_that_disagree_are_refused(values: list[Any]) -> None:
     with pytest.raises(OutputError, match="disagree"):
-        mirror.tabulate(many([1, None, "text"]))
+        mirror.tabulate(many(values))
+
+
+def test_a_time_of_another_zone_is_one_in_utc() -> None:
+    items = many([None])
+    times = {0: "2020-01-01T02:00:00+02:00", -1: "2019-12-31T22:00:00-02:00", -2: "2020-01-01"}
+    for number, text in times.items():
+        items[number][1]["properties"]["updated"] = text
+    back = dict(mirror.documents(mirror.tabulate(items)))
+    for number in times:
+        assert back[items[number][0]]["properties"]["updated"] == "2020-01-01T00:00:00Z"
 
 
 def test_items_that_disagree_on_a_type_are_refused() -> None:

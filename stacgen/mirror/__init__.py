@@ -7,12 +7,6 @@ In memory the links of all Items are written from the root (`./29PKR/B09/...`), 
 several Collections can be put together. `stacgen.mirror.files` turns them into what a file has.
 """
 
-import os
-
-# Before pyarrow is loaded: its own allocator keeps what it had once, 50 MB more at the peak of a
-# tile, and is no faster.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 from stacgen.mirror.files import Mirror, Part, Place, Writer, from_bytes, grouped, to_bytes
 from stacgen.mirror.query import Answer, answer
 from stacgen.mirror.shape import joined

@@ -76,8 +76,8 @@ def used(array: Any) -> Any:  # noqa: ANN401
 
 def fitted(array: Any, target: Any) -> Any:  # noqa: ANN401
     """An array as one of a type that `joined` made of its own: fields are added, and reordered."""
-    if array.type.equals(target) and not _is_nested(target):
-        return array
+    if array.type.equals(target) and not (_is_nested(target) and target.num_fields):
+        return array  # a struct of no fields could not tell its length by them
     if pa.types.is_struct(target):
         if pa.types.is_null(array.type):
             return pa.nulls(len(array), target)

@@ -6,7 +6,7 @@ file as a column.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import islice, starmap
 from typing import Any
@@ -55,7 +55,8 @@ def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
     while batch := list(islice(rows, BATCH)):
         try:
             arrays.append(pa.array(batch))
-        except pa.ArrowInvalid:  # it joins fewer types than we do, and says less
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            # It joins fewer types than we do, and says less.
             arrays += [pa.array([row]) for row in batch]
     kind = reduce(joined, [array.type for array in arrays])
     kind = joined(kind, kind)
@@ -113,7 +114,7 @@ def documents(table: Table) -> Iterator[tuple[str, stac.Document]]:
 
 
 def brief(table: Table) -> Table:
-    """The same rows with only what a page shows of Items, which decode five times as fast."""
+    """The same rows with only what a page shows of Items, which decode faster."""
     names = ("geometry", "bbox", *_ABOVE, *_SHOWN)
     table = table.select([name for name in table.column_names if name in names])
     assets, links, extensions = (
@@ -123,7 +124,7 @@ def brief(table: Table) -> Table:
     columns = {
         "assets": pa.StructArray.from_arrays(told, [each.name for each in assets.type]),
         "links": pc.list_slice(links, 0, 1),  # the first link is to itself
-        "stac_extensions": pc.list_slice(extensions, 0, 0),
+        "stac_extensions": pa.array([[]] * len(extensions), extensions.type),
         "nulls": pa.array([""] * table.num_rows, pa.string()),
     }
     for name, column in columns.items():
@@ -156,7 +157,8 @@ def _row(key: str, document: stac.Document) -> dict[str, Any]:
     row = {name: value for name, value in document["properties"].items() if value is not None}
     for name in _TIMES:
         if name in row:
-            row[name] = datetime.fromisoformat(row[name])
+            moment = datetime.fromisoformat(row[name])
+            row[name] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     own = {"rel": "self", "href": f"./{key}", "type": stac.GEOJSON}
     return {
         **row,

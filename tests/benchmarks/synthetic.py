@@ -33,6 +33,8 @@ from stacgen.pipeline.commit import Filing, commit
 from stacgen.pipeline.ledger import Ledger
 from stacgen.store.folder import Folder
 
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
+
 YEARLY = 146
 _A_TILE = 96
 """Streams: twelve bands, eight years."""
