@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -181,7 +181,11 @@ class Faults:
             self._http.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
+        length = int(handler.headers.get("Content-Length", "0"))
+        body = handler.rfile.read(length)
+        if len(body) < length:  # Who sent it has gone: the server would wait for the rest.
+            handler.close_connection = True
+            return
         what = f"{handler.command} {handler.path}"
         self.seen.append(what)
         status = self.refuse(what)
@@ -197,11 +201,10 @@ class Faults:
                 for key, value in headers.items()
                 if key.lower() not in ("if-match", "if-none-match")
             }
-        upstream = http.client.HTTPConnection(self._upstream, timeout=30)
-        upstream.request(handler.command, handler.path, body, headers)
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
+        with closing(http.client.HTTPConnection(self._upstream, timeout=30)) as upstream:
+            upstream.request(handler.command, handler.path, body, headers)
+            answer = upstream.getresponse()
+            content = answer.read()
         if self.lose(what):
             handler.close_connection = True
             return
@@ -210,7 +213,10 @@ class Faults:
             if key.lower() not in ("connection", "transfer-encoding", "date", "server"):
                 handler.send_header(key, value)
         handler.end_headers()
-        handler.wfile.write(content)
+        try:
+            handler.wfile.write(content)
+        except ConnectionError:  # Who asked has gone, as with the other parts when one fails.
+            handler.close_connection = True
 
 
 @pytest.fixture
