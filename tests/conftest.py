@@ -1,6 +1,7 @@
 """What all tests share: a server, the reference streams, quick retries."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ __all__ = ["azurite", "ceph", "moto"]  # fixtures
 SHARED = Path(__file__).parents[2] / "shared"
 """Reference material beside the project; tests that need it say so when it is absent."""
 
+# A shell without job control has what it starts with `&` ignore Ctrl-C, and so would the commands
+# that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Figures = Callable[[str, object], None]
 
