@@ -149,7 +149,7 @@ class Mirror:
         """A row group with all columns."""
         start = self.starts()[number]
         with self._lock:
-            table = self.file.read_row_group(number, use_threads=False)
+            table = self.file.read_row_group(number)
         return self._whole(table, self.nulls(start, start + table.num_rows))
 
     def nulls(self, start: int, stop: int) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -333,11 +333,21 @@ def _moved(linked: Any, prefixes: list[tuple[str, str]]) -> Any:  # noqa: ANN401
     hrefs = columns[place]
     if hrefs.null_count == len(hrefs):
         return linked
-    columns[place] = hrefs
-    for old, new in prefixes:
-        rest = pc.utf8_slice_codeunits(hrefs, len(old))
-        other = pc.binary_join_element_wise(new, rest, "")
-        fits = pc.starts_with(hrefs, old)
-        columns[place] = pc.if_else(fits, other, columns[place])
+    columns[place] = _begun_anew(hrefs, prefixes)
     mask = linked.is_null() if linked.null_count else None
     return pa.StructArray.from_arrays(columns, fields=list(linked.type), mask=mask)
+
+
+def _begun_anew(hrefs: Any, prefixes: list[tuple[str, str]]) -> Any:  # noqa: ANN401
+    """Links that begin otherwise; the last prefix, which counts before others, mostly fits all."""
+    found, done = hrefs, pa.repeat(pa.scalar(value=False), len(hrefs))
+    for old, new in reversed(prefixes):
+        fits = pc.and_not(pc.starts_with(hrefs, old), done)
+        if not pc.any(fits).as_py():
+            continue
+        rest = pc.utf8_slice_codeunits(hrefs, len(old))
+        found = pc.if_else(fits, pc.binary_join_element_wise(new, rest, ""), found)
+        done = pc.or_(fits, done)
+        if pc.all(done).as_py():
+            break
+    return found

@@ -8,7 +8,7 @@ file as a column.
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import reduce
-from itertools import islice, starmap
+from itertools import chain, islice, starmap
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +35,6 @@ BATCH = 128
 """Items made rows of at a time: as Python has them, rows take ten times the space of a table."""
 
 _TIMES = ("datetime", "created", "updated")
-_NESTED: frozenset[type] = frozenset({dict, list})
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -142,7 +141,7 @@ def _narrowed(asset: Any, name: str) -> Any:  # noqa: ANN401 - pyarrow has no ty
 
 def resolved(table: Table, root: str) -> Iterator[stac.Document]:
     """Each row's Item with a link to itself; `root` and a slash take the place of `./` in links."""
-    for row in table.to_pylist():
+    for row in chain.from_iterable(_values(each.to_struct_array()) for each in table.to_batches()):
         document = _document(row)
         for each in (*document["links"], *document["assets"].values()):
             if root and each["href"].startswith("./"):
@@ -175,17 +174,16 @@ def _row(key: str, document: stac.Document) -> dict[str, Any]:
 def _document(row: dict[str, Any]) -> stac.Document:
     nulls = row.pop("nulls")
     above = {name: row.pop(name) for name in _ABOVE[:-1]}
-    properties = _present(row)
     for name in _TIMES:
-        if name in properties:
-            properties[name] = timestamp(properties[name])
+        if name in row:
+            row[name] = timestamp(row[name])
     document = {
         **{name: above[name] for name in _TOP},
         "geometry": wkb.decode(above["geometry"]),
         "bbox": [above["bbox"][edge] for edge in _EDGES],
-        "properties": properties,
-        "links": _present(above["links"]),
-        "assets": _present(above["assets"]),
+        "properties": row,
+        "links": above["links"],
+        "assets": above["assets"],
         "collection": above["collection"],
     }
     for path in filter(None, nulls.split("\n")):
@@ -213,17 +211,24 @@ def _set_null(document: stac.Document, path: str) -> None:
     place[name] = None
 
 
-def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """A value without what is null in it."""
-    if isinstance(value, dict):
-        return {
-            name: _present(each) if each.__class__ in _NESTED else each
-            for name, each in value.items()
-            if each is not None
-        }
-    if value and value[0].__class__ in _NESTED:
-        return [_present(each) for each in value]
-    return value
+def _values(array: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+    """What an array holds, without what is null in structs; by columns, sooner than `to_pylist`."""
+    kind = array.type
+    if pa.types.is_struct(kind) and kind.num_fields:
+        names = [field.name for field in kind]
+        rows: list[Any] = [
+            {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            for values in zip(*map(_values, array.flatten()), strict=True)
+        ]
+        if not array.null_count:
+            return rows
+        valid = array.is_valid().to_pylist()
+        return [row if is_there else None for row, is_there in zip(rows, valid, strict=True)]
+    if pa.types.is_list(kind) and pa.types.is_nested(kind.value_type):
+        members = iter(_values(array.flatten()))
+        lengths = pc.list_value_length(array).to_pylist()
+        return [None if each is None else list(islice(members, each)) for each in lengths]
+    return list(array.to_pylist())
 
 
 def _from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
