@@ -99,7 +99,7 @@ ITEM_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "text", "fault"), ITEM_FAULTS, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("rule", "text", "fault"), ITEM_FAULTS)
 def test_a_fault_in_an_item_is_found(
     root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
 ) -> None:
@@ -144,9 +144,7 @@ COLLECTION_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("rule", "text", "fault"), COLLECTION_FAULTS, ids=lambda each: str(each)[:40]
-)
+@pytest.mark.parametrize(("rule", "text", "fault"), COLLECTION_FAULTS)
 def test_a_fault_in_a_collection_is_found(
     root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
 ) -> None:
@@ -158,9 +156,7 @@ def test_a_fault_in_a_collection_is_found(
 SCENES = "29PKR/scenes/collection.json"
 
 
-@pytest.mark.parametrize(
-    ("rule", "text", "fault"), COLLECTION_FAULTS[:-1], ids=lambda it: str(it)[:40]
-)
+@pytest.mark.parametrize(("rule", "text", "fault"), COLLECTION_FAULTS[:-1])
 def test_a_fault_in_the_collection_of_the_scenes_is_found(
     root: Path, rule: str, text: str, fault: Callable[[dict[str, Any]], object]
 ) -> None:
