@@ -28,7 +28,7 @@ class Gate:
     """Lets through what the user asked for, and what that may lead to."""
 
     home: str
-    """URL of the API. What it names itself may be anywhere in public."""
+    """URL of the API, empty for none. What it names itself may be anywhere in public."""
 
     hosts: frozenset[str] = frozenset()
     """Further hosts to fetch from, `cdn.example` or `cdn.example:8443`, wherever they are."""

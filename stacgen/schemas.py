@@ -69,8 +69,9 @@ class Schemas:
                 validator = self._validator(str(url))
                 error = best_match(validator.iter_errors(document)) if validator else None
             except (Unresolvable, SchemaError, LookupError) as unusable:
+                reason = str(unusable.__cause__ or unusable).removesuffix(".")
                 found.append(
-                    f"The schema {url} cannot be had, and nothing was held against it: {unusable}."
+                    f"The schema {url} cannot be had, and nothing was held against it: {reason}."
                 )
                 self._validators[str(url)] = None
                 continue

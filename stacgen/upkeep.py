@@ -1,11 +1,12 @@
 """The calls on a catalog that is there: `update`, `publish`, `validate`, `repair` and `rgb`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stacgen import pipeline, tiles
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
+from stacgen.gate import Gate
 from stacgen.layout import ScenesPlace
 from stacgen.library import Labour, Pixels, Upstream, reached, recipe
 from stacgen.models import Resource, Selection
@@ -122,6 +123,7 @@ def validate(
     *,
     schemas: Sequence[Path] | None = None,
     deep: bool = False,
+    allow_hosts: Sequence[str] = (),
     store_options: Mapping[str, str] | None = None,
 ) -> Validation:
     """Look for what is wrong with the catalog at `root`.
@@ -130,6 +132,7 @@ def validate(
         root: A folder, or the URL of a bucket.
         schemas: Folders of JSON schemas; others are then not fetched. None fetches all.
         deep: Read every file, too: checksums, layout of COGs, every pixel.
+        allow_hosts: Fetch schemas from these even if they are in a private network.
         store_options: Settings of the bucket beside those in the environment.
 
     Raises:
@@ -140,9 +143,17 @@ def validate(
         from stacgen.schemas import Schemas  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError("jsonschema is not here: pip install 'stacgen[validate]'.") from error
-    http = Http()
-    held = Schemas(schemas or (), None if schemas else lambda url: http(Resource(url=url)).body)
+    held = Schemas(schemas or (), None if schemas else schemas_on_the_web(allow_hosts))
     return pipeline.validate(open_store(root, store_options), problems=held.problems, deep=deep)
+
+
+def schemas_on_the_web(allow_hosts: Sequence[str] = ()) -> Callable[[str], bytes]:
+    """What fetches a schema by its URL, which anyone's document may have named.
+
+    So it is fetched from the open internet alone, and from `allow_hosts`.
+    """
+    http = Http(gate=Gate(home="", hosts=frozenset(allow_hosts)))
+    return lambda url: http(Resource(url=url)).body
 
 
 def rgb(

@@ -17,7 +17,7 @@ import dunia
 import stacgen
 from conftest import SHARED
 from servers import Service
-from stacgen import pipeline
+from stacgen import pipeline, upkeep
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http
 from stacgen.library import Upstream
@@ -329,6 +329,23 @@ def test_a_schema_that_cannot_be_had_is_asked_for_and_told_of_once(
         f"The schema {url} cannot be had, and nothing was held against it"
     ]
     assert len(server.paths()) == 1
+
+
+def test_a_document_cannot_have_a_schema_fetched_from_a_private_network(
+    root: Path, server: dunia.Server
+) -> None:
+    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
+
+    url = f"{server.base}/schema.json"
+    server.put_json("/schema.json", {"$id": url, "required": ["something"]})
+    document = json.loads(item_of(root).read_bytes())
+    document["stac_extensions"] = [url]
+    (found,) = Schemas(SCHEMAS, upkeep.schemas_on_the_web()).problems(document)
+    assert "cannot be had" in found
+    assert "--allow-host 127.0.0.1 permits it" in found
+    assert not server.paths()
+    (found,) = Schemas(SCHEMAS, upkeep.schemas_on_the_web(["127.0.0.1"])).problems(document)
+    assert "'something' is a required property" in found
 
 
 def test_a_place_without_a_catalog_or_schemas_is_an_error(tmp_path: Path) -> None:

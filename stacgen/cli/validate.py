@@ -23,6 +23,12 @@ def validate(
         list[Path] | None,
         typer.Option(metavar="DIR", help="JSON schemas, so that none is fetched; repeatable."),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="Fetch schemas from there in a private network; repeatable."
+        ),
+    ] = None,
     store_option: StoreOptions = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON line a finding, to stdout.")
@@ -32,7 +38,11 @@ def validate(
     from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     found = upkeep.validate(
-        root, schemas=schemas, deep=deep, store_options=settings(store_option or [])
+        root,
+        schemas=schemas,
+        deep=deep,
+        allow_hosts=allow_host or (),
+        store_options=settings(store_option or []),
     )
     screen.list_findings(found, as_json=as_json)
     if found.findings:

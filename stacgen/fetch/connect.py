@@ -63,7 +63,7 @@ class _Guard:
         if not public:
             raise TransferError(
                 f"{url} is not fetched: {found[0]} is an address of a private network or of this"
-                f" machine, where the API is not; --allow-host {name} permits it."
+                f" machine; --allow-host {name} permits it."
             )
         return public
 
