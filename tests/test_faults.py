@@ -1,6 +1,7 @@
 """HTTP as it goes wrong: the catalog is that of a quiet run, or what is missing is named."""
 
 import gzip
+import json
 import os
 import re
 import socket
@@ -8,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -226,6 +228,74 @@ def test_a_url_that_has_run_out_is_asked_for_anew_once(
     assert len(build(upstream, tmp_path).built) == FRAMES
     assert upstream.paths().count(BAND) == 2
     assert upstream.paths().count(f"{folder}/old/{refused}") == 1
+
+
+def test_a_stream_that_has_changed_when_its_urls_ran_out_is_not_taken(
+    upstream: dunia.Server, tmp_path: Path
+) -> None:
+    """Another acquisition came in front: the same places in the video hold other frames."""
+    spoil(upstream, BAND, ())
+    stream = json.loads(body_of(upstream, BAND))
+    first = datetime.fromisoformat(stream["images"][0]["sensing_time"]) - timedelta(days=60)
+    changed = {**stream, "images": dunia.images(FRAMES, start=first)}
+    changed["metadata"] = {"stream_full": stream["metadata"]["stream_full"] + "?new"}
+    answers = iter([stream, *[changed] * 9])
+    upstream.faults[BAND] = lambda _: json.dumps(next(answers)).encode()
+    upstream.faults[SEGMENT] = lambda _: status(403)
+    report = build(upstream, tmp_path)
+    assert [each.ref.frame.number for each in report.built] == [0]
+    assert [each.ref.frame.number for each in report.failed] == [1]
+    assert report.failed[0].reason.startswith("The API has changed 29PKR B09 2025 meanwhile: ")
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_urls_that_stay_refused_are_asked_for_a_few_times_in_all(
+    tmp_path: Path, *, signed: bool
+) -> None:
+    with dunia.Server().running() as server:
+        dunia.publish(server, [dunia.landscape(0)] * 8, each=1)
+        spoil(server, BAND, ())
+        ages = (b"%d/stream.m3u8" % age if signed else b"stream.m3u8" for age in range(99))
+        answer, playlist = body_of(server, BAND), server.content[PLAYLIST]
+        folder = PLAYLIST.rpartition("/")[0]
+        server.content |= {f"{folder}/{age}/stream.m3u8": playlist for age in range(99)}
+        server.faults[BAND] = lambda _: answer.replace(b"stream.m3u8", next(ages))
+        for age in ("", *(f"{age}/" for age in range(99))):
+            for number in range(8):
+                server.faults[f"{folder}/{age}seg_{number:03}.ts"] = lambda _: status(403)
+        report = build(server, tmp_path)
+        assert len(report.failed) == 8
+        assert all("the server answered 403" in each.reason for each in report.failed)
+        assert server.paths().count(BAND) == 1 + 3
+
+
+def test_urls_that_ran_out_are_asked_for_once_by_all_segments_and_anew_when_they_do_again(
+    tmp_path: Path,
+) -> None:
+    with dunia.Server().running() as server:
+        dunia.publish(server, [dunia.landscape(number) for number in range(8)], each=1)
+        spoil(server, BAND, ())
+        answer, folder = body_of(server, BAND), PLAYLIST.rpartition("/")[0]
+        ages, asked = iter(range(99)), Counter[int]()
+
+        def guarded(age: int, name: str) -> dunia.Handler:
+            def reply(_: Request) -> Reply | None:
+                asked[age] += 1
+                return status(403) if asked[age] > 3 else None
+
+            server.content[f"{folder}/{age}/{name}"] = server.content[f"{folder}/{name}"]
+            return reply
+
+        for age in range(9):
+            server.content[f"{folder}/{age}/stream.m3u8"] = server.content[PLAYLIST]
+            for number in range(8):
+                name = f"seg_{number:03}.ts"
+                server.faults[f"{folder}/{age}/{name}"] = guarded(age, name)
+        server.faults[BAND] = lambda _: answer.replace(
+            b"stream.m3u8", b"%d/stream.m3u8" % next(ages)
+        )
+        assert len(build(server, tmp_path).built) == 8
+        assert server.paths().count(BAND) == 3
 
 
 def test_a_playlist_that_has_become_shorter_costs_its_frames_by_name(

@@ -1,18 +1,16 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from stacgen import api, playlist, stac, succession
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import (
-    DeniedError,
     MissingError,
     NotStreamedError,
     OutputError,
-    PlaylistError,
 )
 from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -26,11 +24,9 @@ from stacgen.models import (
     item_ids,
 )
 from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
+from stacgen.pipeline import renewal
 from stacgen.ports import Fetch, Store
 from stacgen.tiles import TileId
-
-_MASTERS = 3
-"""Master playlists that are followed one into the next before it is called a loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +179,7 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
     if missing:
-        segments = _segments(stream, endpoint, fetch=fetch)
+        segments = renewal.segments(stream, endpoint, fetch=fetch)
         tasks, failed = _tasks(missing, existing, segments)
     return Plan(
         stream=stream,
@@ -289,39 +285,6 @@ def _tasks(
         for frame in unplaced
     )
     return tasks, failed
-
-
-def _segments(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
-    try:
-        return _followed(stream, fetch=fetch)
-    except DeniedError:  # the URL may have been good for a while only
-        return renewed(stream, endpoint, fetch=fetch)
-
-
-def renewed(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
-    """The segments of a stream by the URLs that the API gives now; those it gave may have run out.
-
-    Raises:
-        UpstreamError: They cannot be had.
-    """
-    url = endpoint.band_metadata(stream.tile, stream.band, stream.year)
-    answer = fetch(Resource(url=url, is_text=True))
-    now = api.parse_stream(
-        answer.body, url=answer.url, tile=stream.tile, band=stream.band, year=stream.year
-    )
-    return _followed(replace(stream, playlist_url=now.playlist_url), fetch=fetch)
-
-
-def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Segment, ...]:
-    resource = Resource(url=stream.playlist_url, is_text=True)
-    for _ in range(_MASTERS):
-        answer = fetch(resource)
-        text = answer.body.decode("utf-8", "replace")
-        best = playlist.variant(text, base=answer.url)
-        if best is None:
-            return playlist.parse(text, base=answer.url, timeline=stream.timeline)
-        resource = Resource(url=best, named_by=answer.url, is_text=True)
-    raise PlaylistError(f"The playlist of {stream} names only further playlists.")
 
 
 def _has_figures(frame: Frame) -> bool:

@@ -29,6 +29,7 @@ from stacgen.pipeline.crew import Crew
 from stacgen.pipeline.ledger import Ledger
 from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.plan import Plan, Standing, Task
+from stacgen.pipeline.renewal import Renewal
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
 
@@ -188,7 +189,7 @@ def _work(
         context = Context(
             stream=each.stream,
             grid=each.grid,
-            endpoint=order.endpoint,
+            renewal=Renewal(each.stream, order.endpoint),
             recipe=order.recipe,
             store=store,
             now=now,

@@ -34,7 +34,7 @@ from stacgen.models import (
     StoredFile,
 )
 from stacgen.outcomes import Built, Failed, FrameRef
-from stacgen.pipeline.plan import Task, read_item, renewed
+from stacgen.pipeline.plan import Task, read_item
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Coded, Decode, Fetch
 
@@ -116,18 +116,23 @@ class _Staged:
 
 def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, bytes]:
     """The segment and its initialization, by other URLs if those at hand have run out."""
+    renewal = context.renewal
+    segment = renewal.current(task.segment)
     try:
-        return task, *_bytes(task.segment, fetch)
+        media, initialization = _bytes(segment, fetch)
     except DeniedError as error:
-        segments = renewed(context.stream, context.endpoint, fetch=fetch)
-        now = {(each.start, each.stop): each for each in segments}
-        segment = now.get((task.segment.start, task.segment.stop), task.segment)
-        if segment == task.segment:
+        newer = renewal.after(segment, fetch=fetch)
+        if newer is None:
             raise
         try:
-            return replace(task, segment=segment), *_bytes(segment, fetch)
+            media, initialization = _bytes(newer, fetch)
         except DeniedError:
             raise error from None
+        segment = newer
+        renewal.was_good()
+    following = renewal.following(segment)
+    after = task.following if following is None else following.media
+    return replace(task, segment=segment, following=after), media, initialization
 
 
 def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:

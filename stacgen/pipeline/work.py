@@ -6,10 +6,10 @@ from datetime import datetime
 from threading import Event
 
 from stacgen import stac
-from stacgen.api import Endpoint
 from stacgen.item import Source
 from stacgen.models import Grid, Reflectance, Stream
 from stacgen.outcomes import Built, Failed
+from stacgen.pipeline.renewal import Renewal
 from stacgen.ports import Store
 from stacgen.profile import CogProfile
 
@@ -36,8 +36,8 @@ class Context:
 
     stream: Stream
     grid: Grid
-    endpoint: Endpoint
-    """The API, for new URLs where those of the playlist have run out."""
+    renewal: Renewal
+    """New URLs where those of the playlist have run out."""
 
     recipe: Recipe
     store: Store
