@@ -7,6 +7,7 @@ published rests on it; keys that are not known are ignored.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from stacgen import tiles
 from stacgen.bands import TILE_EXTENT, Band
 from stacgen.errors import AnswerError, UsageError
+from stacgen.gate import public_url
 from stacgen.models import Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
 
@@ -46,7 +48,12 @@ class Endpoint:
     def __post_init__(self) -> None:
         """Refuse what is no URL, and a template that cannot be filled."""
         if _web_url(self.base) is None:
-            raise UsageError(f"The API's address {self.base!r} is no http(s) URL.")
+            raise UsageError(f"The API's address {public_url(self.base)!r} is no http(s) URL.")
+        if "@" in urlsplit(self.base).netloc:
+            raise UsageError(
+                f"The API's address {public_url(self.base)!r} came with a user or password, which"
+                " addresses show. Send them in a header: --header 'Authorization=Basic ...'."
+            )
         try:
             self._fill("29PKR", 2025)
         except (LookupError, ValueError, AttributeError, TypeError) as error:
@@ -325,18 +332,25 @@ class _Node:
 
 
 def _open(raw: bytes, url: str) -> _Node:
-    """The object that an answer is; errors name its URL without the query, maybe a secret."""
-    url = url.partition("?")[0]
+    """The object that an answer is, no name in it twice; errors tell its URL without secrets."""
+    url = public_url(url)
 
     def refuse(constant: str) -> NoReturn:
         raise AnswerError(f"The answer of {url} cannot be used: it holds {constant}.")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+            raise AnswerError(f"The answer of {url} cannot be used: it has {_short(twice)} twice.")
+        return found
 
     if raw.lstrip()[:1] == b"<":
         raise AnswerError(
             f"The answer of {url} is a web page, not JSON. Is this the address of a DUNIA API?"
         )
     try:
-        value = json.loads(raw, parse_constant=refuse)
+        value = json.loads(raw, parse_constant=refuse, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise AnswerError(f"The answer of {url} is not JSON ({error}).") from error
     if not isinstance(value, dict):

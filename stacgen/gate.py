@@ -18,6 +18,23 @@ _URL = re.compile(r"[!-\[\]-~]+", re.ASCII)
 """Printable ASCII without a backslash, of which two parsers make two hosts."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_OWN: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # the host of a machine in Azure
+            "192.0.0.0/24",  # of protocols; one cloud has its metadata there
+            "192.88.99.0/24",  # the way out of 6to4, which is no more
+            "::/96",  # an IPv4 address as IPv6 once had it
+            "::ffff:0:0:0/96",  # the same, translated
+            "64:ff9b:1::/48",  # the same, as a network translates for itself
+            "5f00::/16",  # segments of a route
+            "fec0::/10",  # a site's own, before fd00::/8
+        ),
+    )
+)
+"""Not on the open internet, though some releases of Python hold so (IANA's registries of special
+addresses)."""
 
 Host = tuple[str, int | None]
 """Name in lower case, and port unless it is the scheme's own."""
@@ -44,17 +61,19 @@ class Gate:
         target, sources = parts(url), [parts(each) for each in named_by]
         if target is None:
             return "it is no plain http(s) URL"
+        home = parts(self.home)
         if any(each is not None and is_weaker(target.scheme, each.scheme) for each in sources):
             return "it is not encrypted, and what led to it was"
-        if not sources or self._is_listed(target):
+        if self._is_listed(target):
             return None
-        known = (*sources, parts(self.home))
-        if host(target) in {host(each) for each in known if each is not None}:
-            return None
-        return (
-            f"its host {target.hostname} is neither that which named it nor the API's;"
-            f" --allow-host {target.hostname} permits it"
-        )
+        if sources:
+            known = {host(each) for each in (*sources, home) if each is not None}
+            is_fine = host(target) in known
+            problem = f"its host {target.hostname} is neither that which named it nor the API's"
+        else:  # the API's own word
+            is_fine = home is None or not is_weaker(target.scheme, home.scheme)
+            problem = "it is not encrypted, and the API that named it is"
+        return None if is_fine else f"{problem}; --allow-host {target.hostname} permits it"
 
     def is_home(self, url: str) -> bool:
         """Whether a URL is the API's own host, by no weaker scheme: credentials may go there."""
@@ -74,6 +93,18 @@ class Gate:
         name, port = host(target)
         listed = {each.lower().rstrip(".") for each in self.hosts}
         return name in listed or f"{name}:{port or _PORTS[target.scheme]}" in listed
+
+
+def public_url(url: str) -> str:
+    """A URL without what may be a secret: user, password, query and fragment.
+
+    It may be anything that was meant to be one.
+
+    >>> public_url("https://me:word@host:8443/stream.m3u8?token=1#x")
+    'https://host:8443/stream.m3u8'
+    """
+    bare = re.split("[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^([^/]*//)[^/]*@", r"\1", bare)
 
 
 def parts(url: str) -> SplitResult | None:
@@ -116,4 +147,6 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None and not is_public(str(inner)):
             return False
+    if any(found in network for network in _OWN if network.version == found.version):
+        return False
     return found.is_global and not found.is_multicast

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from stacgen import layout, stac, succession
 from stacgen.bands import Band
+from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
     Footprint,
@@ -282,16 +283,6 @@ def segment_file(document: stac.Document) -> StoredFile | None:
         if link.get("rel") == "derived_from" and isinstance(checksum, str):
             return StoredFile(size=int(size or 0), sha256=checksum.removeprefix("1220"))
     return None
-
-
-def public_url(url: str) -> str:
-    """A URL without what may be a secret: user, password, query and fragment.
-
-    >>> public_url("https://me:word@host:8443/stream.m3u8?token=1#x")
-    'https://host:8443/stream.m3u8'
-    """
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def succeeding(document: stac.Document, previous: stac.Document | None) -> stac.Document:

@@ -5,6 +5,7 @@ decision, and FFmpeg is only ever given bytes.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from urllib.parse import urljoin, urlsplit
@@ -12,14 +13,24 @@ from urllib.parse import urljoin, urlsplit
 import m3u8
 
 from stacgen.errors import PlaylistError
+from stacgen.gate import public_url
 from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
 
 _TOLERANCE = Fraction(1, 4)
 """How far, in frames, the end of a segment may lie off the beat before it is refused."""
 
-_LONGEST, _MOST = 16_384, 100_000
-"""Characters in a line, and segments, beyond which a playlist is no playlist but an attack. A year
-has some 150 frames."""
+_LONGEST, _MOST, _MOST_LINES = 16_384, 100_000, 500_000
+"""Characters in a line, segments, and lines beyond which a playlist is no playlist but an attack. A
+year has some 150 frames."""
+
+_EACH = frozenset({"#EXTINF", "#EXT-X-BYTERANGE", "#EXT-X-PROGRAM-DATE-TIME", "#EXT-X-BITRATE"})
+_MOST_ELSE = 1_000
+"""Tags that each segment may have, and how many others there may be: m3u8 compares every key with
+all that came before."""
+
+_FRAMES = 1_000
+_MOST_FRAMES = 1_000_000
+"""Frames in a segment, of which DUNIA's hold four, and in a stream."""
 
 _BYTE_RANGE = re.compile(r"([1-9]\d{0,14})(?:@(\d{1,15}))?", re.ASCII)
 """Length, and where it starts unless it follows the range before."""
@@ -107,11 +118,9 @@ def locate(
 
 
 def _load(text: str, base: str) -> m3u8.M3U8:
-    if max(map(len, text.split("\n"))) > _LONGEST or text.count("#EXTINF") > _MOST:
-        raise PlaylistError(
-            f"The playlist {_named(base)} is refused: it has a line of more than {_LONGEST}"
-            f" characters, or more than {_MOST} segments."
-        )
+    excess = _excess(text)
+    if excess:
+        raise PlaylistError(f"The playlist {_named(base)} is refused: it has {excess}.")
     if not text.lstrip("\ufeff \r\n\t").startswith("#EXTM3U"):
         what = "a web page" if text.lstrip()[:1] == "<" else "no HLS playlist"
         raise PlaylistError(f"{_named(base)} is {what}: it does not begin with #EXTM3U.")
@@ -119,6 +128,23 @@ def _load(text: str, base: str) -> m3u8.M3U8:
         return m3u8.loads(text)
     except (m3u8.ParseError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise PlaylistError(f"The playlist {_named(base)} cannot be read: {error}.") from error
+
+
+def _excess(text: str) -> str | None:
+    """What a playlist has too much of to be read, or None; with lines as m3u8 sees them."""
+    if text.count("\n") > _MOST_LINES:
+        return f"more than {_MOST_LINES} lines"
+    lines = text.splitlines()
+    if max(map(len, lines), default=0) > _LONGEST:
+        return f"a line of more than {_LONGEST} characters"
+    if len(lines) > _MOST_LINES:
+        return f"more than {_MOST_LINES} lines"
+    tags = Counter(line.strip().partition(":")[0] for line in lines if "#EXT" in line)
+    if tags["#EXTINF"] > _MOST:
+        return f"more than {_MOST} segments"
+    if sum(count for tag, count in tags.items() if tag not in _EACH) > _MOST_ELSE:
+        return f"more than {_MOST_ELSE} tags that are not of a segment"
+    return None
 
 
 def _check(entry: m3u8.Segment, index: int, base: str) -> None:
@@ -148,6 +174,11 @@ def _frame_numbers(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Ite
             raise PlaylistError(
                 f"{where} lasts {entry.duration} s from frame {previous} on: not a whole number"
                 f" of frames at {rate} frames/s."
+            )
+        if stop - previous > _FRAMES or stop > _MOST_FRAMES:
+            raise PlaylistError(
+                f"{where} lasts {entry.duration} s from frame {previous} on, which is refused: a"
+                f" segment holds {_FRAMES} frames at most, and a stream {_MOST_FRAMES}."
             )
         previous = stop
         yield stop
@@ -199,5 +230,5 @@ def _url(entry: m3u8.Segment | m3u8.Playlist | m3u8.model.InitializationSection,
 
 
 def _named(url: str) -> str:
-    """The URL without its query, which may hold a secret."""
-    return url.partition("?")[0][:200]
+    """The URL as messages have it."""
+    return public_url(url)[:200]

@@ -522,6 +522,18 @@ def test_an_address_that_is_no_url_is_refused(base: str) -> None:
         Endpoint(base=base)
 
 
+def test_an_address_with_a_password_is_refused_and_the_password_not_shown() -> None:
+    with pytest.raises(UsageError, match="a header") as raised:
+        Endpoint(base="https://me:canary@dunia.example/?key=canary")
+    assert "canary" not in str(raised.value)
+
+
+def test_a_name_that_comes_twice_is_refused_wherever_it_is() -> None:
+    raw = b'{"metadata": {"stream_full": "https://a.example/s.m3u8", "stream_full": "/t.m3u8"}}'
+    with pytest.raises(AnswerError, match='it has "stream_full" twice'):
+        parse_stream(raw, url=URL, tile=TILE, band=BAND, year=2025)
+
+
 @pytest.mark.parametrize("path", ["/{band}", "/{}", "/{", "/{tile.x}", "/{year[0]}", "/{year:x.}"])
 def test_a_template_that_cannot_be_filled_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match=r"may hold \{tile\} and \{year\}, nothing else"):

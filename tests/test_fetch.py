@@ -307,6 +307,28 @@ def test_a_body_that_is_compressed_all_the_same_is_read(server: dunia.Server, ht
     assert http(_at(server)).body == BODY
 
 
+def test_a_body_that_is_compressed_in_pieces_is_read_to_its_end(
+    server: dunia.Server, http: Http, sleeps: Sleeps
+) -> None:
+    pieces = [gzip.compress(BODY[:1000]), gzip.compress(b""), gzip.compress(BODY[1000:])]
+    gzipped = {"Content-Encoding": "gzip"}
+    server.faults["/x"] = lambda _: Reply(body=b"".join(pieces), headers=gzipped)
+    assert http(_at(server)).body == BODY
+    assert sleeps == []
+    server.faults["/x"] = lambda _: Reply(body=b"".join(pieces) + b"more", headers=gzipped)
+    assert "the body could not be decompressed" in _failed(http, _at(server))
+    server.faults["/x"] = lambda _: Reply(body=gzip.compress(b"") * 1000, headers=gzipped)
+    assert "the body was compressed in too many pieces" in _failed(http, _at(server))
+
+
+def test_a_password_in_a_url_is_neither_shown_nor_sent(server: dunia.Server, http: Http) -> None:
+    url = f"{server.base.replace('://', '://me:secret@')}/none"
+    with pytest.raises(MissingError) as raised:
+        http(Resource(url=url))
+    assert str(raised.value).startswith(f"{server.base}/none could not be fetched")
+    assert [each.headers.get("Authorization") for each in server.requests] == [None]
+
+
 def test_a_compressed_body_that_is_short_is_fetched_again(
     server: dunia.Server, http: Http, sleeps: Sleeps
 ) -> None:

@@ -158,6 +158,23 @@ def test_this_machine_is_not_asked_however_it_is_written(
     assert_nothing_happens(upstream, trap, tmp_path / "out", seen, playlist)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_this_machine_is_not_asked_however_an_answer_of_another_writes_it(
+    trap: dunia.Server, seen: Seen, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Where the API is not here, addresses alone decide."""
+    looked_up = socket.getaddrinfo
+
+    def lookup(name: str, number: int, *, type: socket.SocketKind) -> object:  # noqa: A002 - its own
+        return looked_up(name.replace("dunia.example", "198.51.100.1"), number, type=type)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    http = Http(gate=Gate(home="http://dunia.example"), patience=HASTY)
+    with pytest.raises(TransferError):
+        http(Resource(url=f"http://{form}:{port(trap)}/x"))
+    assert (seen.contacts, trap.requests) == ([], [])
+
+
 ENTRY = "#EXTINF:0.16,\n"
 HOSTILE = {
     "file": ENTRY + "file:///etc/passwd",
@@ -207,6 +224,14 @@ HOSTILE = {
     "NULs": ENTRY + "x\0.ts",
     "a byte range beyond": "#EXT-X-BYTERANGE:999999999999999@999999999999999\n" + ENTRY + "x.ts",
     "an endless duration": "#EXTINF:1e400,\nx.ts",
+    "a long duration": "#EXTINF:400000,\nx.ts",
+    "a duration of ages": "#EXTINF:1e300,\nx.ts",
+    "many keys": "".join(f'#EXT-X-KEY:METHOD=NONE,URI="{n}"\n' for n in range(30_000))
+    + ENTRY
+    + "x",
+    "many keys of other names": "".join(f"#EXT-X-KEY{n}:METHOD=NONE\n" for n in range(30_000)),
+    "many empty lines": "\n" * 10_000_000,
+    "many lines of another kind": "\x0b" * 10_000_000,
     "no duration": "#EXTINF:nan,\nx.ts",
 }
 
@@ -276,7 +301,7 @@ def test_a_name_that_leads_elsewhere_the_second_time_is_not_followed(
 
     monkeypatch.setattr(connect, "is_public", "127.0.0.2".__eq__)
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    http = Http(gate=Gate(home="https://dunia.example"), patience=HASTY)
+    http = Http(gate=Gate(home="http://dunia.example"), patience=HASTY)
     with pytest.raises(TransferError, match="private network or of this machine"):
         http(Resource(url=f"http://rebinding.example:{port(trap)}/x"))
     assert looked_up == ["rebinding.example", "rebinding.example", "dunia.example"]
@@ -293,7 +318,10 @@ def test_a_name_that_leads_elsewhere_the_second_time_is_not_followed(
         ("224.0.0.1", False), ("::1", False),
         ("::", False), ("fe80::1", False), ("fe80::1%lo", False), ("fd00::1", False),
         ("ff02::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False),
-        ("2002:a00:1::", False), ("::ffff:8.8.8.8", True),
+        ("2002:a00:1::", False), ("::ffff:8.8.8.8", True), ("::127.0.0.1", False),
+        ("::ffff:0:7f00:1", False), ("64:ff9b:1::a9fe:a9fe", False), ("fec0::2", False),
+        ("192.0.0.192", False), ("192.88.99.1", False), ("5f00::1", False),
+        ("168.63.129.16", False),
     ],
 )  # fmt: skip
 def test_only_the_open_internet_is_public(address: str, *, expected: bool) -> None:
@@ -316,6 +344,8 @@ def test_only_the_open_internet_is_public(address: str, *, expected: bool) -> No
         ("https://cdn.example:8443/a.ts", ["https://cdn.example/s.m3u8"], "--allow-host"),
         ("https://cdn.example.evil.example/a.ts", ["https://cdn.example/s.m3u8"], "--allow-host"),
         ("http://cdn.example/a.ts", ["https://cdn.example/s.m3u8"], "not encrypted"),
+        ("http://cdn.example/s.m3u8", [], "--allow-host cdn.example"),
+        ("http://listed.example/s.m3u8", [], None),
         ("http://listed.example/a.ts", ["https://cdn.example/s.m3u8"], "not encrypted"),
         ("https://cdn.example/a.ts", ["http://cdn.example/s.m3u8"], None),
         ("ftp://cdn.example/a.ts", ["https://cdn.example/s.m3u8"], "no plain http(s) URL"),
@@ -386,6 +416,7 @@ DRIPS = {
     "length": OK + b"Content-Length: 1000000\r\n\r\n",
     "chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nFFFFFF\r\n",
     "no length": OK + b"\r\n",
+    "extension": OK + b"Transfer-Encoding: chunked\r\n\r\n5;",
 }
 
 
@@ -396,6 +427,58 @@ def test_a_server_that_drips_is_left(name: str) -> None:
     with dripping(DRIPS[name]) as base, pytest.raises(TransferError):
         Http(patience=patience)(Resource(url=f"{base}/x"))
     assert time.monotonic() - began < 5
+
+
+def test_what_drips_behind_a_body_is_not_waited_for() -> None:
+    began = time.monotonic()
+    whole = OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Long: "
+    with dripping(whole) as base:
+        answer = Http(patience=Patience(connect=0.2, read=0.3))(Resource(url=f"{base}/x"))
+    assert answer.body == b"x"
+    assert time.monotonic() - began < 5
+
+
+def test_a_server_that_drips_is_left_behind_a_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = Patience(connect=0.2, read=0.3, tries=2, shortest=0.001, longest=0.002)
+    began = time.monotonic()
+    with dripping(DRIPS["header"]) as base:
+        monkeypatch.setenv("http_proxy", base)
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(TransferError):
+            Http(patience=patience)(Resource(url="http://dunia.example/x"))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "127.1", "0x7f.0.0.1", "[::1]", "localhost", "a.localhost", "10.0.0.1"],
+)
+def test_a_proxy_is_not_asked_for_private_addresses(
+    trap: dunia.Server, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    trap.content["/x"] = b"x"
+    monkeypatch.setenv("http_proxy", trap.base)
+    monkeypatch.setenv("no_proxy", "")
+    http = Http(gate=Gate(home="http://dunia.example"), patience=HASTY)
+    with pytest.raises(TransferError, match="private network or of this machine"):
+        http(Resource(url=f"http://{host}/x"))
+    assert trap.requests == []
+    with pytest.raises(TransferError, match="404"):  # names are the proxy's to look up
+        http(Resource(url="http://cdn.example/x"))
+    assert trap.paths() == ["http://cdn.example/x"]
+
+
+def test_what_netrc_holds_goes_nowhere_and_the_token_stays(
+    upstream: dunia.Server, trap: dunia.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"default login me password {SECRET}\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    upstream.content[PLAYLIST] = dunia.playlist([4], names=[f"{trap.base}/seg_000.ts"])
+    headers = {"Authorization": "Bearer token"}
+    built(upstream, tmp_path / "out", allow_hosts=("127.0.0.1",), headers=headers)
+    assert {each.headers.get("Authorization") for each in upstream.requests} == {"Bearer token"}
+    assert [each.headers.get("Authorization") for each in trap.requests] == [None]
 
 
 def test_chunks_without_end_are_too_large(server: dunia.Server) -> None:

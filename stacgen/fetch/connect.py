@@ -4,20 +4,57 @@ A name may lead to one address when it is checked and to another when it is conn
 looked up once, and what was found is both checked and connected to.
 """
 
+import ipaddress
 import socket
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.poolmanager import ProxyManager
 from urllib3.util.connection import create_connection
 
 from stacgen.errors import TransferError
-from stacgen.gate import Gate, is_public, parts
+from stacgen.gate import Gate, is_public, parts, public_url
+
+
+@contextmanager
+def hung_up_when(
+    is_due: Callable[[], bool],
+    connection: Any,  # noqa: ANN401 - urllib3's, of which some are ours
+    *,
+    every: float,
+) -> Iterator[None]:
+    """Hangs up on whoever is still talking when that is due, within calls that read on and on.
+
+    Args:
+        is_due: Whether it is.
+        connection: Where an answer comes from; one that is not ours is left alone.
+        every: Seconds between two looks.
+    """
+    talking: socket.socket | None = getattr(connection, "talking", None)
+    over = threading.Event()
+
+    def watch(talking: socket.socket) -> None:
+        while not over.wait(every):
+            if is_due():
+                _hang_up(talking)
+                return
+
+    if talking is not None:
+        threading.Thread(target=watch, args=(talking,), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 class Adapter(HTTPAdapter):
@@ -31,13 +68,26 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own
         """Pools whose connections ask the guard; a proxy has others, and chooses for itself."""
         super().init_poolmanager(*args, **kwargs)
-        guard = {"guard": self._guard}
-        plain = type("Plain", (_Guarded, HTTPConnection), guard)
-        secure = type("Secure", (_Guarded, HTTPSConnection), guard)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
+        self.poolmanager.pool_classes_by_scheme = _pools(_Guarded, self._guard)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - requests' own
+        """Pools whose connections wait no longer than others."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        if type(manager) is ProxyManager:  # those of SOCKS have connections of their own
+            manager.pool_classes_by_scheme = _pools(_Timed, self._guard)
+        return manager
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: Any,  # noqa: ANN401 - requests' own
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,  # noqa: ANN401 - same
+    ) -> Any:  # noqa: ANN401 - same
+        """A proxy looks names up itself, but is not asked for what is no name."""
+        if select_proxy(request.url or "", proxies):
+            self._guard.check(request.url or "")
+        return super().get_connection_with_tls_context(request, verify, proxies, cert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +111,40 @@ class _Guard:
             at_home = _resolved(home.hostname, home.port or port)
             public = [each for each in found if each in at_home]
         if not public:
-            raise TransferError(
-                f"{url} is not fetched: {found[0]} is an address of a private network or of this"
-                f" machine; --allow-host {name} permits it."
-            )
+            raise _private(url, name, found[0])
         return public
 
+    def check(self, url: str) -> None:
+        """Raise where an URL has an address in place of a name, within the user's own network.
 
-class _Guarded:
-    """Of a connection: where it goes, and how long it waits for an answer to begin."""
+        Raises:
+            TransferError: It has.
+        """
+        split = parts(url)
+        name = "" if split is None else split.hostname or ""
+        address = _literal(name)
+        if self.gate is None or self.gate.is_trusted(url) or address is None or is_public(address):
+            return
+        raise _private(public_url(url), name, address)
+
+
+class _Timed:
+    """Of a connection: how long it waits for an answer to begin."""
 
     guard: _Guard
+    talking: socket.socket | None = None
+    """What the last answer comes from; the connection itself may have let go of it."""
+
+    def getresponse(self: Any) -> Any:  # noqa: ANN401 - as in _Guarded
+        """The answer, once its headers are whole, which each byte of them could put off."""
+        self.talking = self.sock
+        began, longest = time.monotonic(), self.guard.longest
+        with hung_up_when(lambda: time.monotonic() > began + longest, self, every=longest):
+            return super().getresponse()  # type: ignore[misc]
+
+
+class _Guarded(_Timed):
+    """Of a connection: where it goes, too."""
 
     def _new_conn(self: Any) -> socket.socket:
         scheme = "https" if isinstance(self, HTTPSConnection) else "http"
@@ -96,20 +169,40 @@ class _Guarded:
                     raise NewConnectionError(self, str(error)) from error
         raise AssertionError(found)
 
-    def getresponse(self: Any) -> Any:  # noqa: ANN401 - same
-        """The answer, once its headers are whole, which each byte of them could put off."""
-        timer = threading.Timer(self.guard.longest, _hang_up, [self.sock])
-        timer.daemon = True
-        timer.start()
-        try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-
 
 def _resolved(name: str, port: int) -> list[str]:
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _literal(name: str) -> str | None:
+    """The address that stands in place of a name, however it is written; None for a name."""
+    if name.rstrip(".") == "localhost" or name.rstrip(".").endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))  # 127.1, 0x7f000001
+    except OSError:
+        return None
+
+
+def _private(url: str, name: str, address: str) -> TransferError:
+    return TransferError(
+        f"{url} is not fetched: {address} is an address of a private network or of this machine;"
+        f" --allow-host {name} permits it."
+    )
+
+
+def _pools(kind: type[_Timed], guard: _Guard) -> dict[str, type[HTTPConnectionPool]]:
+    plain = type("Plain", (kind, HTTPConnection), {"guard": guard})
+    secure = type("Secure", (kind, HTTPSConnection), {"guard": guard})
+    return {
+        "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
 
 
 def _hang_up(connection: socket.socket) -> None:

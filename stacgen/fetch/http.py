@@ -23,8 +23,8 @@ import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from stacgen.errors import DeniedError, MissingError, TransferError
-from stacgen.fetch.connect import Adapter
-from stacgen.gate import Gate, parts
+from stacgen.fetch.connect import Adapter, hung_up_when
+from stacgen.gate import Gate, parts, public_url
 from stacgen.models import ByteRange, Resource
 from stacgen.ports import Answer
 
@@ -35,6 +35,9 @@ _CHUNK = 1 << 18
 _MEGABYTE = 1 << 20
 _LARGEST_TEXT = 16 * _MEGABYTE
 """Bytes of JSON or of a playlist; a year of frames takes 50 kB."""
+
+_MEMBERS = 100
+"""Pieces of a gzip body, each compressed on its own."""
 
 _HOPS = 5
 """Redirects that are followed."""
@@ -79,7 +82,7 @@ class Patience:
     """For one body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class _Trouble(Exception):  # noqa: N818 - never leaves this module
     """A try that failed and may be repeated."""
 
@@ -147,7 +150,11 @@ class Http:
         try:
             with self._send("GET", resource) as response:
                 self._check_status(response, resource)
-                body = self._read(response, resource)
+                pace = _Pace(self.patience)
+                # Silence is found by the socket before; this is for one call that reads on and on.
+                every = min(2 * self.patience.read, self.patience.longest_body)
+                with hung_up_when(pace.is_too_slow, response.raw.connection, every=every):
+                    body = self._read(response, resource, pace)
                 return Answer(url=response.url, body=body)
         except (*_FAILURES, ValueError) as error:
             if isinstance(error, ValueError) and not isinstance(error, HTTPError):
@@ -163,7 +170,7 @@ class Http:
                 raise TransferError(f"{_named(resource)} {_NONSENSE}")
             refusal = self.gate and self.gate.refusal(url, led)
             if refusal:
-                raise TransferError(f"{url.partition('?')[0][:200]} is not fetched: {refusal}.")
+                raise TransferError(f"{public_url(url)[:200]} is not fetched: {refusal}.")
             response = self._session().request(
                 method,
                 url,
@@ -213,11 +220,11 @@ class Http:
             seconds = (moment - datetime.now(UTC)).total_seconds()
         return min(max(seconds, 0.0), self.patience.longest_named)
 
-    def _read(self, response: requests.Response, resource: Resource) -> bytes:
+    def _read(self, response: requests.Response, resource: Resource, pace: "_Pace") -> bytes:
         """The body, to the end: of the length that was announced, or up to the last chunk."""
         largest = min(self.largest, _LARGEST_TEXT) if resource.is_text else self.largest
         body = bytearray()
-        for chunk in _unpacked(self._chunks(response), response, largest):
+        for chunk in _unpacked(_chunks(response, pace), response, largest):
             body += chunk
             if len(body) > largest:
                 raise TransferError(
@@ -227,30 +234,53 @@ class Http:
             return bytes(body)
         return _cut(body, response, resource.part)
 
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
-        """The body as it comes off the wire, at no less than the slowest pace, and to its end."""
-        began, came = time.monotonic(), 0
-        while chunk := response.raw.read1(_CHUNK, decode_content=False):
-            came += len(chunk)
-            took = time.monotonic() - began
-            if took > self.patience.longest_body or (
-                took > self.patience.read and came < took * self.patience.slowest
-            ):
-                raise _Trouble(f"the server is too slow: {came} bytes came in {took:.0f} s")
-            yield chunk
-        announced = response.headers.get("Content-Length", "")
-        if announced != str(came) and not response.raw.chunked:
-            raise _Trouble(f"{came} of {announced or 'an unknown number of'} bytes came")
-
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
             session = requests.Session()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.auth = _as_it_is  # else ~/.netrc, for any host and in place of our header
             adapter = Adapter(self.gate, longest=self.patience.connect + 2 * self.patience.read)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             self._local.session = session
         return self._local.session  # type: ignore[no-any-return]
+
+
+class _Pace:
+    """How fast a body comes; it is asked by whoever reads, and by who watches that from aside."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._began = time.monotonic()
+        self.came = 0
+        """Bytes so far."""
+
+    @property
+    def took(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self._began
+
+    def is_too_slow(self) -> bool:
+        patience, took = self._patience, self.took
+        return took > patience.longest_body or (
+            took > patience.read and self.came < took * patience.slowest
+        )
+
+
+def _chunks(response: requests.Response, pace: _Pace) -> Iterator[bytes]:
+    """The body as it comes off the wire, at no less than the slowest pace, and to its end."""
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
+        pace.came += len(chunk)
+        if pace.is_too_slow():
+            raise _Trouble(f"the server is too slow: {pace.came} bytes came in {pace.took:.0f} s")
+        yield chunk
+    announced = response.headers.get("Content-Length", "")
+    if announced != str(pace.came) and not response.raw.chunked:
+        raise _Trouble(f"{pace.came} of {announced or 'an unknown number of'} bytes came")
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _unpacked(
@@ -264,15 +294,20 @@ def _unpacked(
     if coding not in ("gzip", "x-gzip"):
         raise _Trouble(f"it came as {coding[:20]}, which was not asked for")
     unpack = zlib.decompressobj(wbits=31)
-    total = 0
+    total, members = 0, 1
     for chunk in chunks:
         rest = chunk
         while rest and total <= largest:
+            if unpack.eof:  # what follows must be another member
+                members += 1
+                if members > _MEMBERS:
+                    raise _Trouble("the body was compressed in too many pieces")
+                unpack = zlib.decompressobj(wbits=31)
             try:
                 piece = unpack.decompress(rest, _CHUNK)
             except zlib.error as error:
                 raise _Trouble("the body could not be decompressed") from error
-            rest = unpack.unconsumed_tail
+            rest = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
             total += len(piece)
             yield piece
     if not unpack.eof:
@@ -294,8 +329,8 @@ def _cut(body: bytearray, response: requests.Response, part: ByteRange) -> bytes
 
 
 def _named(resource: Resource) -> str:
-    """The URL without its query, which may hold a secret."""
-    return resource.url.partition("?")[0]
+    """The URL as messages have it."""
+    return public_url(resource.url)
 
 
 def _reason(error: Exception) -> str:
