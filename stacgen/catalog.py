@@ -320,14 +320,12 @@ def _merged(
 
 
 def _union(first: Bbox, second: Bbox) -> Bbox:
-    """The smallest box around two; where one crosses the antimeridian, so does the result."""
+    """The smallest box around two of one tile; where that lies across the antimeridian, it does."""
     boxes = first, second
-    if any(west > east for west, _, east, _ in boxes):
-        spans = [(west % 360, east % 360) for west, _, east, _ in boxes]
-        west, east = min(span[0] for span in spans), max(span[1] for span in spans)
-        west, east = (_wrapped(value) for value in (west, east))
-    else:
-        west, east = min(box[0] for box in boxes), max(box[2] for box in boxes)
+    west, east = min(box[0] for box in boxes), max(box[2] for box in boxes)
+    if east - west > 180 or any(box[0] > box[2] for box in boxes):  # noqa: PLR2004 - half around
+        west = _wrapped(min(box[0] % 360 for box in boxes))
+        east = _wrapped(max(box[2] % 360 for box in boxes))
     return west, min(box[1] for box in boxes), east, max(box[3] for box in boxes)
 
 

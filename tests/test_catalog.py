@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -31,16 +32,22 @@ START = datetime(2025, 3, 2, 11, 21, 9, 24000, tzinfo=UTC)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 percentages = st.none() | st.floats(0, 100)
-longitudes = st.integers(-179_000_000, 178_000_000).map(lambda value: value / 1e6)
+NEAR = [-78.5, 0.0, 177.5, 180.0]
+"""Longitudes of tiles, of which some lie beside or across 180 degrees."""
+
+
+def wrapped(longitude: float) -> float:
+    return round((longitude + 180) % 360 - 180, 6)
 
 
 @st.composite
-def holdings(draw: st.DrawFn) -> Holdings:
-    west, south = draw(longitudes), draw(st.integers(-80, 79))
+def holdings(draw: st.DrawFn, near: float) -> Holdings:
+    west = near + draw(st.integers(-2_000_000, 1_000_000)) / 1e6
+    south = draw(st.integers(-80, 79))
     start = START + timedelta(days=draw(st.integers(-800, 800)))
     cloud = draw(percentages)
     return Holdings(
-        bbox=(west, south, west + 1, south + 1),
+        bbox=(wrapped(west), south, wrapped(west + 1), south + 1),
         start=start,
         end=start + timedelta(hours=draw(st.integers(0, 100))),
         baselines=frozenset([draw(st.sampled_from(["02.14", "04.00", "05.11"]))]),
@@ -50,20 +57,43 @@ def holdings(draw: st.DrawFn) -> Holdings:
     )
 
 
-@given(holdings(), holdings(), holdings())
-def test_holdings_add_up_the_same_in_any_order(a: Holdings, b: Holdings, c: Holdings) -> None:
+parts_of_a_tile = st.sampled_from(NEAR).flatmap(
+    lambda near: st.lists(holdings(near), min_size=1, max_size=4)
+)
+
+
+@given(parts_of_a_tile.filter(lambda parts: len(parts) > 2))
+def test_holdings_add_up_the_same_in_any_order(parts: list[Holdings]) -> None:
+    a, b, c = parts[:3]
     assert a + b == b + a
     assert (a + b) + c == a + (b + c)
     assert a + a == a
     assert (a + b) + b == a + b
 
 
-@given(st.lists(holdings(), min_size=1, max_size=4))
+@given(parts_of_a_tile)
 def test_a_collection_says_what_it_holds_and_can_be_read_back(parts: list[Holdings]) -> None:
     total = catalog.total(parts)
     document = catalog.collection(total, place=PLACE, grid=GRID, scale=0.0001, is_sample=False)
     again = stac.from_bytes(stac.to_bytes(document), name="collection.json")
     assert catalog.of_collection(again) == total
+
+
+@given(parts_of_a_tile)
+def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[Holdings]) -> None:
+    west, _, east, _ = catalog.total(parts).bbox
+    width = (east - west) % 360
+    assert width < 5
+    for part in parts:
+        assert (part.bbox[0] - west) % 360 <= width + 1e-5
+        assert (part.bbox[2] - west) % 360 <= width + 1e-5
+
+
+def test_swaths_on_either_side_of_the_antimeridian_make_a_box_across_it() -> None:
+    base = catalog.of_item(make_item(0))
+    boxes = [(178.7, 0, 179.5, 1), (-179.4, 0, -178.8, 1), (179.0, 0, -178.8, 1)]
+    for order in permutations(replace(base, bbox=box) for box in boxes):
+        assert list(catalog.total(order).bbox) == [178.7, 0, -178.8, 1]
 
 
 def test_a_box_across_the_antimeridian_stays_across_it() -> None:

@@ -277,6 +277,52 @@ def test_of_such_a_tile_a_slanted_swath_is_cut_as_well() -> None:
         assert_well_formed(found)
 
 
+@pytest.mark.parametrize("grid", CROSSING, ids=["01LAC", "01VCG", "60W"])
+def test_swaths_on_either_side_are_united_across_it(grid: Grid) -> None:
+    east, west = everything(), everything()
+    east[:, 100:] = False
+    west[:, :-100] = False
+    found = footprint.united([shown(each, grid).geometry for each in (east, west)])
+    assert found.geometry["type"] == "MultiPolygon"
+    assert found.bbox[0] > 170
+    assert found.bbox[2] < -170
+    assert_well_formed(found)
+
+
+def test_what_reaches_across_by_a_speck_has_its_box_on_one_side() -> None:
+    """The speck is simplified away."""
+    grid = Grid(epsg=32701, left=99960, top=7700020, resolution=60, size=1830)  # 01KAS
+    forth = Transformer.from_crs(grid.epsg, 4326, always_xy=True)
+    edges = np.arange(CELLS + 1) * 120 + grid.left
+    for first in range(50, 650, 100):
+        rows = np.array([first, first + 60])
+        east = [forth.transform(edges, np.full(CELLS + 1, grid.top - 120 * row))[0] for row in rows]
+        column = max(int(np.argmax(each < 0)) for each in east)
+        valid = np.zeros((CELLS, CELLS), np.bool_)
+        valid[rows[0] : rows[1], column : column + 200] = True
+        valid[first + 20 : first + 23, column - 3 : column] = True
+        found = shown(valid, grid)
+        assert found.geometry["type"] == "Polygon"
+        assert -180 <= found.bbox[0] < found.bbox[2] < -179
+        assert_well_formed(found)
+
+
+@pytest.mark.parametrize(
+    ("epsg", "left", "top"),
+    [(32631, 499980, 9200040), (32633, 399960, 9400020), (32633, 399960, 7800000)],
+    ids=["31XEM", "33XVP", "33WVT"],
+)
+def test_far_north_the_bent_sides_of_a_tile_are_drawn(epsg: int, left: int, top: int) -> None:
+    grid = Grid(epsg=epsg, left=left, top=top, resolution=60, size=1830)
+    side = shapely.segmentize(shapely.box(*grid.bounds), 1000)
+    forth = Transformer.from_crs(epsg, 4326, always_xy=True)
+    exact = shapely.transform(side, lambda each: np.column_stack(forth.transform(*each.T)))
+    found = shown(everything(), grid)
+    drawn = shapely.Polygon(rings(found)[0])
+    assert shapely.hausdorff_distance(drawn.exterior, exact.exterior, densify=0.01) < 0.006
+    assert_well_formed(found)
+
+
 @pytest.mark.parametrize("arms", [(500, 800), (800, 500)])
 def test_a_shape_that_crosses_the_antimeridian_twice_is_whole_in_its_bbox(
     arms: tuple[int, int],
