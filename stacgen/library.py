@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stacgen import bands, pipeline, sample, selection, tiles
 from stacgen.api import DUNIA, TCI_PATH, Endpoint
-from stacgen.bands import FIRST_YEAR
+from stacgen.bands import FIRST_YEAR, Band
 from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
 from stacgen.item import Source
-from stacgen.models import Frame, Grid, Reflectance, Selection
+from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.work import Recipe
@@ -85,13 +85,13 @@ class Labour:
     dask: str | None = None
     """Address of a Dask scheduler, or `local` for processes on this machine; None for threads."""
 
-    def crew(self, grid: Grid, fetch: Fetch, watch: Watch) -> Crew:
-        """Who does the segments of frames on that grid.
+    def crew(self, band: Band, fetch: Fetch, watch: Watch) -> Crew:
+        """Who does the segments of that band, and of those with smaller frames.
 
         Raises:
             UsageError: Dask was asked for and is not installed, or its scheduler cannot be had.
         """
-        workers = self.workers or workers_for(grid, memory=self.memory)
+        workers = self.workers or workers_for(band, memory=self.memory)
         if self.dask is None:
             return Threads(workers, fetch, watch)
         try:

@@ -10,17 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
+import crashes
 import dunia
 import stacgen
+from stacgen import bands
+from stacgen.bands import Band
 from stacgen.cli import PARTLY
 from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
 from stacgen.fetch import Http
 from stacgen.library import Labour, Upstream, build_all, read_plan, requests
-from stacgen.models import Grid, Selection
-from stacgen.outcomes import Report
+from stacgen.models import Selection
+from stacgen.outcomes import Report, Watch
 from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.ports import Fetch
 from stacgen.selection import parse_moment
+from stacgen.store.bucket import Bucket
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
 
 
@@ -254,12 +260,24 @@ def test_a_scheduler_that_is_not_there_is_a_usage_error(upstream: Upstream, tmp_
 
 
 def test_memory_bounds_the_workers() -> None:
-    small = Grid(epsg=32629, left=0, top=0, resolution=60, size=1830)
-    large = Grid(epsg=32629, left=0, top=0, resolution=10, size=10980)
+    small, large = bands.find("B01"), bands.find("B02")
     assert workers_for(small, memory=1_000_000_000, cores=4) == 4
     assert workers_for(large, memory=1_000_000_000, cores=4) == 1
     assert workers_for(large, memory=6_000_000_000, cores=4) == 3
     assert workers_for(small, memory=None) >= 1
+
+
+@pytest.mark.parametrize("named", ["B02", "B01,B02", "B02,B01", "B01,B11,B04,B09"])
+def test_memory_bounds_the_largest_frames_of_all_bands(named: str) -> None:
+    hired: list[int] = []
+
+    def hire(band: Band, fetch: Fetch, watch: Watch) -> crashes.Crew:
+        hired.append(workers_for(band, memory=4_000_000_000, cores=8))
+        return crashes.Crew(band, fetch, watch)
+
+    work = crashes.Work(bands=dict.fromkeys(named.split(","), 2))
+    work.run(Bucket(MemoryStore(), "memory://out"), hire=hire)
+    assert hired == [2]
 
 
 def test_a_crew_that_is_stopped_drops_what_has_not_begun() -> None:

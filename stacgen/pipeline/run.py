@@ -9,6 +9,7 @@ from threading import Event as Flag
 from zlib import crc32
 
 from stacgen import selection, stac
+from stacgen.bands import Band
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
@@ -35,8 +36,9 @@ from stacgen.ports import Fetch, Store
 _DEFAULT = Reflectance()
 
 Clock = Callable[[], datetime]
-Hire = Callable[[Grid, Fetch, Watch], Crew]
-"""Makes a crew for frames on a grid, which fetches so, and tells of what it received."""
+Hire = Callable[[Band, Fetch, Watch], Crew]
+"""Makes a crew for frames of a band and smaller ones, which fetches so, and tells of what it
+received."""
 
 Measure = Callable[[Resource], int | None]
 """The size of a resource in bytes, without fetching it; None where the server does not say."""
@@ -100,7 +102,7 @@ def build(
     stopped = Flag()
     try:
         for site, task in work:
-            crew = crew or hire(site.plan.grid, fetch, recorder)
+            crew = crew or hire(_largest(order), fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
                 ledger.load()
@@ -158,6 +160,11 @@ class _Site:
         documents = [existing.document for existing in self.plan.existing] + self.documents
         is_shown = filing.commit(documents, target, store, recount=self.replaced)
         ledger.add(target.place, self.documents, replaced=self.replaced, is_shown=is_shown)
+
+
+def _largest(order: Order) -> Band:
+    """The band with the largest frames: one crew does all streams, in whatever order they come."""
+    return max((request.band for request in order.requests), key=lambda band: band.size)
 
 
 def _work(
