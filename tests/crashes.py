@@ -247,6 +247,7 @@ class Work:
 
     tile: str = "29PKR"
     force: bool = False
+    shard: pipeline.Shard | None = None
     api: Api = field(default_factory=Api)
 
     def __post_init__(self) -> None:
@@ -268,6 +269,7 @@ class Work:
             endpoint=Endpoint(base=BASE),
             recipe=recipe(Upstream(), Pixels()),
             force=self.force,
+            shard=self.shard,
         )
         return pipeline.build(order, fetch=self.api, store=store, watch=watch, hire=hire)
 

@@ -1,5 +1,6 @@
 """Many streams at once, and work shared by processes and machines."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,9 @@ from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
 from stacgen.fetch import Http
 from stacgen.library import Labour, Upstream, build_all, read_plan, requests
 from stacgen.models import Selection
-from stacgen.outcomes import Report, Watch
+from stacgen.outcomes import Event, Planned, Report, Watch
 from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.pipeline.plan import Plan
 from stacgen.ports import Fetch
 from stacgen.selection import parse_moment
 from stacgen.store.bucket import Bucket
@@ -278,6 +281,29 @@ def test_memory_bounds_the_largest_frames_of_all_bands(named: str) -> None:
     work = crashes.Work(bands=dict.fromkeys(named.split(","), 2))
     work.run(Bucket(MemoryStore(), "memory://out"), hire=hire)
     assert hired == [2]
+
+
+@pytest.mark.parametrize("shard", [None, Shard(), Shard(index=1, count=8)])
+@pytest.mark.parametrize("force", [False, True], ids=["all there", "all built"])
+def test_a_run_lets_go_of_streams_that_are_done(shard: Shard | None, *, force: bool) -> None:
+    work = crashes.Work(bands=dict.fromkeys(bands.BANDS, 2))
+    store = Bucket(MemoryStore(), "memory://out")
+    work.run(store)
+    before, held = count(Plan), list[int]()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Planned):
+            held.append(count(Plan) - before)
+
+    replace(work, force=force, shard=shard).run(store, watch)
+    assert len(held) == 12
+    assert max(held) <= 4  # this stream and the one before it; a shard makes its own of each
+
+
+def count(kind: type) -> int:
+    """How many of them are in memory."""
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_a_crew_that_is_stopped_drops_what_has_not_begun() -> None:

@@ -179,10 +179,11 @@ def _work(
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
-        if order.shard is None:
-            for site in [site for site in sites if not site.open_tasks]:
+        for site in [site for site in sites if not site.open_tasks]:
+            if order.shard is None:
                 site.commit(order, store, ledger)
-                sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+            sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+        if order.shard is None:
             ledger.settle(but={each.place, *(site.plan.place for site in sites)})
         is_behind = order.shard is None and ledger.enter(each)
         watch(_planned(each))
