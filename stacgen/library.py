@@ -264,7 +264,7 @@ def frames(
 def requests(
     tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
 ) -> list[Request]:
-    """Every pair of the tiles and bands, each a list with commas.
+    """Every pair of the tiles and bands, each a list with commas; what is named twice, once.
 
     Raises:
         UsageError: One of them is none, or there is no year.
@@ -272,11 +272,12 @@ def requests(
     >>> [str(each) for each in requests("29PKR,29PLR", "B02,B8A", years=[2025])]
     ['29PKR B02 2025', '29PKR B8A 2025', '29PLR B02 2025', '29PLR B8A 2025']
     """
-    return [
+    asked = (
         request(each_tile, each_band, years=years, wanted=wanted)
-        for each_tile in dict.fromkeys(tile.split(","))
-        for each_band in dict.fromkeys(band.split(","))
-    ]
+        for each_tile in tile.split(",")
+        for each_band in band.split(",")
+    )
+    return list(dict.fromkeys(asked))  # by what is meant: `B01` and `b1` are one
 
 
 def request(

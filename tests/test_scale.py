@@ -119,6 +119,18 @@ def test_a_limit_counts_over_the_years_of_a_collection(upstream: Upstream, tmp_p
     assert [each.ref.frame.sensing_time.year for each in report.built] == [2024] * 8 + [2025] * 2
 
 
+@pytest.mark.parametrize(
+    ("tile", "band", "meant"),
+    [
+        ("29PKR", "B01,B1", ["29PKR B01 2025"]),
+        ("29PKR,T29PKR, 29pkr", "B09", ["29PKR B09 2025"]),
+        ("T29PKR,29PKR", "b8a,B09,B8A,b9", ["29PKR B8A 2025", "29PKR B09 2025"]),
+    ],
+)
+def test_a_stream_that_is_named_twice_is_meant_once(tile: str, band: str, meant: list[str]) -> None:
+    assert [str(each) for each in requests(tile, band, years=[2025, 2025])] == meant
+
+
 def test_a_plan_is_a_table_of_streams(tmp_path: Path) -> None:
     plan = tmp_path / "plan.csv"
     plan.write_text("tile,band,year\n29PKR,B09,2025\nt29pkr, b9 ,2024\n29PLR,B8A,2025\n")
