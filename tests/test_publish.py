@@ -161,10 +161,15 @@ def test_what_waits_to_be_put_does_not_grow_with_the_catalog() -> None:
     source, waiting = Bucket(MemoryStore(), "memory://source"), list[int]()
     Work(bands={"B01": 800}).run(source)
 
+    def count() -> int:
+        return sum(type(each) is Future for each in gc.get_objects())
+
     def watch(event: CopyEvent) -> None:
         if len(waiting) < 3 and not isinstance(event, Counted):
-            waiting.append(sum(type(each) is Future for each in gc.get_objects()))
+            waiting.append(count() - before)
 
+    gc.collect()
+    before = count()
     publish(Copy(source=source, target=Watched()), watch=watch)
     assert max(waiting) <= 500
 
