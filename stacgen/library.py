@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stacgen import bands, pipeline, sample, selection, tiles
 from stacgen.api import DUNIA, TCI_PATH, Endpoint
-from stacgen.bands import FIRST_YEAR
+from stacgen.bands import FIRST_YEAR, Band
 from stacgen.errors import UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
 from stacgen.item import Source
-from stacgen.models import Frame, Grid, Reflectance, Selection
+from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.work import Recipe
@@ -85,13 +85,13 @@ class Labour:
     dask: str | None = None
     """Address of a Dask scheduler, or `local` for processes on this machine; None for threads."""
 
-    def crew(self, grid: Grid, fetch: Fetch, watch: Watch) -> Crew:
-        """Who does the segments of frames on that grid.
+    def crew(self, band: Band, fetch: Fetch, watch: Watch) -> Crew:
+        """Who does the segments of that band, and of those with smaller frames.
 
         Raises:
             UsageError: Dask was asked for and is not installed, or its scheduler cannot be had.
         """
-        workers = self.workers or workers_for(grid, memory=self.memory)
+        workers = self.workers or workers_for(band, memory=self.memory)
         if self.dask is None:
             return Threads(workers, fetch, watch)
         try:
@@ -264,7 +264,7 @@ def frames(
 def requests(
     tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
 ) -> list[Request]:
-    """Every pair of the tiles and bands, each a list with commas.
+    """Every pair of the tiles and bands, each a list with commas; what is named twice, once.
 
     Raises:
         UsageError: One of them is none, or there is no year.
@@ -272,11 +272,12 @@ def requests(
     >>> [str(each) for each in requests("29PKR,29PLR", "B02,B8A", years=[2025])]
     ['29PKR B02 2025', '29PKR B8A 2025', '29PLR B02 2025', '29PLR B8A 2025']
     """
-    return [
+    asked = (
         request(each_tile, each_band, years=years, wanted=wanted)
-        for each_tile in dict.fromkeys(tile.split(","))
-        for each_band in dict.fromkeys(band.split(","))
-    ]
+        for each_tile in tile.split(",")
+        for each_band in band.split(",")
+    )
+    return list(dict.fromkeys(asked))  # by what is meant: `B01` and `b1` are one
 
 
 def request(

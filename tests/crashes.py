@@ -19,10 +19,11 @@ import dunia
 from items import Scene, make
 from stacgen import pipeline, stac
 from stacgen.api import Endpoint
+from stacgen.bands import Band
 from stacgen.errors import MissingError
 from stacgen.layout import CollectionPlace
 from stacgen.library import Pixels, Upstream, recipe, requests
-from stacgen.models import ByteRange, Grid, Resource, Selection
+from stacgen.models import ByteRange, Resource, Selection
 from stacgen.outcomes import Built, FrameRef, Report, Watch
 from stacgen.pipeline.plan import Task, read_item
 from stacgen.pipeline.work import Context, Done, Result
@@ -183,7 +184,7 @@ class Crew:
 
     capacity = 1
 
-    def __init__(self, _: Grid, __: Fetch, ___: Watch) -> None:
+    def __init__(self, _: Band, __: Fetch, ___: Watch) -> None:
         pass
 
     def submit(self, task: Task, context: Context) -> "Future[list[Result]]":
@@ -246,6 +247,7 @@ class Work:
 
     tile: str = "29PKR"
     force: bool = False
+    shard: pipeline.Shard | None = None
     api: Api = field(default_factory=Api)
 
     def __post_init__(self) -> None:
@@ -253,7 +255,13 @@ class Work:
         for band, count in self.bands.items():
             self.api.publish(band, count, tile=self.tile)
 
-    def run(self, store: Store, watch: Watch = lambda _: None) -> Report:
+    def run(
+        self,
+        store: Store,
+        watch: Watch = lambda _: None,
+        *,
+        hire: Callable[[Band, Fetch, Watch], Crew] = Crew,
+    ) -> Report:
         """Build."""
         order = pipeline.Order(
             requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
@@ -261,8 +269,9 @@ class Work:
             endpoint=Endpoint(base=BASE),
             recipe=recipe(Upstream(), Pixels()),
             force=self.force,
+            shard=self.shard,
         )
-        return pipeline.build(order, fetch=self.api, store=store, watch=watch, hire=Crew)
+        return pipeline.build(order, fetch=self.api, store=store, watch=watch, hire=hire)
 
 
 def tree(store: Store) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """A published catalog is the one that was built, and is sound at every instant of the copy."""
 
+import gc
 import json
 import os
 import posixpath
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from obstore.store import MemoryStore
 
 import stacgen
+from crashes import Work
 from servers import Service
 from stacgen import stac
 from stacgen.errors import ForeignCatalogError, OutputError, UsageError
@@ -152,6 +155,23 @@ def test_many_at_a_time_are_as_sound_as_one(source: Store) -> None:
     assert kinds[-10:-3] == ["collection.json"] * 5 + ["catalog.json"] * 2
     assert set(target.changes[-3:-1]) == {"write index.html", "write items.parquet"}
     assert target.changes[-1] == "write catalog.json"
+
+
+def test_what_waits_to_be_put_does_not_grow_with_the_catalog() -> None:
+    source, waiting = Bucket(MemoryStore(), "memory://source"), list[int]()
+    Work(bands={"B01": 800}).run(source)
+
+    def count() -> int:
+        return sum(type(each) is Future for each in gc.get_objects())
+
+    def watch(event: CopyEvent) -> None:
+        if len(waiting) < 3 and not isinstance(event, Counted):
+            waiting.append(count() - before)
+
+    gc.collect()
+    before = count()
+    publish(Copy(source=source, target=Watched()), watch=watch)
+    assert max(waiting) <= 500
 
 
 def test_publishing_again_writes_nothing(source: Store) -> None:

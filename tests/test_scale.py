@@ -1,5 +1,6 @@
 """Many streams at once, and work shared by processes and machines."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -7,20 +8,28 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
+import crashes
 import dunia
 import stacgen
+from stacgen import bands
+from stacgen.bands import Band
 from stacgen.cli import PARTLY
 from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
 from stacgen.fetch import Http
 from stacgen.library import Labour, Upstream, build_all, read_plan, requests
-from stacgen.models import Grid, Selection
-from stacgen.outcomes import Report
+from stacgen.models import Selection
+from stacgen.outcomes import Event, Planned, Report, Watch
 from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.pipeline.plan import Plan
+from stacgen.ports import Fetch
 from stacgen.selection import parse_moment
+from stacgen.store.bucket import Bucket
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
 
 
@@ -108,6 +117,18 @@ def test_a_limit_counts_over_the_years_of_a_collection(upstream: Upstream, tmp_p
         output=tmp_path,
     )
     assert [each.ref.frame.sensing_time.year for each in report.built] == [2024] * 8 + [2025] * 2
+
+
+@pytest.mark.parametrize(
+    ("tile", "band", "meant"),
+    [
+        ("29PKR", "B01,B1", ["29PKR B01 2025"]),
+        ("29PKR,T29PKR, 29pkr", "B09", ["29PKR B09 2025"]),
+        ("T29PKR,29PKR", "b8a,B09,B8A,b9", ["29PKR B8A 2025", "29PKR B09 2025"]),
+    ],
+)
+def test_a_stream_that_is_named_twice_is_meant_once(tile: str, band: str, meant: list[str]) -> None:
+    assert [str(each) for each in requests(tile, band, years=[2025, 2025])] == meant
 
 
 def test_a_plan_is_a_table_of_streams(tmp_path: Path) -> None:
@@ -254,12 +275,47 @@ def test_a_scheduler_that_is_not_there_is_a_usage_error(upstream: Upstream, tmp_
 
 
 def test_memory_bounds_the_workers() -> None:
-    small = Grid(epsg=32629, left=0, top=0, resolution=60, size=1830)
-    large = Grid(epsg=32629, left=0, top=0, resolution=10, size=10980)
+    small, large = bands.find("B01"), bands.find("B02")
     assert workers_for(small, memory=1_000_000_000, cores=4) == 4
     assert workers_for(large, memory=1_000_000_000, cores=4) == 1
     assert workers_for(large, memory=6_000_000_000, cores=4) == 3
     assert workers_for(small, memory=None) >= 1
+
+
+@pytest.mark.parametrize("named", ["B02", "B01,B02", "B02,B01", "B01,B11,B04,B09"])
+def test_memory_bounds_the_largest_frames_of_all_bands(named: str) -> None:
+    hired: list[int] = []
+
+    def hire(band: Band, fetch: Fetch, watch: Watch) -> crashes.Crew:
+        hired.append(workers_for(band, memory=4_000_000_000, cores=8))
+        return crashes.Crew(band, fetch, watch)
+
+    work = crashes.Work(bands=dict.fromkeys(named.split(","), 2))
+    work.run(Bucket(MemoryStore(), "memory://out"), hire=hire)
+    assert hired == [2]
+
+
+@pytest.mark.parametrize("shard", [None, Shard(), Shard(index=1, count=8)])
+@pytest.mark.parametrize("force", [False, True], ids=["all there", "all built"])
+def test_a_run_lets_go_of_streams_that_are_done(shard: Shard | None, *, force: bool) -> None:
+    work = crashes.Work(bands=dict.fromkeys(bands.BANDS, 2))
+    store = Bucket(MemoryStore(), "memory://out")
+    work.run(store)
+    before, held = count(Plan), list[int]()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Planned):
+            held.append(count(Plan) - before)
+
+    replace(work, force=force, shard=shard).run(store, watch)
+    assert len(held) == 12
+    assert max(held) <= 4  # this stream and the one before it; a shard makes its own of each
+
+
+def count(kind: type) -> int:
+    """How many of them are in memory."""
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_a_crew_that_is_stopped_drops_what_has_not_begun() -> None:

@@ -5,7 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from stacgen import isolation
-from stacgen.models import Grid, Resource
+from stacgen.bands import Band
+from stacgen.models import Resource
 from stacgen.outcomes import Received, Watch
 from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Result
@@ -85,21 +86,21 @@ class Threads:
         self._fetchers.shutdown(wait=True)
 
 
-def workers_for(grid: Grid, *, memory: int | None, cores: int | None = None) -> int:
+def workers_for(band: Band, *, memory: int | None, cores: int | None = None) -> int:
     """How many segments fit side by side, in cores and in memory; at least one.
 
     Args:
-        grid: Of the largest frames.
+        band: That of the largest frames.
         memory: Bytes to use; None for four fifths of what the machine has.
         cores: None for those of the machine.
 
-    >>> grid = Grid(epsg=32629, left=0, top=0, resolution=10, size=10980)
-    >>> workers_for(grid, memory=4_000_000_000, cores=8)
+    >>> from stacgen import bands
+    >>> workers_for(bands.find("B02"), memory=4_000_000_000, cores=8)
     2
     """
     cores = cores or os.cpu_count() or 1
     memory = memory or int(_SHARE * _installed())
-    frame = 2 * grid.size**2
+    frame = 2 * band.size**2
     return max(1, min(cores, memory // (_FRAMES_IN_FLIGHT * frame)))
 
 

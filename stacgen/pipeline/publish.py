@@ -1,9 +1,10 @@
 """A catalog copied from one store to another, so that its readers never meet a dangling link."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from stacgen import catalog, layout, publication, stac
 from stacgen.errors import OutputError, UsageError
@@ -20,6 +21,11 @@ from stacgen.ports import Entry, Store
 from stacgen.publication import Asset, Kind
 
 _FRAMES = (Kind.ITEM, Kind.SCENE)
+
+_WAITING = 500
+"""Files that are handed to the pool at a time; it is idle a moment at the end of each lot."""
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,18 +158,26 @@ def _events(copy: Copy, stock: _Stock, pool: ThreadPoolExecutor) -> Generator[Co
             # One that is there may link one that is new, which nothing above it links yet.
             for is_there in (False, True):
                 some = [key for key in keys if (key in stock.there) is is_there]
-                yield from _flat(pool.map(frames.put, some))
+                yield from _flat(_each(frames.put, some, pool))
         elif stage is not Kind.ASSET:  # which go with their Items
             found = [key for key in keys if key in stock.documents]
             for key in found:
                 _check_links(key, stock.documents[key], copy, stock)
-            yield from pool.map(_writer(copy, stock), found)
+            yield from _each(_writer(copy, stock), found, pool)
             stock.wanted.update(found)
     if copy.delete:
         documents = {key for key in stock.parts if publication.kind(key) is not Kind.ASSET}
         gone = stock.there.keys() - stock.wanted - documents
         for _, keys in reversed(publication.stages(gone)):
-            yield from pool.map(_remover(copy), keys)
+            yield from _each(_remover(copy), keys, pool)
+
+
+def _each(
+    do: Callable[[str], _Answer], keys: Sequence[str], pool: ThreadPoolExecutor
+) -> Iterator[_Answer]:
+    """What became of each file, in their order; what waits in a pool takes a kilobyte a file."""
+    for start in range(0, len(keys), _WAITING):
+        yield from pool.map(do, keys[start : start + _WAITING])
 
 
 class _Frames:

@@ -9,6 +9,7 @@ from threading import Event as Flag
 from zlib import crc32
 
 from stacgen import selection, stac
+from stacgen.bands import Band
 from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
@@ -36,8 +37,9 @@ from stacgen.ports import Fetch, Store
 _DEFAULT = Reflectance()
 
 Clock = Callable[[], datetime]
-Hire = Callable[[Grid, Fetch, Watch], Crew]
-"""Makes a crew for frames on a grid, which fetches so, and tells of what it received."""
+Hire = Callable[[Band, Fetch, Watch], Crew]
+"""Makes a crew for frames of a band and smaller ones, which fetches so, and tells of what it
+received."""
 
 Measure = Callable[[Resource], int | None]
 """The size of a resource in bytes, without fetching it; None where the server does not say."""
@@ -101,7 +103,7 @@ def build(
     stopped = Flag()
     try:
         for site, task in work:
-            crew = crew or hire(site.plan.grid, fetch, recorder)
+            crew = crew or hire(_largest(order), fetch, recorder)
             running[crew.submit(task, replace(site.context, stopped=stopped))] = site
             while len(running) >= crew.capacity:
                 ledger.load()
@@ -161,6 +163,11 @@ class _Site:
         ledger.add(target.place, self.documents, replaced=self.replaced, is_shown=is_shown)
 
 
+def _largest(order: Order) -> Band:
+    """The band with the largest frames: one crew does all streams, in whatever order they come."""
+    return max((request.band for request in order.requests), key=lambda band: band.size)
+
+
 def _work(
     order: Order,
     sites: list[_Site],
@@ -173,10 +180,11 @@ def _work(
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
-        if order.shard is None:
-            for site in [site for site in sites if not site.open_tasks]:
+        for site in [site for site in sites if not site.open_tasks]:
+            if order.shard is None:
                 site.commit(order, store, ledger)
-                sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+            sites.remove(site)  # with its documents: a thousand streams are not kept in memory
+        if order.shard is None:
             ledger.settle(but={each.place, *(site.plan.place for site in sites)})
         is_behind = order.shard is None and ledger.enter(each)
         watch(_planned(each))
