@@ -302,9 +302,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     with dunia.Server().running() as server:
         dunia.publish(server, [dunia.landscape(number) for number in range(3)])
-        stacgen.build(
+        report = stacgen.build(
             "29PKR", "B09", years=[2025], output=folder, upstream=Upstream(api=server.base)
         )
+    assert not report.failed
     return folder
 
 
@@ -331,7 +332,7 @@ def test_odc_stac_loads_what_the_command_found(built: Path, run: Run, tmp_path: 
     of_band = ("--collections", "sentinel-2-l2a-29PKR-B09")
     where = ("--bbox", "-12", "13", "-10", "15")
     done = run(str(built), *where, "--max-cloud", "10", *of_band, "-o", "it.json")
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     found = pystac.ItemCollection.from_file(str(tmp_path / "it.json"))
     assert len(found) == 2
