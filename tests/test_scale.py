@@ -241,6 +241,16 @@ def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path)
     assert_links_resolve(tmp_path)
 
 
+@pytest.mark.parametrize("bound", ["--workers", "--memory"])
+def test_workers_that_are_there_already_are_not_bounded(bound: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2025"]
+    command += ["--dask", "tcp://127.0.0.1:9?timeout", bound, "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--workers and --memory are for this machine." in done.stderr
+    assert Labour(dask="local", workers=2, memory=10**9).dask == "local"
+
+
 def test_a_scheduler_that_is_not_there_is_a_usage_error(upstream: Upstream, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No Dask scheduler answers"):
         stacgen.build(

@@ -11,13 +11,11 @@ from dataclasses import replace
 from distributed import Client, KilledWorker, LocalCluster
 
 from stacgen.outcomes import Failed
+from stacgen.pipeline.crew import LOCAL
 from stacgen.pipeline.plan import Task
 from stacgen.pipeline.segment import process
 from stacgen.pipeline.work import Context, Result
 from stacgen.ports import Fetch
-
-LOCAL = "local"
-"""Instead of an address: a cluster of processes on this machine, for as long as the build."""
 
 _EACH = 2
 """Segments a worker thread has at hand, so that it need not wait for the client."""
