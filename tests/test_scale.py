@@ -4,17 +4,23 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 import dunia
 import stacgen
 from stacgen.cli import PARTLY
-from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
+from stacgen.errors import (
+    EmptySelectionError,
+    NotStreamedError,
+    UsageError,
+)
 from stacgen.fetch import Http
 from stacgen.library import Labour, Upstream, build_all, read_plan, requests
 from stacgen.models import Grid, Selection
@@ -22,6 +28,11 @@ from stacgen.outcomes import Report
 from stacgen.pipeline import Shard, Threads, workers_for
 from stacgen.selection import parse_moment
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Made = TypeVar("Made")
 
 
 @pytest.fixture(scope="module")
@@ -212,30 +223,47 @@ def test_a_dask_cluster_makes_the_same_catalog(upstream: Upstream, tmp_path: Pat
     assert timeless(one) == timeless(other)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path) -> None:
+@contextmanager
+def dask_cluster(workers: int) -> Iterator[tuple[str, "Client"]]:
+    """The address of a cluster of processes, and somebody else who uses it."""
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only here
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
+        yield cluster.scheduler_address, client
 
-        def kill_one() -> None:
-            while not list(tmp_path.rglob("*60m.tif")):
-                time.sleep(0.01)
-            pid = next(iter(client.run(os.getpid).values()))
-            os.kill(pid, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill_one)
-        killer.start()
+def when_a_frame_is_done(root: Path, act: Callable[[], Made]) -> "Future[Made]":
+    """Do something as soon as there is a COG; the result raises what doing it raised."""
+
+    def watch() -> Made:
+        latest = time.monotonic() + 60
+        while not list(root.rglob("*60m.tif")):
+            assert time.monotonic() < latest
+            time.sleep(0.01)
+        return act()
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(watch)
+    pool.shutdown(wait=False)
+    return future
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path) -> None:
+    with dask_cluster(2) as (address, client):
+        victim = min(client.run(os.getpid).values())
+        killed = when_a_frame_is_done(tmp_path, lambda: os.kill(victim, signal.SIGKILL))
         report = build_all(
             requests("29PKR", "B09", years=[2024, 2025]),
             upstream=upstream,
             output=tmp_path,
-            labour=Labour(dask=cluster.scheduler_address),
+            labour=Labour(dask=address),
         )
-        killer.join()
+        killed.result(timeout=0)
+        assert victim not in client.run(os.getpid).values()
     assert len(report.built) == 16
     assert len(linked_items(tmp_path)) == 16
     assert_links_resolve(tmp_path)
