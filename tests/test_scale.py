@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +17,7 @@ import dunia
 import stacgen
 from stacgen.cli import PARTLY
 from stacgen.errors import (
+    ClusterError,
     EmptySelectionError,
     NotStreamedError,
     UsageError,
@@ -267,6 +268,67 @@ def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path)
     assert len(report.built) == 16
     assert len(linked_items(tmp_path)) == 16
     assert_links_resolve(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frames_that_the_scheduler_lets_go_have_failed_for_that_reason(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with dask_cluster(1) as (address, client):
+        restarted = when_a_frame_is_done(tmp_path, client.restart)
+        report = build_all(
+            requests("29PKR", "B09", years=[2024, 2025]),
+            upstream=upstream,
+            output=tmp_path,
+            labour=Labour(dask=address),
+        )
+        restarted.result(timeout=60)
+    assert report.failed
+    for each in report.failed:
+        assert each.reason.startswith("The Dask scheduler let go of segment ")
+    assert len(report.failed) + len(report.built) == 16
+
+
+def test_a_scheduler_that_is_killed_ends_the_build_with_a_sentence(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    from distributed import Client  # noqa: PLC0415 - only here
+
+    told, output = tmp_path / "scheduler.json", tmp_path / "out"
+    dask = [sys.executable, "-m", "distributed.cli"]
+    options = ["--scheduler-file", str(told), "--no-dashboard"]
+    with ExitStack() as ended:
+
+        def start(command: list[str]) -> "subprocess.Popen[str]":
+            log = subprocess.PIPE if "build" in command else subprocess.DEVNULL
+            process = subprocess.Popen(command, cwd=tmp_path, stderr=log, stdout=log, text=True)
+            ended.callback(process.wait)
+            ended.callback(process.kill)
+            return process
+
+        scheduler = start([*dask[:2], f"{dask[2]}.dask_scheduler", "--port", "0", *options])
+        start([*dask[:2], f"{dask[2]}.dask_worker", "--nthreads", "1", "--no-nanny", *options])
+        while not told.exists():
+            time.sleep(0.01)
+        with Client(scheduler_file=str(told)) as client:
+            client.wait_for_workers(1)
+            address = client.scheduler.address
+        command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2024"]
+        command += ["--year", "2025", "-o", str(output), "--api", upstream.api, "--dask", address]
+        build = start(command)
+        while len(list(output.rglob("*60m.json"))) < 5:  # so the first segment has come back
+            assert build.poll() is None
+            time.sleep(0.01)
+        scheduler.kill()
+        began = time.monotonic()
+        _, said = build.communicate()
+    assert time.monotonic() - began < 20
+    assert build.returncode == ClusterError.exit_code
+    assert f"Error: The Dask scheduler at {address} is gone. What was finished stands" in said
+    assert "Traceback" not in said
+    assert "FAILED" not in said
+    assert linked_items(output)
+    assert_links_resolve(output)
 
 
 @pytest.mark.parametrize("bound", ["--workers", "--memory"])
