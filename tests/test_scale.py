@@ -9,25 +9,31 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 import dunia
 import stacgen
+from stacgen import pipeline
+from stacgen.api import Endpoint
 from stacgen.cli import PARTLY
 from stacgen.errors import (
     ClusterError,
     EmptySelectionError,
     NotStreamedError,
+    OutputError,
     UsageError,
 )
 from stacgen.fetch import Http
-from stacgen.library import Labour, Upstream, build_all, read_plan, requests
+from stacgen.gate import Gate
+from stacgen.library import Labour, Pixels, Upstream, build_all, read_plan, recipe, requests
 from stacgen.models import Grid, Selection
 from stacgen.outcomes import Report
-from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.pipeline import Order, Shard, Threads, workers_for
 from stacgen.selection import parse_moment
+from stacgen.store.folder import Folder
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
 
 if TYPE_CHECKING:
@@ -268,6 +274,70 @@ def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path)
     assert len(report.built) == 16
     assert len(linked_items(tmp_path)) == 16
     assert_links_resolve(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dask_workers_in_another_folder_write_where_the_client_looks(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    with dask_cluster(1) as (address, client):
+        client.run(os.chdir, there)
+        asked = requests("29PKR", "B09", years=[2025])
+        report = build_all(asked, upstream=upstream, labour=Labour(dask=address))
+    assert len(report.built) == 8
+    assert_links_resolve(here / "catalogs")
+    assert not list(there.iterdir())
+
+
+class Unshared(Folder):
+    """A folder on a disk that each machine has its own of."""
+
+    def __reduce__(self) -> tuple[type[Folder], tuple[Path]]:
+        """For a worker, which has another disk."""
+        return Folder, (self._root.with_name("elsewhere"),)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_dask_workers_write_elsewhere_is_not_linked(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    from stacgen.pipeline.dask import Dask  # noqa: PLC0415 - an extra
+
+    store = Unshared(tmp_path / "here")
+    with dask_cluster(1) as (address, _):
+
+        def build(*, force: bool) -> None:
+            order = Order(
+                requests=tuple(requests("29PKR", "B09", years=[2025])),
+                selection=Selection(),
+                endpoint=Endpoint(base=upstream.api),
+                recipe=recipe(upstream, Pixels()),
+                force=force,
+            )
+            pipeline.build(
+                order,
+                fetch=Http(patience=HASTY, gate=Gate(home=upstream.api)),
+                store=store,
+                watch=lambda _: None,
+                hire=lambda _, fetch, __: Dask(address, fetch, late=0),
+            )
+
+        with pytest.raises(OutputError, match=r"is not there.* a bucket\.$"):
+            build(force=False)
+        assert list((tmp_path / "elsewhere").rglob("*.tif"))
+        assert not list(tmp_path.glob("here/**/*.json"))
+        rmtree(tmp_path / "elsewhere")
+        build_all(
+            requests("29PKR", "B09", years=[2025]), upstream=upstream, output=tmp_path / "here"
+        )
+        before = tree(tmp_path / "here")
+        with pytest.raises(OutputError, match="write elsewhere"):
+            build(force=True)
+        assert tree(tmp_path / "here") == before
 
 
 @pytest.mark.filterwarnings("ignore")
