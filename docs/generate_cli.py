@@ -37,7 +37,7 @@ _CODES = """
 | Code | Meaning |
 | ---: | --- |
 | 0 | Done. |
-| 1 | Some frames failed, or a stream of several was lost; the others are in the catalog. |
+| 1 | Some frames failed, or a stream or Dask's scheduler was lost; the others are in the catalog. |
 | 2 | Usage: an option is wrong, or no frame answers to the selection. |
 | 3 | Upstream: the API or a playlist cannot be had, or cannot be used. |
 | 4 | Output: the catalog cannot be written, or is not one of stacgen's. |

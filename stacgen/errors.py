@@ -14,7 +14,8 @@ StacgenError                   1
 │   └── SegmentError           3  a segment whose frames cannot be trusted
 ├── OutputError                4  the catalog cannot be written
 │   └── ForeignCatalogError    4  a catalog stands there that is not ours
-└── BusyError                  5  another update has the catalog
+├── BusyError                  5  another update has the catalog
+└── ClusterError               1  the cluster that did the work is lost
 ```
 
 Exit code 1 is also what a build returns when some frames failed and the others were built.
@@ -88,3 +89,7 @@ class BusyError(StacgenError):
     """Another update has the catalog; nothing was done."""
 
     exit_code = 5
+
+
+class ClusterError(StacgenError):
+    """The cluster that did the work is lost; what was finished still stands."""

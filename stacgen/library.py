@@ -18,6 +18,7 @@ from stacgen.item import Source
 from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
+from stacgen.pipeline.crew import LOCAL
 from stacgen.pipeline.work import Recipe
 from stacgen.ports import Fetch
 from stacgen.profile import CogProfile
@@ -84,6 +85,19 @@ class Labour:
 
     dask: str | None = None
     """Address of a Dask scheduler, or `local` for processes on this machine; None for threads."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds for workers that are there already.
+
+        Raises:
+            UsageError: An address comes with a number of workers, or with memory.
+        """
+        is_bounded = self.workers is not None or self.memory is not None
+        if is_bounded and self.dask not in (None, LOCAL):
+            raise UsageError(
+                f"The workers at {self.dask} were given cores and memory when they were started;"
+                " --workers and --memory are for this machine."
+            )
 
     def crew(self, band: Band, fetch: Fetch, watch: Watch) -> Crew:
         """Who does the segments of that band, and of those with smaller frames.

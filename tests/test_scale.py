@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from obstore.store import MemoryStore
@@ -17,20 +20,34 @@ from obstore.store import MemoryStore
 import crashes
 import dunia
 import stacgen
-from stacgen import bands
+from stacgen import bands, pipeline
+from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.cli import PARTLY
-from stacgen.errors import EmptySelectionError, NotStreamedError, UsageError
+from stacgen.errors import (
+    ClusterError,
+    EmptySelectionError,
+    NotStreamedError,
+    OutputError,
+    UsageError,
+)
 from stacgen.fetch import Http
-from stacgen.library import Labour, Upstream, build_all, read_plan, requests
+from stacgen.gate import Gate
+from stacgen.library import Labour, Pixels, Upstream, build_all, read_plan, recipe, requests
 from stacgen.models import Selection
 from stacgen.outcomes import Event, Planned, Report, Watch
-from stacgen.pipeline import Shard, Threads, workers_for
+from stacgen.pipeline import Order, Shard, Threads, workers_for
 from stacgen.pipeline.plan import Plan
 from stacgen.ports import Fetch
 from stacgen.selection import parse_moment
 from stacgen.store.bucket import Bucket
+from stacgen.store.folder import Folder
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Made = TypeVar("Made")
 
 
 @pytest.fixture(scope="module")
@@ -233,33 +250,185 @@ def test_a_dask_cluster_makes_the_same_catalog(upstream: Upstream, tmp_path: Pat
     assert timeless(one) == timeless(other)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path) -> None:
+@contextmanager
+def dask_cluster(workers: int) -> Iterator[tuple[str, "Client"]]:
+    """The address of a cluster of processes, and somebody else who uses it."""
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only here
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
+        yield cluster.scheduler_address, client
 
-        def kill_one() -> None:
-            while not list(tmp_path.rglob("*60m.tif")):
-                time.sleep(0.01)
-            pid = next(iter(client.run(os.getpid).values()))
-            os.kill(pid, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill_one)
-        killer.start()
+def when_a_frame_is_done(root: Path, act: Callable[[], Made]) -> "Future[Made]":
+    """Do something as soon as there is a COG; the result raises what doing it raised."""
+
+    def watch() -> Made:
+        latest = time.monotonic() + 60
+        while not list(root.rglob("*60m.tif")):
+            assert time.monotonic() < latest
+            time.sleep(0.01)
+        return act()
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(watch)
+    pool.shutdown(wait=False)
+    return future
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_killed_dask_worker_costs_no_frame(upstream: Upstream, tmp_path: Path) -> None:
+    with dask_cluster(2) as (address, client):
+        victim = min(client.run(os.getpid).values())
+        killed = when_a_frame_is_done(tmp_path, lambda: os.kill(victim, signal.SIGKILL))
         report = build_all(
             requests("29PKR", "B09", years=[2024, 2025]),
             upstream=upstream,
             output=tmp_path,
-            labour=Labour(dask=cluster.scheduler_address),
+            labour=Labour(dask=address),
         )
-        killer.join()
+        killed.result(timeout=0)
+        assert victim not in client.run(os.getpid).values()
     assert len(report.built) == 16
     assert len(linked_items(tmp_path)) == 16
     assert_links_resolve(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dask_workers_in_another_folder_write_where_the_client_looks(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    with dask_cluster(1) as (address, client):
+        client.run(os.chdir, there)
+        asked = requests("29PKR", "B09", years=[2025])
+        report = build_all(asked, upstream=upstream, labour=Labour(dask=address))
+    assert len(report.built) == 8
+    assert_links_resolve(here / "catalogs")
+    assert not list(there.iterdir())
+
+
+class Unshared(Folder):
+    """A folder on a disk that each machine has its own of."""
+
+    def __reduce__(self) -> tuple[type[Folder], tuple[Path]]:
+        """For a worker, which has another disk."""
+        return Folder, (self._root.with_name("elsewhere"),)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_dask_workers_write_elsewhere_is_not_linked(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    from stacgen.pipeline.dask import Dask  # noqa: PLC0415 - an extra
+
+    store = Unshared(tmp_path / "here")
+    with dask_cluster(1) as (address, _):
+
+        def build(*, force: bool) -> None:
+            order = Order(
+                requests=tuple(requests("29PKR", "B09", years=[2025])),
+                selection=Selection(),
+                endpoint=Endpoint(base=upstream.api),
+                recipe=recipe(upstream, Pixels()),
+                force=force,
+            )
+            pipeline.build(
+                order,
+                fetch=Http(patience=HASTY, gate=Gate(home=upstream.api)),
+                store=store,
+                watch=lambda _: None,
+                hire=lambda _, fetch, __: Dask(address, fetch, late=0),
+            )
+
+        with pytest.raises(OutputError, match=r"is not there.* a bucket\.$"):
+            build(force=False)
+        assert list((tmp_path / "elsewhere").rglob("*.tif"))
+        assert not list(tmp_path.glob("here/**/*.json"))
+        rmtree(tmp_path / "elsewhere")
+        build_all(
+            requests("29PKR", "B09", years=[2025]), upstream=upstream, output=tmp_path / "here"
+        )
+        before = tree(tmp_path / "here")
+        with pytest.raises(OutputError, match="write elsewhere"):
+            build(force=True)
+        assert tree(tmp_path / "here") == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frames_that_the_scheduler_lets_go_have_failed_for_that_reason(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with dask_cluster(1) as (address, client):
+        restarted = when_a_frame_is_done(tmp_path, client.restart)
+        report = build_all(
+            requests("29PKR", "B09", years=[2024, 2025]),
+            upstream=upstream,
+            output=tmp_path,
+            labour=Labour(dask=address),
+        )
+        restarted.result(timeout=60)
+    assert report.failed
+    for each in report.failed:
+        assert each.reason.startswith("The Dask scheduler let go of segment ")
+    assert len(report.failed) + len(report.built) == 16
+
+
+def test_a_scheduler_that_is_killed_ends_the_build_with_a_sentence(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    from distributed import Client  # noqa: PLC0415 - only here
+
+    told, output = tmp_path / "scheduler.json", tmp_path / "out"
+    dask = [sys.executable, "-m", "distributed.cli"]
+    options = ["--scheduler-file", str(told), "--no-dashboard"]
+    with ExitStack() as ended:
+
+        def start(command: list[str]) -> "subprocess.Popen[str]":
+            log = subprocess.PIPE if "build" in command else subprocess.DEVNULL
+            process = subprocess.Popen(command, cwd=tmp_path, stderr=log, stdout=log, text=True)
+            ended.callback(process.wait)
+            ended.callback(process.kill)
+            return process
+
+        scheduler = start([*dask[:2], f"{dask[2]}.dask_scheduler", "--port", "0", *options])
+        start([*dask[:2], f"{dask[2]}.dask_worker", "--nthreads", "1", "--no-nanny", *options])
+        while not told.exists():
+            time.sleep(0.01)
+        with Client(scheduler_file=str(told)) as client:
+            client.wait_for_workers(1)
+            address = client.scheduler.address
+        command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2024"]
+        command += ["--year", "2025", "-o", str(output), "--api", upstream.api, "--dask", address]
+        build = start(command)
+        while len(list(output.rglob("*60m.json"))) < 5:  # so the first segment has come back
+            assert build.poll() is None
+            time.sleep(0.01)
+        scheduler.kill()
+        began = time.monotonic()
+        _, said = build.communicate()
+    assert time.monotonic() - began < 20
+    assert build.returncode == ClusterError.exit_code
+    assert f"Error: The Dask scheduler at {address} is gone. What was finished stands" in said
+    assert "Traceback" not in said
+    assert "FAILED" not in said
+    assert linked_items(output)
+    assert_links_resolve(output)
+
+
+@pytest.mark.parametrize("bound", ["--workers", "--memory"])
+def test_workers_that_are_there_already_are_not_bounded(bound: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stacgen", "build", "29PKR", "B09", "--year", "2025"]
+    command += ["--dask", "tcp://127.0.0.1:9?timeout", bound, "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--workers and --memory are for this machine." in done.stderr
+    assert Labour(dask="local", workers=2, memory=10**9).dask == "local"
 
 
 def test_a_scheduler_that_is_not_there_is_a_usage_error(upstream: Upstream, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Result
 from stacgen.ports import Answer, Decode, Fetch
 
+LOCAL = "local"
+"""Instead of the address of a Dask scheduler: processes on this machine, as long as the build."""
+
 _AHEAD = 2
 """Segments fetched, or being fetched, beyond those being decoded."""
 

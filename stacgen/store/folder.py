@@ -60,6 +60,10 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def __getstate__(self) -> dict[str, Path]:
+        """For another process, in which a relative path may lead elsewhere."""
+        return {"_root": self._root.absolute()}
+
     @property
     def address(self) -> str:
         """The path, as it was given."""
