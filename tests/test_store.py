@@ -5,9 +5,11 @@ Folder and memory are at hand; the buckets are real servers, see `servers`.
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -220,6 +222,44 @@ def test_what_a_killed_build_left_is_swept_when_it_is_old(tmp_path: Path) -> Non
     assert (fresh / "x.tif").exists()
 
 
+OLD = (time.time() - 3 * 24 * 3600,) * 2
+"""Times of a file that has lain there for three days."""
+
+
+def test_a_bucket_sweeps_its_own_old_scratch_folders_and_nothing_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog, a checkout, and what somebody saved from a build that was killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os, sys; from stacgen.store import open_store\n"
+        "with open_store('memory:///').scratch() as folder:\n"
+        "    (folder / 'x.tif').write_bytes(b'x'); print(folder, flush=True); os._exit(9)\n"
+    )
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def killed() -> Path:
+        said = subprocess.run(command, check=False, env=environment, stdout=subprocess.PIPE)
+        return Path(said.stdout.decode().strip())
+
+    left, fresh = killed(), killed()
+    saved = Path(shutil.copytree(left, tmp_path / "stacgen-saved"))
+    catalog, checkout = tmp_path / "stacgen-catalogs", tmp_path / "stacgen-main"
+    for folder in (catalog, checkout):
+        folder.mkdir()
+        (folder / "x.tif").write_bytes(b"x")
+    link = tmp_path / "stacgen-link"
+    link.symlink_to(catalog, target_is_directory=True)
+    (catalog / f".{link.name}.scratch").touch()
+    for folder in (left, saved, catalog, checkout):
+        os.utime(folder, OLD)
+    with Bucket(MemoryStore(), "memory://").scratch():
+        assert not left.exists()
+        for folder in (fresh, saved, catalog, checkout):
+            assert (folder / "x.tif").read_bytes() == b"x"
+
+
 def test_many_threads_may_write_into_one_folder(tmp_path: Path) -> None:
     store = Folder(tmp_path)
 
@@ -278,8 +318,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file() -> None:
         "try: store.write('a.json', b'n' * 5000, 'x')\n"
         "except OutputError as error: print(error)\n"
     )
-    import tempfile  # noqa: PLC0415 - only here
-
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", script, folder]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
