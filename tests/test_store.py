@@ -3,6 +3,7 @@
 Folder and memory are at hand; the buckets are real servers, see `servers`.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -44,6 +45,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     service: Service = request.getfixturevalue("moto" if is_locked else request.param)
     settings = {"conditional_put": "disabled"} if is_locked else {}
     return open_store(f"{service.bucket()}/a prefix", {**service.options, **settings})
+
+
+def fail_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the disk fail where that folder is read."""
+    real = os.scandir
+
+    def scandir(path: str | int) -> object:
+        if str(path) == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 def test_what_is_written_can_be_read_listed_and_told(store: Store) -> None:
@@ -220,6 +233,28 @@ def test_what_a_killed_build_left_is_swept_when_it_is_old(tmp_path: Path) -> Non
     Folder(tmp_path).write("catalog.json", b"{}", JSON)
     assert not left.exists()
     assert (fresh / "x.tif").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Folder(tmp_path)
+    for key in ("29PKR/B09/collection.json", "29PKR/B10/collection.json"):
+        store.write(key, b"{}", JSON)
+    fail_at(tmp_path / "29PKR" / "B10", monkeypatch)
+    with pytest.raises(OutputError, match=r"B10 cannot be used: Input/output error"):
+        list(store.list(""))
+    assert len(list(store.list("29PKR/B09/"))) == 1
+
+
+def test_a_folder_that_the_system_keeps_in_the_root_of_a_disk_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Folder(tmp_path)
+    store.write("catalog.json", b"{}", JSON)
+    (tmp_path / "lost+found").mkdir()
+    fail_at(tmp_path / "lost+found", monkeypatch)
+    assert [entry.key for entry in store.list("")] == ["catalog.json"]
 
 
 OLD = (time.time() - 3 * 24 * 3600,) * 2

@@ -25,6 +25,9 @@ _Made = TypeVar("_Made")
 _HIDDEN = ".stacgen"
 """Folder under the root for files in the making; readers never look there."""
 
+_OF_SYSTEM = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
+"""Folders that systems keep in the root of a disk, and that few may read; no file lies there."""
+
 _BATCH = 512
 """Files that `write_all` flushes together."""
 
@@ -133,14 +136,15 @@ class Folder:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """See `stacgen.ports.Store`."""
-        for folder, names, files in os.walk(self._root / prefix):
-            names[:] = sorted(name for name in names if not name.startswith("."))
-            for name in sorted(files):
-                path = Path(folder, name).relative_to(self._root)
-                entry = self.stat(path.as_posix())
-                if entry is not None and not name.startswith("."):
-                    yield entry
+        """See `stacgen.ports.Store`; a list that lacks what cannot be read would be a false one."""
+        with _translated(prefix):
+            for folder, names, files in os.walk(self._root / prefix, onerror=_unless_gone):
+                names[:] = sorted(set(filter(_is_shown, names)).difference(_OF_SYSTEM))
+                for name in filter(_is_shown, sorted(files)):
+                    path = Path(folder, name).relative_to(self._root)
+                    entry = self.stat(path.as_posix())
+                    if entry is not None:
+                        yield entry
 
     def download(self, key: str, path: Path) -> str:
         """See `stacgen.ports.Store`."""
@@ -308,6 +312,16 @@ def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None
                 raise
         else:
             return
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _unless_gone(error: OSError) -> None:
+    """Raise what a folder was not read for, unless there is no such folder."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _time(found: os.stat_result) -> datetime:
