@@ -33,6 +33,9 @@ from stacgen.store.folder import Folder
 
 JSON = "application/json"
 
+OLD = (time.time() - 3 * 24 * 3600,) * 2
+"""Times of a file that has lain there for three days."""
+
 
 @pytest.fixture(params=["folder", "memory", "locked", "moto", "ceph", "azurite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
@@ -225,14 +228,38 @@ def test_a_folder_holds_nothing_but_what_was_written(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_build_left_is_swept_when_it_is_old(tmp_path: Path) -> None:
-    left, fresh = tmp_path / ".stacgen" / "left", tmp_path / ".stacgen" / "fresh"
-    for folder in (left, fresh):
+    hidden = tmp_path / ".stacgen"
+    left, fresh, other = hidden / f"{7:016x}", hidden / f"{8:016x}", hidden / "of others"
+    for folder in (left, fresh, other):
         folder.mkdir(parents=True)
         (folder / "x.tif").write_bytes(b"x")
-    os.utime(left, (0, 0))
+    half = hidden / f"{9:016x}"
+    half.write_bytes(b"{")
+    for path in (left, other, half):
+        os.utime(path, OLD)
     Folder(tmp_path).write("catalog.json", b"{}", JSON)
-    assert not left.exists()
+    assert sorted(hidden.iterdir()) == [fresh, other]
     assert (fresh / "x.tif").exists()
+
+
+def test_a_lock_is_held_for_days_while_others_write(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    with store.hold("update", "the first"):
+        for path in (tmp_path / ".stacgen").iterdir():
+            os.utime(path, OLD)
+        store.write("catalog.json", b"{}", JSON)
+        with store.hold("update", "the second") as other:
+            assert other == "the first"
+    assert [path.name for path in tmp_path.rglob("*")] == ["catalog.json"]
+
+
+def test_a_lock_that_a_killed_build_left_goes_with_who_takes_it_next(tmp_path: Path) -> None:
+    left = tmp_path / ".stacgen" / "update.lock"
+    left.parent.mkdir()
+    left.write_bytes(b"the first")
+    with Folder(tmp_path).hold("update", "the second") as other:
+        assert other is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_read_is_not_left_out_of_a_list(
@@ -255,10 +282,6 @@ def test_a_folder_that_the_system_keeps_in_the_root_of_a_disk_is_not_looked_into
     (tmp_path / "lost+found").mkdir()
     fail_at(tmp_path / "lost+found", monkeypatch)
     assert [entry.key for entry in store.list("")] == ["catalog.json"]
-
-
-OLD = (time.time() - 3 * 24 * 3600,) * 2
-"""Times of a file that has lain there for three days."""
 
 
 def test_a_bucket_sweeps_its_own_old_scratch_folders_and_nothing_of_others(

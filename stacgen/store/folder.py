@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -44,6 +45,9 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """What file systems say that give a file one name only."""
 
 _IS_WINDOWS = os.name == "nt"
+
+_IN_THE_MAKING = re.compile("(doctor-)?[0-9a-f]{16}")
+"""Names in the hidden folder that are no locks, and that no one else gave."""
 
 _LONGEST_BUILD = 2 * 24 * 3600
 """Seconds after which a file in the making is taken to be given up."""
@@ -286,10 +290,14 @@ class Folder:
         raise AssertionError  # the loop returns or raises
 
     def _tidy(self) -> None:
-        """Remove the hidden folder if it is empty, and what a build killed long ago left in it."""
+        """Remove the hidden folder if it is empty, and what a build killed long ago left in it.
+
+        A lock is not removed however old, since one who holds it may yet live; it goes with who
+        takes it next.
+        """
         hidden = self._root / _HIDDEN
         with suppress(OSError):
-            for path in hidden.iterdir():
+            for path in filter(_is_in_the_making, hidden.iterdir()):
                 if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
                     shutil.rmtree(path, ignore_errors=True)
                     path.unlink(missing_ok=True)
@@ -316,6 +324,10 @@ def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None
 
 def _is_shown(name: str) -> bool:
     return not name.startswith(".")
+
+
+def _is_in_the_making(path: Path) -> bool:
+    return _IN_THE_MAKING.fullmatch(path.name) is not None
 
 
 def _unless_gone(error: OSError) -> None:
