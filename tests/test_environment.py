@@ -1,5 +1,6 @@
 """A bucket is found as each cloud's own tools find it; the servers say whether that was right."""
 
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,6 +84,36 @@ def test_profiles_that_cannot_be_read_are_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / ".aws" / "config").write_text("region = without a section\n")
     with pytest.raises(UsageError, match="cannot be read"):
         open_store("s3://frames/x")
+
+
+CANARY = "wJalrXUtnFEMI"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"[x]\naws_access_key_id = 1\naws_secret_access_key {CANARY}\n", "line 3 is none of "),
+        (f"\n{CANARY} = 1\n[x]\n", "line 2 comes before any [name]"),
+        (f"[{CANARY}]\na = 1\n[{CANARY}]\n", "line 3 begins a profile that is there already"),
+        (f"[x]\n{CANARY} = 1\n{CANARY} = 2\n", "line 3 sets what its profile sets already"),
+        (f"[x]\nkey = {CANARY}\xff\n", "it is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_no_line_of_profiles_that_cannot_be_read_is_shown(
+    name: str, text: str, said: str, tmp_path: Path
+) -> None:
+    """Nor by a traceback: people paste those into reports."""
+    path = tmp_path / ".aws" / name
+    path.parent.mkdir()
+    path.write_text(text, "latin-1")
+    with pytest.raises(UsageError) as caught:
+        open_store("s3://frames/x")
+    assert f"{path} cannot be read: {said}" in str(caught.value)
+    assert str(caught.value).endswith("; mend it.")
+    assert caught.value.__context__ is None
+    shown = "".join(traceback.format_exception(caught.value))
+    assert CANARY.lower() not in shown.lower()  # names of keys are in small letters
 
 
 def test_variables_go_before_a_profile_and_options_before_both(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from stacgen.errors import ForeignCatalogError, OutputError
 from stacgen.library import Upstream
 from stacgen.models import Selection
 from test_build import tree
+from test_store import fail_at
 
 URL = "https://data.example/s2"
 BAND, SCENES = "29PKR/B01", "29PKR/scenes"
@@ -86,6 +87,17 @@ def test_each_kind_of_file_above_the_items_is_made_anew(
         case _:
             path.write_text('{"links": 7}')
     assert_repaired(root, built)
+
+
+def test_a_catalog_stays_as_it_is_where_a_folder_cannot_be_read(
+    root: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network file system for a moment; the Items there are not gone."""
+    with monkeypatch.context() as failing:
+        fail_at(root / BAND / "2025", failing)
+        with pytest.raises(OutputError, match=r"2025 cannot be used: Input/output error"):
+            stacgen.repair(root)
+    assert tree(root) == tree(built)
 
 
 def test_all_of_it_is_made_anew_at_once(root: Path, built: Path) -> None:

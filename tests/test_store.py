@@ -3,11 +3,14 @@
 Folder and memory are at hand; the buckets are real servers, see `servers`.
 """
 
+import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,9 @@ from stacgen.store.folder import Folder
 
 JSON = "application/json"
 
+OLD = (time.time() - 3 * 24 * 3600,) * 2
+"""Times of a file that has lain there for three days."""
+
 
 @pytest.fixture(params=["folder", "memory", "locked", "moto", "ceph", "azurite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
@@ -42,6 +48,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     service: Service = request.getfixturevalue("moto" if is_locked else request.param)
     settings = {"conditional_put": "disabled"} if is_locked else {}
     return open_store(f"{service.bucket()}/a prefix", {**service.options, **settings})
+
+
+def fail_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the disk fail where that folder is read."""
+    real = os.scandir
+
+    def scandir(path: str | int) -> object:
+        if str(path) == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 def test_what_is_written_can_be_read_listed_and_told(store: Store) -> None:
@@ -210,14 +228,94 @@ def test_a_folder_holds_nothing_but_what_was_written(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_build_left_is_swept_when_it_is_old(tmp_path: Path) -> None:
-    left, fresh = tmp_path / ".stacgen" / "left", tmp_path / ".stacgen" / "fresh"
-    for folder in (left, fresh):
+    hidden = tmp_path / ".stacgen"
+    left, fresh, other = hidden / f"{7:016x}", hidden / f"{8:016x}", hidden / "of others"
+    for folder in (left, fresh, other):
         folder.mkdir(parents=True)
         (folder / "x.tif").write_bytes(b"x")
-    os.utime(left, (0, 0))
+    half = hidden / f"{9:016x}"
+    half.write_bytes(b"{")
+    for path in (left, other, half):
+        os.utime(path, OLD)
     Folder(tmp_path).write("catalog.json", b"{}", JSON)
-    assert not left.exists()
+    assert sorted(hidden.iterdir()) == [fresh, other]
     assert (fresh / "x.tif").exists()
+
+
+def test_a_lock_is_held_for_days_while_others_write(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    with store.hold("update", "the first"):
+        for path in (tmp_path / ".stacgen").iterdir():
+            os.utime(path, OLD)
+        store.write("catalog.json", b"{}", JSON)
+        with store.hold("update", "the second") as other:
+            assert other == "the first"
+    assert [path.name for path in tmp_path.rglob("*")] == ["catalog.json"]
+
+
+def test_a_lock_that_a_killed_build_left_goes_with_who_takes_it_next(tmp_path: Path) -> None:
+    left = tmp_path / ".stacgen" / "update.lock"
+    left.parent.mkdir()
+    left.write_bytes(b"the first")
+    with Folder(tmp_path).hold("update", "the second") as other:
+        assert other is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Folder(tmp_path)
+    for key in ("29PKR/B09/collection.json", "29PKR/B10/collection.json"):
+        store.write(key, b"{}", JSON)
+    fail_at(tmp_path / "29PKR" / "B10", monkeypatch)
+    with pytest.raises(OutputError, match=r"B10 cannot be used: Input/output error"):
+        list(store.list(""))
+    assert len(list(store.list("29PKR/B09/"))) == 1
+
+
+def test_a_folder_that_the_system_keeps_in_the_root_of_a_disk_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Folder(tmp_path)
+    store.write("catalog.json", b"{}", JSON)
+    (tmp_path / "lost+found").mkdir()
+    fail_at(tmp_path / "lost+found", monkeypatch)
+    assert [entry.key for entry in store.list("")] == ["catalog.json"]
+
+
+def test_a_bucket_sweeps_its_own_old_scratch_folders_and_nothing_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog, a checkout, and what somebody saved from a build that was killed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os, sys; from stacgen.store import open_store\n"
+        "with open_store('memory:///').scratch() as folder:\n"
+        "    (folder / 'x.tif').write_bytes(b'x'); print(folder, flush=True); os._exit(9)\n"
+    )
+    command = [sys.executable, "-c", script]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def killed() -> Path:
+        said = subprocess.run(command, check=False, env=environment, stdout=subprocess.PIPE)
+        return Path(said.stdout.decode().strip())
+
+    left, fresh = killed(), killed()
+    saved = Path(shutil.copytree(left, tmp_path / "stacgen-saved"))
+    catalog, checkout = tmp_path / "stacgen-catalogs", tmp_path / "stacgen-main"
+    for folder in (catalog, checkout):
+        folder.mkdir()
+        (folder / "x.tif").write_bytes(b"x")
+    link = tmp_path / "stacgen-link"
+    link.symlink_to(catalog, target_is_directory=True)
+    (catalog / f".{link.name}.scratch").touch()
+    for folder in (left, saved, catalog, checkout):
+        os.utime(folder, OLD)
+    with Bucket(MemoryStore(), "memory://").scratch():
+        assert not left.exists()
+        for folder in (fresh, saved, catalog, checkout):
+            assert (folder / "x.tif").read_bytes() == b"x"
 
 
 def test_many_threads_may_write_into_one_folder(tmp_path: Path) -> None:
@@ -278,8 +376,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file() -> None:
         "try: store.write('a.json', b'n' * 5000, 'x')\n"
         "except OutputError as error: print(error)\n"
     )
-    import tempfile  # noqa: PLC0415 - only here
-
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", script, folder]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

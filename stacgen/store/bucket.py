@@ -49,6 +49,7 @@ _LONGEST_BUILD = 2 * 24 * 3600
 """Seconds after which a scratch folder is taken to be left over."""
 
 _SCRATCH = "stacgen-"
+"""What the names of scratch folders begin with, and those of folders that others made, too."""
 
 _LASTING = "public, max-age=31536000"
 """Cache-Control of pixels."""
@@ -231,9 +232,11 @@ class Bucket:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See `stacgen.ports.Store`; a temporary folder of this machine."""
-        with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
-            _sweep(Path(folder).parent)
-            yield Path(folder)
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
+            folder = Path(name)
+            _sweep(folder.parent)
+            _mark(folder).touch()
+            yield folder
 
     @contextmanager
     def hold(self, name: str, who: str) -> Iterator[str | None]:
@@ -280,11 +283,20 @@ def _attributes(media_type: str) -> "Attributes":
     return {"Content-Type": media_type, "Cache-Control": _LASTING if lasts else _PASSING}
 
 
-def _sweep(folder: Path) -> None:
-    """Remove scratch folders that killed builds left there long ago."""
-    for path in folder.glob(f"{_SCRATCH}*"):
+def _mark(folder: Path) -> Path:
+    """The file by which a scratch folder is known; a copy of the folder has another name."""
+    return folder / f".{folder.name}.scratch"
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove scratch folders that killed builds left long ago, and nothing that others made.
+
+    All may write into a temporary folder, and a name proves nothing: the mark has to be there.
+    """
+    for path in temporary.glob(f"{_SCRATCH}*"):
         with suppress(OSError):
-            if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
+            is_ours = _mark(path).is_file() and not path.is_symlink()
+            if is_ours and path.stat().st_mtime < time.time() - _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -75,11 +75,7 @@ def _aws(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     known = False
     for path, section in files.items():
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise UsageError(f"The profiles in {path} cannot be read: {error}.") from error
+        parser = _profiles(path)
         if parser.has_section(section):
             known = True
             found |= {
@@ -93,6 +89,39 @@ def _aws(environment: Mapping[str, str], home: Path) -> dict[str, str]:
         if any(environment.get(each) for each in variables):
             found.pop(key, None)
     return found
+
+
+def _profiles(path: str | Path) -> configparser.RawConfigParser:
+    """The profiles in a file of AWS, if there is one.
+
+    What the parser says of a wrong line has that line, and so perhaps a secret. The error is made
+    where the parser's is over, for then no traceback shows it.
+    """
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        fault = _fault(error)
+    else:
+        return parser
+    raise UsageError(f"The profiles in {path} cannot be read: {fault}; mend it.")
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with which line, without a word of it."""
+    match error:
+        case configparser.DuplicateSectionError(lineno=line):
+            return f"line {line} begins a profile that is there already"
+        case configparser.DuplicateOptionError(lineno=line):
+            return f"line {line} sets what its profile sets already"
+        case configparser.MissingSectionHeaderError(lineno=line):
+            return f"line {line} comes before any [name]"
+        case configparser.ParsingError(errors=[(line, _), *_]):
+            return f"line {line} is none of [name] or key = value"
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+        case _:
+            return "it is not in the format of AWS"
 
 
 def _azure(environment: Mapping[str, str]) -> dict[str, str]:

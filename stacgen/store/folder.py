@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -25,6 +26,9 @@ _Made = TypeVar("_Made")
 _HIDDEN = ".stacgen"
 """Folder under the root for files in the making; readers never look there."""
 
+_OF_SYSTEM = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
+"""Folders that systems keep in the root of a disk, and that few may read; no file lies there."""
+
 _BATCH = 512
 """Files that `write_all` flushes together."""
 
@@ -41,6 +45,9 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """What file systems say that give a file one name only."""
 
 _IS_WINDOWS = os.name == "nt"
+
+_IN_THE_MAKING = re.compile("(doctor-)?[0-9a-f]{16}")
+"""Names in the hidden folder that are no locks, and that no one else gave."""
 
 _LONGEST_BUILD = 2 * 24 * 3600
 """Seconds after which a file in the making is taken to be given up."""
@@ -137,14 +144,15 @@ class Folder:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """See `stacgen.ports.Store`."""
-        for folder, names, files in os.walk(self._root / prefix):
-            names[:] = sorted(name for name in names if not name.startswith("."))
-            for name in sorted(files):
-                path = Path(folder, name).relative_to(self._root)
-                entry = self.stat(path.as_posix())
-                if entry is not None and not name.startswith("."):
-                    yield entry
+        """See `stacgen.ports.Store`; a list that lacks what cannot be read would be a false one."""
+        with _translated(prefix):
+            for folder, names, files in os.walk(self._root / prefix, onerror=_unless_gone):
+                names[:] = sorted(set(filter(_is_shown, names)).difference(_OF_SYSTEM))
+                for name in filter(_is_shown, sorted(files)):
+                    path = Path(folder, name).relative_to(self._root)
+                    entry = self.stat(path.as_posix())
+                    if entry is not None:
+                        yield entry
 
     def download(self, key: str, path: Path) -> str:
         """See `stacgen.ports.Store`."""
@@ -286,10 +294,14 @@ class Folder:
         raise AssertionError  # the loop returns or raises
 
     def _tidy(self) -> None:
-        """Remove the hidden folder if it is empty, and what a build killed long ago left in it."""
+        """Remove the hidden folder if it is empty, and what a build killed long ago left in it.
+
+        A lock is not removed however old, since one who holds it may yet live; it goes with who
+        takes it next.
+        """
         hidden = self._root / _HIDDEN
         with suppress(OSError):
-            for path in hidden.iterdir():
+            for path in filter(_is_in_the_making, hidden.iterdir()):
                 if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
                     shutil.rmtree(path, ignore_errors=True)
                     path.unlink(missing_ok=True)
@@ -312,6 +324,20 @@ def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None
                 raise
         else:
             return
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _is_in_the_making(path: Path) -> bool:
+    return _IN_THE_MAKING.fullmatch(path.name) is not None
+
+
+def _unless_gone(error: OSError) -> None:
+    """Raise what a folder was not read for, unless there is no such folder."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _time(found: os.stat_result) -> datetime:
