@@ -31,7 +31,7 @@ from rasterio.windows import Window
 import dunia
 import stacgen
 from items import FIJI, SENEGAL, Scene, file, make, outline
-from stacgen import layout, reader, server, stac
+from stacgen import layout, mirror, reader, server, stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.library import Upstream
 from stacgen.server import ranges
@@ -236,6 +236,98 @@ def test_the_server_sees_what_a_build_adds(tmp_path: Path) -> None:
         assert len(get(f"{base}/collections").json()["collections"]) == 2
         (tmp_path / layout.MIRROR).unlink()
         assert get(f"{base}/search").json()["numberMatched"] == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        (layout.MIRROR, b"{"),
+        (layout.ROOT, b"{"),
+        (layout.ROOT, b'{"links": 5}'),
+        ("29PKR/catalog.json", b"[]"),
+        ("29PKR/catalog.json", b'{"links": [{"rel": "child"}]}'),
+    ],
+)
+def test_the_server_knows_what_it_knew_while_a_file_is_damaged(
+    tmp_path: Path, key: str, content: bytes
+) -> None:
+    store = Folder(tmp_path)
+    file(store, SCENES[:2])
+    with reader.serve(tmp_path, port=0) as base:
+        targets = ("/", "/collections", HOME, "/search")
+        before = [get(base + target).content for target in targets]
+        whole = (tmp_path / key).read_bytes()
+        (tmp_path / key).write_bytes(content)
+        os.utime(tmp_path / layout.MIRROR, (0, 0))  # the server is to read anew
+        assert [get(base + target).content for target in targets] == before
+        (tmp_path / key).write_bytes(whole)
+        file(store, SCENES[:4])
+        assert get(f"{base}/search").json()["numberMatched"] == 4
+
+
+def test_the_server_knows_what_it_knew_while_the_store_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file(Folder(tmp_path), SCENES[:2])
+
+    def fail(*_: object) -> None:
+        raise OutputError("The output cannot be used: the disk is gone.")
+
+    with reader.serve(tmp_path, port=0) as base:
+        targets = ("/", "/collections", HOME, f"{HOME}/items", "/search")
+        before = [get(base + target).content for target in targets]
+        os.utime(tmp_path / layout.MIRROR, (0, 0))  # the server is to read anew
+        for name in ("stat", "read"):
+            with monkeypatch.context() as patch:
+                patch.setattr(Folder, name, fail)
+                assert [get(base + target).content for target in targets] == before
+        file(Folder(tmp_path), SCENES[:4])
+        assert get(f"{base}/search").json()["numberMatched"] == 4
+
+
+def test_a_damaged_collection_hides_no_other(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:2])
+    damaged = tmp_path / "29PKR/B02/collection.json"
+    damaged.write_text("{")
+    with reader.serve(tmp_path, port=0) as base:
+        for second, content in enumerate(
+            [
+                "{",
+                "{}",
+                "[]",
+                '{"id": 7, "links": []}',
+                '{"id": "x"}',
+                '{"id": "x", "links": null}',
+                '{"id": "x", "links": [{"rel": "self"}]}',
+                '{"id": "x", "links": [7]}',
+                '{"id": "x", "links": [], "assets": {"a": {}}}',
+                '{"id": "x", "links": [], "assets": []}',
+            ]
+        ):
+            damaged.write_text(content)
+            os.utime(tmp_path / layout.MIRROR, (second, second))  # the server is to read anew
+            found = get(f"{base}/collections").json()["collections"]
+            assert [each["id"] for each in found] == [HOME.rpartition("/")[2]]
+            children = [link for link in get(base).json()["links"] if link["rel"] == "child"]
+            assert [link["href"] for link in children] == [base + HOME]
+            assert get(f"{base}/search").json()["numberMatched"] == 2
+
+
+@pytest.mark.parametrize("target", ["/search", f"{HOME}/items", f"{HOME}/items/x"])
+def test_what_cannot_be_read_is_told_to_browsers_and_programs(
+    base: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputError("/home/someone/catalogs/items.parquet is damaged.")
+
+    monkeypatch.setattr(mirror, "answer", fail)
+    answer = get(base + target, Origin="https://browser.example")
+    assert answer.status_code == 503
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.json() == {
+        "code": "OutputError",
+        "description": "The catalog cannot be read now.",
+    }
 
 
 @pytest.mark.parametrize(

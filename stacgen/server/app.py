@@ -13,8 +13,11 @@ from stac_fastapi.extensions.pagination import TokenPaginationExtension
 from stac_fastapi.types.config import ApiSettings
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from stacgen import __version__, layout
+from stacgen.errors import OutputError
 from stacgen.ports import Store
 from stacgen.server import bodies
 from stacgen.server.client import Client
@@ -44,6 +47,12 @@ class Settings:
 def _all(_key: str) -> bool:
     """A bucket has no links."""
     return True
+
+
+def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
+    """A STAC API's error; what went wrong names places of this machine, so it is not told."""
+    told = {"code": "OutputError", "description": "The catalog cannot be read now."}
+    return JSONResponse(told, 503)
 
 
 def make(store: Store, settings: Settings) -> FastAPI:
@@ -95,6 +104,7 @@ def make(store: Store, settings: Settings) -> FastAPI:
             ),
         ],
     )
+    made.app.add_exception_handler(OutputError, _unreadable)
     made.app.add_route(
         "/{path:path}", files.serve, methods=["GET", "HEAD"], include_in_schema=False
     )
