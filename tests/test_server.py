@@ -353,6 +353,8 @@ def test_what_cannot_be_read_is_told_to_browsers_and_programs(
         "/search?token=" + "W10",
         "/search?token=WzEsMiwzLDRd",
         "/search?token=Wy0xXQ",
+        "/search?token=WzEuNV0",
+        "/search?token=WzFlOTk5XQ",
         "/search?token=" + "A" * 5000,
         "/search?sortby=nothing",
         "/search?sortby=geometry",

@@ -6,6 +6,7 @@ part of the question is wrong.
 
 import base64
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -229,7 +230,7 @@ def _begin(token: str | None, answer: Answer) -> int:
     try:
         padded = token + "=" * (-len(token) % 4)
         place, *named = json.loads(base64.urlsafe_b64decode(padded))
-        place = range(1 << 40).index(place)
+        place = range(1 << 40).index(operator.index(place))  # of a float it would try them all
         if not named:
             return place
         collection, item_id = named
