@@ -1,5 +1,6 @@
 """The server as its clients meet it: real HTTP, pystac-client, GDAL, and people who mean ill."""
 
+import base64
 import http.client
 import json
 import os
@@ -401,6 +402,42 @@ def test_a_query_that_the_server_does_not_know_is_refused(base: str, target: str
 )
 def test_a_body_that_the_server_does_not_know_is_refused(base: str, body: object) -> None:
     assert requests.post(f"{base}/search", json=body, timeout=10).status_code == 400
+
+
+DEEP = "[" * 30_000
+"""Deeper than Python follows, and as a token or a query not too long for the server."""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/search?token=" + base64.urlsafe_b64encode(DEEP.encode()).decode(),
+        "/search?intersects=" + DEEP,
+        "/search?intersects=" + '{"type":' * 5_000,
+        '/search?intersects={"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}",
+        "/search?intersects=" + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300,
+    ],
+    ids=["token", "arrays", "objects", "polygon", "collections"],
+)
+def test_no_depth_of_a_query_is_too_much(base: str, target: str) -> None:
+    assert raw(base, target)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"token": base64.urlsafe_b64encode(DEEP.encode()).decode()}),
+        DEEP,
+        '{"intersects":' + DEEP,
+        '{"intersects":{"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}}",
+        '{"intersects":' + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300 + "}",
+    ],
+    ids=["token", "body", "arrays", "polygon", "collections"],
+)
+def test_no_depth_of_a_body_is_too_much(base: str, body: str) -> None:
+    sent = {"Content-Type": "application/json"}
+    answer = requests.post(f"{base}/search", data=body, headers=sent, timeout=10)
+    assert answer.status_code == 400
 
 
 def test_bodies_are_bounded(base: str) -> None:

@@ -145,6 +145,8 @@ class Client(BaseCoreClient):
             answer = mirror.answer(now.mirror, _query(asked))
         except UsageError as error:
             raise HTTPException(400, str(error)) from error
+        except (RecursionError, OverflowError) as error:
+            raise HTTPException(400, "The geometry to intersect is no GeoJSON.") from error
         limit = asked.get("limit") or _PAGE
         start = _begin(asked.get("token"), answer)
         documents = answer.documents(slice(start, start + limit), base)
@@ -213,7 +215,7 @@ def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
 def _parsed(text: str) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets, thousands deep
         raise HTTPException(400, "The geometry to intersect is no JSON.") from error
 
 
@@ -235,7 +237,7 @@ def _begin(token: str | None, answer: Answer) -> int:
             return place
         collection, item_id = named
         found = answer.place_of(str(collection), str(item_id))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise HTTPException(400, "This server gave no such token.") from error
     return place if found is None else found + 1
 
