@@ -187,6 +187,29 @@ def test_items_are_sorted_as_asked(client: pystac_client.Client, method: str) ->
     assert latest.id == "T29PKR_20250325T000000_05.11_B02_10m"
 
 
+@pytest.mark.parametrize(
+    ("plain", "encoded"),
+    [
+        ("+datetime", "%2Bdatetime"),
+        ("+properties.datetime,-id", "%2Bproperties.datetime,-id"),
+        ("-datetime,+id", "-datetime,%2Bid"),
+        ("-datetime,++id", "-datetime,%20id"),
+    ],
+)
+def test_a_plus_need_not_be_encoded(base: str, plain: str, encoded: str) -> None:
+    """As the Sort extension writes it; HTTP takes such a plus for a space."""
+    found, expected = (
+        get(f"{base}/search?limit=3&sortby={each}").json() for each in (plain, encoded)
+    )
+    assert found["features"] == expected["features"]
+    assert len(found["features"]) == 3
+    after, before = (
+        next(link["href"] for link in each["links"] if link["rel"] == "next")
+        for each in (found, expected)
+    )
+    assert get(after).json()["features"] == get(before).json()["features"]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_only_the_fields_asked_for_are_sent(client: pystac_client.Client, method: str) -> None:
     fields = {"include": ["properties.eo:cloud_cover"], "exclude": ["links", "assets", "geometry"]}

@@ -114,9 +114,9 @@ class Client(BaseCoreClient):
         _refuse_unknown(request, _SEARCH)
         if rest.get("intersects"):
             rest["intersects"] = _parsed(rest["intersects"])
-        rest["sortby"] = [
-            (each.lstrip("+-"), each.startswith("-")) for each in rest.get("sortby") or ()
-        ]
+        # A plus that was not written as %2B came as a space.
+        keys = [each.strip() for each in rest.get("sortby") or ()]
+        rest["sortby"] = [(each.lstrip("+-"), each.startswith("-")) for each in keys]
         rest["fields"] = fields.parse(rest["fields"]) if rest.get("fields") else None
         return self._search(request, rest, None)
 
