@@ -177,6 +177,18 @@ def answers(
     ] in asked.get("collections", [document["collection"]])
 
 
+def test_letters_of_a_time_may_be_small(base: str) -> None:
+    """As RFC 3339 has it."""
+    times = ("2025-02-01T00:00:00Z/2025-02-10T00:00:00Z", "2025-02-09T00:00:00Z")
+    for interval in times:
+        expected = get(f"{base}/search?datetime={interval}").json()["features"]
+        assert expected
+        assert get(f"{base}/search?datetime={interval.lower()}").json()["features"] == expected
+        sent = {"datetime": interval.lower()}
+        answer = requests.post(f"{base}/search", json=sent, timeout=10)
+        assert answer.json()["features"] == expected
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_items_are_sorted_as_asked(client: pystac_client.Client, method: str) -> None:
     search = client.search(sortby="-properties.eo:cloud_cover,+id", method=method, limit=5)
