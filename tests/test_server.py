@@ -939,6 +939,30 @@ def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
     assert (process.returncode, out, rest) == (0, "", "")
 
 
+def test_the_command_ends_while_a_client_stalls(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:1])
+    with (tmp_path / "large.tif").open("wb") as large:
+        large.truncate(1 << 28)  # more than the buffers of two sockets hold
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stacgen", "serve", str(tmp_path), "--port", "0"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    address = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+    assert address is not None
+    with socket.create_connection(("127.0.0.1", int(address[1])), timeout=10) as client:
+        client.sendall(f"GET /large.tif HTTP/1.1\r\nHost: {address[0]}\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+        process.send_signal(signal.SIGINT)
+        try:
+            out, rest = process.communicate(timeout=8)
+        finally:
+            process.kill()
+    assert (process.returncode, out, rest) == (0, "", "")
+
+
 def test_a_root_that_cannot_be_served_says_why(tmp_path: Path, root: Path) -> None:
     with pytest.raises(OutputError, match="stacgen index"), reader.serve(tmp_path, port=0):
         pass
