@@ -475,6 +475,25 @@ def test_no_depth_of_a_body_is_too_much(base: str, body: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"datetime": "\ud800"}',
+        r'{"ids": "\ud800"}',
+        '{"limit": 0, "bbox": [NaN, 0, 1, 1]}',
+        '{"datetime": "9999-12-31T23:59:59-14:00"}',
+        '{"datetime": "0001-01-01T00:00:00+14:00/.."}',
+        '{"intersects": {"type": "Point", "coordinates": [1' + "0" * 400 + ", 0]}}",
+    ],
+    ids=lambda body: body[:40],
+)
+def test_a_body_that_no_answer_could_hold_is_refused(base: str, body: str) -> None:
+    sent = {"Content-Type": "application/json"}
+    answer = requests.post(f"{base}/search", data=body, headers=sent, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["description"]
+
+
 def test_bodies_are_bounded(base: str) -> None:
     large = json.dumps({"ids": ["x" * 100] * 20000})
     answer = requests.post(f"{base}/search", data=large, timeout=10)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from stac_fastapi.api.app import StacApi
 from stac_fastapi.api.models import (
     ItemCollectionUri,
@@ -55,6 +56,14 @@ def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
     return JSONResponse(told, 503)
 
 
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a request, without the request: JSON may be unable to hold that."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    description = said.encode("ascii", "backslashreplace").decode()
+    return JSONResponse({"code": "RequestValidationError", "description": description}, 400)
+
+
 def make(store: Store, settings: Settings) -> FastAPI:
     """The application that serves the catalog in a store.
 
@@ -105,6 +114,7 @@ def make(store: Store, settings: Settings) -> FastAPI:
         ],
     )
     made.app.add_exception_handler(OutputError, _unreadable)
+    made.app.add_exception_handler(RequestValidationError, _refused)
     made.app.add_route(
         "/{path:path}", files.serve, methods=["GET", "HEAD"], include_in_schema=False
     )
