@@ -451,10 +451,11 @@ DEEP = "[" * 30_000
         "/search?intersects=" + '{"type":' * 5_000,
         '/search?intersects={"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}",
         "/search?intersects=" + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300,
+        '/search?intersects={"type":"Point","coordinates":[1' + "0" * 400 + ",0]}",
     ],
-    ids=["token", "arrays", "objects", "polygon", "collections"],
+    ids=["token", "arrays", "objects", "polygon", "collections", "number"],
 )
-def test_no_depth_of_a_query_is_too_much(base: str, target: str) -> None:
+def test_no_depth_and_no_number_of_a_query_is_too_much(base: str, target: str) -> None:
     assert raw(base, target)[0] == 400
 
 
