@@ -47,7 +47,7 @@ def parse_moment(text: str, *, is_end: bool = False) -> datetime | None:
     if form is None:
         raise _unreadable(text)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())  # RFC 3339 has t and z, too
         if is_end and form["clock"] is None:
             moment = datetime.combine(moment, time.max)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -182,6 +182,7 @@ def test_an_interval_of_dates_is_whole_days(days: tuple[date, date]) -> None:
 def test_a_time_is_read_in_its_zone_or_else_in_utc(moment: datetime, hours: int) -> None:
     naive = moment.isoformat()
     assert parse_moment(naive) == parse_moment(f"{naive}Z") == moment.replace(tzinfo=UTC)
+    assert parse_moment(f"{naive}Z".lower()) == moment.replace(tzinfo=UTC)
     assert parse_moment(naive, is_end=True) == moment.replace(tzinfo=UTC)
     zoned = f"{naive}{'-' if hours < 0 else '+'}{abs(hours):02}:00"
     try:

@@ -1,5 +1,6 @@
 """The server as its clients meet it: real HTTP, pystac-client, GDAL, and people who mean ill."""
 
+import base64
 import http.client
 import json
 import os
@@ -31,7 +32,7 @@ from rasterio.windows import Window
 import dunia
 import stacgen
 from items import FIJI, SENEGAL, Scene, file, make, outline
-from stacgen import layout, reader, server, stac
+from stacgen import layout, mirror, reader, server, stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.library import Upstream
 from stacgen.server import ranges
@@ -176,6 +177,18 @@ def answers(
     ] in asked.get("collections", [document["collection"]])
 
 
+def test_letters_of_a_time_may_be_small(base: str) -> None:
+    """As RFC 3339 has it."""
+    times = ("2025-02-01T00:00:00Z/2025-02-10T00:00:00Z", "2025-02-09T00:00:00Z")
+    for interval in times:
+        expected = get(f"{base}/search?datetime={interval}").json()["features"]
+        assert expected
+        assert get(f"{base}/search?datetime={interval.lower()}").json()["features"] == expected
+        sent = {"datetime": interval.lower()}
+        answer = requests.post(f"{base}/search", json=sent, timeout=10)
+        assert answer.json()["features"] == expected
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_items_are_sorted_as_asked(client: pystac_client.Client, method: str) -> None:
     search = client.search(sortby="-properties.eo:cloud_cover,+id", method=method, limit=5)
@@ -184,6 +197,29 @@ def test_items_are_sorted_as_asked(client: pystac_client.Client, method: str) ->
     assert len(found) == len(DOCUMENTS)
     latest = next(client.search(sortby="-datetime", method=method, max_items=1).items())
     assert latest.id == "T29PKR_20250325T000000_05.11_B02_10m"
+
+
+@pytest.mark.parametrize(
+    ("plain", "encoded"),
+    [
+        ("+datetime", "%2Bdatetime"),
+        ("+properties.datetime,-id", "%2Bproperties.datetime,-id"),
+        ("-datetime,+id", "-datetime,%2Bid"),
+        ("-datetime,++id", "-datetime,%20id"),
+    ],
+)
+def test_a_plus_need_not_be_encoded(base: str, plain: str, encoded: str) -> None:
+    """As the Sort extension writes it; HTTP takes such a plus for a space."""
+    found, expected = (
+        get(f"{base}/search?limit=3&sortby={each}").json() for each in (plain, encoded)
+    )
+    assert found["features"] == expected["features"]
+    assert len(found["features"]) == 3
+    after, before = (
+        next(link["href"] for link in each["links"] if link["rel"] == "next")
+        for each in (found, expected)
+    )
+    assert get(after).json()["features"] == get(before).json()["features"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -239,6 +275,98 @@ def test_the_server_sees_what_a_build_adds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        (layout.MIRROR, b"{"),
+        (layout.ROOT, b"{"),
+        (layout.ROOT, b'{"links": 5}'),
+        ("29PKR/catalog.json", b"[]"),
+        ("29PKR/catalog.json", b'{"links": [{"rel": "child"}]}'),
+    ],
+)
+def test_the_server_knows_what_it_knew_while_a_file_is_damaged(
+    tmp_path: Path, key: str, content: bytes
+) -> None:
+    store = Folder(tmp_path)
+    file(store, SCENES[:2])
+    with reader.serve(tmp_path, port=0) as base:
+        targets = ("/", "/collections", HOME, "/search")
+        before = [get(base + target).content for target in targets]
+        whole = (tmp_path / key).read_bytes()
+        (tmp_path / key).write_bytes(content)
+        os.utime(tmp_path / layout.MIRROR, (0, 0))  # the server is to read anew
+        assert [get(base + target).content for target in targets] == before
+        (tmp_path / key).write_bytes(whole)
+        file(store, SCENES[:4])
+        assert get(f"{base}/search").json()["numberMatched"] == 4
+
+
+def test_the_server_knows_what_it_knew_while_the_store_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file(Folder(tmp_path), SCENES[:2])
+
+    def fail(*_: object) -> None:
+        raise OutputError("The output cannot be used: the disk is gone.")
+
+    with reader.serve(tmp_path, port=0) as base:
+        targets = ("/", "/collections", HOME, f"{HOME}/items", "/search")
+        before = [get(base + target).content for target in targets]
+        os.utime(tmp_path / layout.MIRROR, (0, 0))  # the server is to read anew
+        for name in ("stat", "read"):
+            with monkeypatch.context() as patch:
+                patch.setattr(Folder, name, fail)
+                assert [get(base + target).content for target in targets] == before
+        file(Folder(tmp_path), SCENES[:4])
+        assert get(f"{base}/search").json()["numberMatched"] == 4
+
+
+def test_a_damaged_collection_hides_no_other(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:2])
+    damaged = tmp_path / "29PKR/B02/collection.json"
+    damaged.write_text("{")
+    with reader.serve(tmp_path, port=0) as base:
+        for second, content in enumerate(
+            [
+                "{",
+                "{}",
+                "[]",
+                '{"id": 7, "links": []}',
+                '{"id": "x"}',
+                '{"id": "x", "links": null}',
+                '{"id": "x", "links": [{"rel": "self"}]}',
+                '{"id": "x", "links": [7]}',
+                '{"id": "x", "links": [], "assets": {"a": {}}}',
+                '{"id": "x", "links": [], "assets": []}',
+            ]
+        ):
+            damaged.write_text(content)
+            os.utime(tmp_path / layout.MIRROR, (second, second))  # the server is to read anew
+            found = get(f"{base}/collections").json()["collections"]
+            assert [each["id"] for each in found] == [HOME.rpartition("/")[2]]
+            children = [link for link in get(base).json()["links"] if link["rel"] == "child"]
+            assert [link["href"] for link in children] == [base + HOME]
+            assert get(f"{base}/search").json()["numberMatched"] == 2
+
+
+@pytest.mark.parametrize("target", ["/search", f"{HOME}/items", f"{HOME}/items/x"])
+def test_what_cannot_be_read_is_told_to_browsers_and_programs(
+    base: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputError("/home/someone/catalogs/items.parquet is damaged.")
+
+    monkeypatch.setattr(mirror, "answer", fail)
+    answer = get(base + target, Origin="https://browser.example")
+    assert answer.status_code == 503
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.json() == {
+        "code": "OutputError",
+        "description": "The catalog cannot be read now.",
+    }
+
+
+@pytest.mark.parametrize(
     "target",
     [
         "/search?colour=red",
@@ -261,6 +389,8 @@ def test_the_server_sees_what_a_build_adds(tmp_path: Path) -> None:
         "/search?token=" + "W10",
         "/search?token=WzEsMiwzLDRd",
         "/search?token=Wy0xXQ",
+        "/search?token=WzEuNV0",
+        "/search?token=WzFlOTk5XQ",
         "/search?token=" + "A" * 5000,
         "/search?sortby=nothing",
         "/search?sortby=geometry",
@@ -307,6 +437,62 @@ def test_a_query_that_the_server_does_not_know_is_refused(base: str, target: str
 )
 def test_a_body_that_the_server_does_not_know_is_refused(base: str, body: object) -> None:
     assert requests.post(f"{base}/search", json=body, timeout=10).status_code == 400
+
+
+DEEP = "[" * 30_000
+"""Deeper than Python follows, and as a token or a query not too long for the server."""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/search?token=" + base64.urlsafe_b64encode(DEEP.encode()).decode(),
+        "/search?intersects=" + DEEP,
+        "/search?intersects=" + '{"type":' * 5_000,
+        '/search?intersects={"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}",
+        "/search?intersects=" + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300,
+        '/search?intersects={"type":"Point","coordinates":[1' + "0" * 400 + ",0]}",
+    ],
+    ids=["token", "arrays", "objects", "polygon", "collections", "number"],
+)
+def test_no_depth_and_no_number_of_a_query_is_too_much(base: str, target: str) -> None:
+    assert raw(base, target)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"token": base64.urlsafe_b64encode(DEEP.encode()).decode()}),
+        DEEP,
+        '{"intersects":' + DEEP,
+        '{"intersects":{"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}}",
+        '{"intersects":' + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300 + "}",
+    ],
+    ids=["token", "body", "arrays", "polygon", "collections"],
+)
+def test_no_depth_of_a_body_is_too_much(base: str, body: str) -> None:
+    sent = {"Content-Type": "application/json"}
+    answer = requests.post(f"{base}/search", data=body, headers=sent, timeout=10)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"datetime": "\ud800"}',
+        r'{"ids": "\ud800"}',
+        '{"limit": 0, "bbox": [NaN, 0, 1, 1]}',
+        '{"datetime": "9999-12-31T23:59:59-14:00"}',
+        '{"datetime": "0001-01-01T00:00:00+14:00/.."}',
+        '{"intersects": {"type": "Point", "coordinates": [1' + "0" * 400 + ", 0]}}",
+    ],
+    ids=lambda body: body[:40],
+)
+def test_a_body_that_no_answer_could_hold_is_refused(base: str, body: str) -> None:
+    sent = {"Content-Type": "application/json"}
+    answer = requests.post(f"{base}/search", data=body, headers=sent, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["description"]
 
 
 def test_bodies_are_bounded(base: str) -> None:
@@ -770,6 +956,30 @@ def test_the_command_serves_until_it_is_interrupted(root: Path) -> None:
     assert get(f"{address[0]}/search?limit=1").status_code == 200
     process.send_signal(signal.SIGINT)
     out, rest = process.communicate(timeout=20)
+    assert (process.returncode, out, rest) == (0, "", "")
+
+
+def test_the_command_ends_while_a_client_stalls(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:1])
+    with (tmp_path / "large.tif").open("wb") as large:
+        large.truncate(1 << 28)  # more than the buffers of two sockets hold
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stacgen", "serve", str(tmp_path), "--port", "0"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    address = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+    assert address is not None
+    with socket.create_connection(("127.0.0.1", int(address[1])), timeout=10) as client:
+        client.sendall(f"GET /large.tif HTTP/1.1\r\nHost: {address[0]}\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+        process.send_signal(signal.SIGINT)
+        try:
+            out, rest = process.communicate(timeout=8)
+        finally:
+            process.kill()
     assert (process.returncode, out, rest) == (0, "", "")
 
 

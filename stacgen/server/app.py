@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from stac_fastapi.api.app import StacApi
 from stac_fastapi.api.models import (
     ItemCollectionUri,
@@ -13,8 +14,11 @@ from stac_fastapi.extensions.pagination import TokenPaginationExtension
 from stac_fastapi.types.config import ApiSettings
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from stacgen import __version__, layout
+from stacgen.errors import OutputError
 from stacgen.ports import Store
 from stacgen.server import bodies
 from stacgen.server.client import Client
@@ -44,6 +48,20 @@ class Settings:
 def _all(_key: str) -> bool:
     """A bucket has no links."""
     return True
+
+
+def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
+    """A STAC API's error; what went wrong names places of this machine, so it is not told."""
+    told = {"code": "OutputError", "description": "The catalog cannot be read now."}
+    return JSONResponse(told, 503)
+
+
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a request, without the request: JSON may be unable to hold that."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    description = said.encode("ascii", "backslashreplace").decode()
+    return JSONResponse({"code": "RequestValidationError", "description": description}, 400)
 
 
 def make(store: Store, settings: Settings) -> FastAPI:
@@ -95,6 +113,8 @@ def make(store: Store, settings: Settings) -> FastAPI:
             ),
         ],
     )
+    made.app.add_exception_handler(OutputError, _unreadable)
+    made.app.add_exception_handler(RequestValidationError, _refused)
     made.app.add_route(
         "/{path:path}", files.serve, methods=["GET", "HEAD"], include_in_schema=False
     )

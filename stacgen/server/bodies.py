@@ -8,6 +8,9 @@ from stac_fastapi.extensions.fields import FieldsExtension
 from stac_fastapi.extensions.sort import SearchSortExtension
 from stac_fastapi.types.search import BaseSearchPostRequest
 
+from stacgen import selection
+from stacgen.errors import UsageError
+
 
 class Search(BaseSearchPostRequest, extra="forbid"):
     """The body of a search without extensions."""
@@ -20,6 +23,12 @@ class Search(BaseSearchPostRequest, extra="forbid"):
             raise ValueError("The body of a search is a JSON object.")  # noqa: TRY004 - pydantic's
         if values.get("intersects") is not None and values.get("bbox") is not None:
             raise ValueError("Say bbox or intersects, not both.")
+        interval = values.get("datetime")
+        if isinstance(interval, str):
+            try:
+                selection.parse_interval(interval)
+            except UsageError as error:  # stac-pydantic's reader overflows
+                raise ValueError(str(error)) from error
         return values
 
 

@@ -6,6 +6,7 @@ part of the question is wrong.
 
 import base64
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -113,9 +114,9 @@ class Client(BaseCoreClient):
         _refuse_unknown(request, _SEARCH)
         if rest.get("intersects"):
             rest["intersects"] = _parsed(rest["intersects"])
-        rest["sortby"] = [
-            (each.lstrip("+-"), each.startswith("-")) for each in rest.get("sortby") or ()
-        ]
+        # A plus that was not written as %2B came as a space.
+        keys = [each.strip() for each in rest.get("sortby") or ()]
+        rest["sortby"] = [(each.lstrip("+-"), each.startswith("-")) for each in keys]
         rest["fields"] = fields.parse(rest["fields"]) if rest.get("fields") else None
         return self._search(request, rest, None)
 
@@ -144,6 +145,8 @@ class Client(BaseCoreClient):
             answer = mirror.answer(now.mirror, _query(asked))
         except UsageError as error:
             raise HTTPException(400, str(error)) from error
+        except (RecursionError, OverflowError) as error:
+            raise HTTPException(400, "The geometry to intersect is no GeoJSON.") from error
         limit = asked.get("limit") or _PAGE
         start = _begin(asked.get("token"), answer)
         documents = answer.documents(slice(start, start + limit), base)
@@ -212,7 +215,7 @@ def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
 def _parsed(text: str) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets, thousands deep
         raise HTTPException(400, "The geometry to intersect is no JSON.") from error
 
 
@@ -229,12 +232,12 @@ def _begin(token: str | None, answer: Answer) -> int:
     try:
         padded = token + "=" * (-len(token) % 4)
         place, *named = json.loads(base64.urlsafe_b64decode(padded))
-        place = range(1 << 40).index(place)
+        place = range(1 << 40).index(operator.index(place))  # of a float it would try them all
         if not named:
             return place
         collection, item_id = named
         found = answer.place_of(str(collection), str(item_id))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise HTTPException(400, "This server gave no such token.") from error
     return place if found is None else found + 1
 

@@ -1,11 +1,13 @@
 """What a server knows of its catalog: mirror and Collections, read anew when they change."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from stacgen import layout, lookup, stac
+from stacgen.errors import OutputError
 from stacgen.mirror import Mirror
 from stacgen.pipeline import mirrors
 from stacgen.ports import Store
@@ -36,12 +38,16 @@ class Holdings:
         self._snapshot = self._read(self._stamp())
 
     def now(self) -> Snapshot:
-        """The catalog, read anew where its mirror changed; a build writes that last."""
-        stamp = self._stamp()
-        with self._lock:
-            if stamp is not None and stamp != self._seen:
-                self._snapshot = self._read(stamp)
-            return self._snapshot
+        """The catalog, read anew where its mirror changed; a build writes that last.
+
+        While it cannot be read it is what it was, and is tried again whenever it is asked for.
+        """
+        with suppress(OutputError):
+            stamp = self._stamp()
+            with self._lock:
+                if stamp is not None and stamp != self._seen:
+                    self._snapshot = self._read(stamp)
+        return self._snapshot
 
     def _stamp(self) -> tuple[int, datetime] | None:
         entry = self._store.stat(layout.MIRROR)
@@ -50,13 +56,39 @@ class Holdings:
     def _read(self, stamp: tuple[int, datetime] | None) -> Snapshot:
         opened = lookup.opened(self._store.read(layout.MIRROR), self._store.address)
         found = {}
-        for key in mirrors.collection_keys(self._store):
-            document = self._document(key)
+        for key in self._keys():
+            raw = self._store.read(key)
+            document = None if raw is None else _collection(raw, key)
             if document is not None:
                 found[document["id"]] = (key, document)
+        raw = self._store.read(layout.ROOT)
+        root = {} if raw is None else stac.from_bytes(raw, name=layout.ROOT)
         self._seen = stamp
-        return Snapshot(mirror=opened, root=self._document(layout.ROOT) or {}, collections=found)
+        return Snapshot(mirror=opened, root=root, collections=found)
 
-    def _document(self, key: str) -> stac.Document | None:
-        raw = self._store.read(key)
-        return None if raw is None else stac.from_bytes(raw, name=key)
+    def _keys(self) -> Sequence[str]:
+        try:
+            return mirrors.collection_keys(self._store)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise OutputError(
+                f"The catalogs in {self._store.address} do not link their Collections as STAC does;"
+                " stacgen repair makes them anew."
+            ) from error
+
+
+def _collection(raw: bytes, key: str) -> stac.Document | None:
+    """A Collection that has all that its answers are made of; None where its file is damaged.
+
+    One that is left out hides no other. A store that fails is told instead: it may come back.
+    """
+    try:
+        document = stac.from_bytes(raw, name=key)
+        links, assets = document["links"], document.get("assets", {}).values()
+        texts = [
+            document["id"],
+            *(link[name] for link in links for name in ("rel", "href")),
+            *(asset["href"] for asset in assets),
+        ]
+    except (OutputError, KeyError, TypeError, AttributeError):
+        return None
+    return document if all(isinstance(each, str) for each in texts) else None

@@ -15,6 +15,8 @@ from stacgen.server.app import Settings, make
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PAUSE = 0.005
+_GRACE = 3
+"""Seconds that answers under way may take once the server is to end; a client may never read on."""
 
 
 @contextmanager
@@ -42,7 +44,12 @@ def running(
     app = make(store, replace(settings, names=frozenset(names), any_address=beyond))
     listener = _listen(host, port)
     config = uvicorn.Config(
-        app, log_level="critical", access_log=False, server_header=False, lifespan="off"
+        app,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
