@@ -9,7 +9,7 @@ from stacgen.models import Grid
 from stacgen.pipeline import root
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.pipeline.finish import finish
-from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.ports import Store
 
 
@@ -18,7 +18,8 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
 
     Builds of shards publish Items and no catalogs; this does the rest, in one process. It may be
     run at any time and again: Items that are filed already change nothing. Links to Items that are
-    there no more are dropped, while their Collection has others.
+    there no more are dropped, while their Collection has others. What other builders file meanwhile
+    stays filed.
 
     Returns:
         How many Collections and Items there are.
@@ -36,7 +37,8 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         is_sample = filing.is_sample
         check_root(store, is_sample=is_sample)
         commit(documents, filing, store, recount=True, prune=True)
-        refresh(place, (), store, every=partial(iter, documents))
+        # Not of these documents, since another builder may have filed more since they were listed.
+        refresh(place, (), store, every=partial(linked_items, store, place))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)
     root.rebuild(store)
