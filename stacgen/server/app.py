@@ -13,8 +13,11 @@ from stac_fastapi.extensions.pagination import TokenPaginationExtension
 from stac_fastapi.types.config import ApiSettings
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from stacgen import __version__, layout
+from stacgen.errors import OutputError
 from stacgen.ports import Store
 from stacgen.server import bodies
 from stacgen.server.client import Client
@@ -39,6 +42,12 @@ class Settings:
 
     base_url: str | None = None
     """Where it is public, if that is not where it is asked."""
+
+
+def _unreadable(_: Request, __: Exception) -> Response:
+    """The error names places on this machine, which are not for everyone."""
+    text = "The catalog cannot be read; stacgen validate says why."
+    return JSONResponse({"code": "OutputError", "description": text}, 500)
 
 
 def _all(_key: str) -> bool:
@@ -95,6 +104,7 @@ def make(store: Store, settings: Settings) -> FastAPI:
             ),
         ],
     )
+    made.app.add_exception_handler(OutputError, _unreadable)
     made.app.add_route(
         "/{path:path}", files.serve, methods=["GET", "HEAD"], include_in_schema=False
     )
