@@ -115,6 +115,7 @@ def test_a_failed_frame_is_named_and_the_exit_code_is_1(run: Run, upstream: duni
         ([*BUILD, "--store-option", "region"], 2, "NAME=VALUE"),
         ([*BUILD, "-o", "ftp://x/y"], 2, "neither a folder nor a bucket"),
         ([*BUILD, "-o", "/proc/catalogs"], 4, "cannot be used"),
+        (["index", "/nowhere"], 4, "There is no catalog at /nowhere, and no Item"),
     ],
 )
 def test_bad_input_is_one_sentence_and_an_exit_code(

@@ -36,6 +36,7 @@ from stacgen.mirror.files import ROWS
 from stacgen.mirror.table import BATCH
 from stacgen.pipeline import mirrors
 from stacgen.ports import Store
+from stacgen.query import Query
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 from test_build import tree
@@ -499,6 +500,50 @@ def test_a_mirror_that_is_lost_is_made_anew(
     else:
         stacgen.index(root)
     assert tree(root) == before
+
+
+def strike(path: Path, place: float = 0.5) -> None:
+    """Damage a byte among the rows of a mirror, so far from their beginning to their end."""
+    raw = bytearray(path.read_bytes())
+    footer = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    raw[int(4 + place * (footer - 4))] ^= 0xFF
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("key", ["29PKR/B09/items.parquet", "items.parquet"])
+def test_a_mirror_with_damaged_rows_is_mended_by_the_next_build(
+    root: Path, upstream: Upstream, tmp_path: Path, key: str
+) -> None:
+    part = tmp_path / "part"
+    again(part, upstream, 2025)
+    strike(part / key)
+    with pytest.raises(OutputError, match=r"items\.parquet is .* a damaged one; stacgen index"):
+        in_folder(part, key)
+    again(part, upstream, 2024)
+    assert_true(part)
+    assert set(tree(part)) == set(tree(root))
+
+
+def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
+    table = mirror.tabulate(map(make, SCENES))
+    path = tmp_path / "items.parquet"
+    sound = mirror.to_bytes(table, mirror.Place())
+    found = dict(in_one(sound))
+    refused = 0
+    for number in range(60):
+        path.write_bytes(sound)
+        strike(path, number / 60)
+        try:
+            assert dict(in_one(path.read_bytes())) == found
+            answer = mirror.answer(mirror.Mirror(path.read_bytes(), name="x"), Query())
+            assert len(answer.documents(slice(None), "r")) == len(found)
+        except OutputError:
+            refused += 1
+    assert refused > 50
+
+
+def in_one(raw: bytes) -> list[tuple[str, stac.Document]]:
+    return list(mirror.documents(mirror.from_bytes(raw, name="x")))
 
 
 def test_items_of_a_killed_build_get_into_the_mirrors(

@@ -387,6 +387,15 @@ def test_the_command_says_what_is_wrong(
     assert done.stdout == ""
 
 
+def test_the_command_says_that_rows_are_damaged(built: Path, run: Run, tmp_path: Path) -> None:
+    sound = (built / "items.parquet").read_bytes()
+    (tmp_path / "items.parquet").write_bytes(sound[:99] + bytes(8) + sound[107:])
+    done = run(".")
+    assert (done.returncode, done.stdout) == (OutputError.exit_code, "")
+    assert "a damaged one; stacgen index" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_a_failed_write_leaves_what_stood_there(built: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     done = run(str(built), "-o", "folder")

@@ -995,6 +995,20 @@ def test_a_root_that_cannot_be_served_says_why(tmp_path: Path, root: Path) -> No
             pass
 
 
+def test_damaged_rows_are_an_error_that_names_no_place(tmp_path: Path) -> None:
+    file(Folder(tmp_path), SCENES[:4])
+    path = tmp_path / layout.MIRROR
+    sound = path.read_bytes()
+    with reader.serve(tmp_path, port=0) as base:
+        path.write_bytes(sound[:99] + bytes(8) + sound[107:])
+        answer = get(f"{base}/search")
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "OutputError"
+        assert str(tmp_path) not in answer.text
+        file(Folder(tmp_path), SCENES[4:5])
+        assert get(f"{base}/search").status_code == 200
+
+
 def test_many_clients_at_once_get_the_same_answers(base: str) -> None:
     expected = get(f"{base}/search?limit=5").json()["features"]
     wrong: list[object] = []

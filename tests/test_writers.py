@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -19,10 +20,12 @@ from obstore.store import MemoryStore
 
 from conftest import Figures
 from crashes import Reader, Tried, Work, tree
+from items import Scene, file
 from servers import Service
-from stacgen import mirror
+from stacgen import mirror, stac
 from stacgen.bands import BANDS
-from stacgen.ports import Store
+from stacgen.pipeline import index, repair
+from stacgen.ports import Entry, Store, Version
 from stacgen.store import open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
@@ -226,6 +229,84 @@ def test_a_build_that_comes_between_loses_nothing_and_makes_nothing_stale(other:
 @pytest.mark.full
 def test_a_build_that_comes_between_at_any_change(figures: Figures) -> None:
     figures("points at which another build came between", between(1, OTHERS))
+
+
+class Amid(Tried):
+    """A store in which another builder is at work before any one request, also to read."""
+
+    def __init__(self, store: Store, other: Callable[[Store], object], at: int) -> None:
+        super().__init__(store)
+        self._other = other
+        self._at = at
+        self.asked: list[str] = []
+
+    def _ask(self, how: str, key: str) -> None:
+        self.asked.append(f"{how} {key}")
+        if len(self.asked) - 1 == self._at:
+            self._other(self.store)
+
+    def read(self, key: str) -> bytes | None:
+        """As the store does."""
+        self._ask("read", key)
+        return super().read(key)
+
+    def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
+        """As the store does."""
+        self._ask("read", key)
+        return super().read_versioned(key)
+
+    def stat(self, key: str) -> Entry | None:
+        """As the store does."""
+        self._ask("stat", key)
+        return super().stat(key)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """As the store does."""
+        self._ask("list", prefix)
+        return super().list(prefix)
+
+    def _change(self, how: str, key: str, change: Callable[[], _Answer]) -> _Answer:
+        self._ask(how, key)
+        return super()._change(how, key, change)
+
+
+FILED = [Scene(day="2025-01-05", band=band) for band in ("B01", "B09")]
+MORE = [Scene(day="2025-01-01", cloud=99.0), *(Scene(day="2024-01-01", band=b) for b in BANDS)][:4]
+
+
+def amid(rebuild: Callable[[Store], object], each: int) -> int:
+    """Have a builder file a frame, a year and bands amid the making anew; at how many points."""
+    memory = Bucket(MemoryStore(), "memory://x")
+    file(memory, FILED, together=True)
+    before = tree(memory)
+    other = partial(file, scenes=MORE, together=True)
+    other(memory)
+    whole = contents(tree(memory))
+    for point in count(2, each):
+        found = Bucket(MemoryStore(), "memory://x")
+        found.write_all((key, content, stac.JSON) for key, content in before.items())
+        store = Amid(found, other, point)
+        rebuild(store)
+        if len(store.asked) <= point:
+            break
+        now = contents(tree(found))
+        assert {key for key in {*whole, *now} if whole.get(key) != now.get(key)} == set(), (
+            store.asked[point]
+        )
+    return len(range(2, point, each))
+
+
+@pytest.mark.parametrize("rebuild", [index, repair])
+def test_what_is_filed_while_a_catalog_is_made_anew_stays_filed(
+    rebuild: Callable[[Store], object],
+) -> None:
+    assert amid(rebuild, 16) > 5
+
+
+@pytest.mark.full
+def test_what_is_filed_before_any_request_of_an_index_stays_filed(figures: Figures) -> None:
+    points = amid(index, 1) + amid(repair, 1)
+    figures("requests of an index before which another build came", points)
 
 
 def lose(service: Service, bands: int) -> int:

@@ -8,6 +8,7 @@ import io
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, groupby, pairwise
@@ -87,7 +88,8 @@ class Part:
 class Mirror:
     """A Parquet file of Items that is read a few rows at a time; safe to use from several threads.
 
-    pyarrow's reader is not: two threads in one file at once end the process.
+    pyarrow's reader is not: two threads in one file at once end the process. All that reads rows
+    raises `OutputError` where they are damaged, which their checksums tell.
     """
 
     def __init__(self, raw: bytes, *, name: str) -> None:
@@ -97,8 +99,9 @@ class Mirror:
             OutputError: It is no mirror that stacgen made.
         """
         self._lock = threading.Lock()
-        try:
-            self.file = pq.ParquetFile(pa.BufferReader(raw))
+        self._name = name
+        with self._sound():
+            self.file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
             facts = json.loads(self.file.schema_arrow.metadata[_KEY])
             about = json.loads(self.file.metadata.metadata[_KEY + b":rows"])
             self.raw = raw
@@ -108,9 +111,16 @@ class Mirror:
             self._nulls = _expanded(about["nulls"])
             paths = [self.file.schema.column(n).path for n in range(len(self.file.schema))]
             self.indexed = {path: n for n, path in enumerate(paths) if path in _INDEXED}
-        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """What cannot be read is told in one sentence."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
             raise OutputError(
-                f"{name} is no mirror of Items that stacgen made; stacgen index writes it anew."
+                f"{self._name} is no mirror of Items that stacgen made, or a damaged one; stacgen"
+                " index writes it anew."
             ) from error
 
     @property
@@ -121,7 +131,8 @@ class Mirror:
     @cached_property
     def pieces(self) -> list[splice.Group]:
         """Its row groups as they are, for another mirror to take over."""
-        return splice.groups(self.raw)
+        with self._sound():
+            return splice.groups(self.raw)
 
     def runs(self) -> dict[tuple[str, ...], int]:
         """Row groups by the keys of the parts that they are made of, as `grouped` has them."""
@@ -148,9 +159,10 @@ class Mirror:
     def group(self, number: int) -> Table:
         """A row group with all columns."""
         start = self.starts()[number]
-        with self._lock:
-            table = self.file.read_row_group(number)
-        return self._whole(table, self.nulls(start, start + table.num_rows))
+        with self._sound():
+            with self._lock:
+                table = self.file.read_row_group(number)
+            return self._whole(table, self.nulls(start, start + table.num_rows))
 
     def nulls(self, start: int, stop: int) -> Any:  # noqa: ANN401 - pyarrow has no types
         """The column of explicit nulls, from one row to before another."""
@@ -158,7 +170,7 @@ class Mirror:
 
     def columns(self, number: int, names: Sequence[str]) -> Table:
         """Some columns of a row group, as the file has them."""
-        with self._lock:
+        with self._lock, self._sound():
             return self.file.read_row_group(number, columns=list(names), use_threads=False)
 
     @property
@@ -186,9 +198,10 @@ class Mirror:
 
     def table(self) -> Table:
         """All of it."""
-        with self._lock:
-            table = self.file.read(use_threads=False)
-        return self._whole(table, self._nulls)
+        with self._sound():
+            with self._lock:
+                table = self.file.read(use_threads=False)
+            return self._whole(table, self._nulls)
 
     def _whole(self, table: Table, nulls: Any) -> Table:  # noqa: ANN401 - pyarrow has no types
         table = table.replace_schema_metadata(None).append_column("nulls", nulls)
@@ -249,6 +262,7 @@ class Writer:
             compression="zstd",
             use_dictionary=False,  # zstd finds what repeats, in less time and space
             write_statistics=list(_INDEXED),
+            write_page_checksum=True,  # what is damaged might be read as something else
         ) as file:
             if table is not None:
                 file.write_table(table, row_group_size=table.num_rows)

@@ -4,7 +4,7 @@ Every document is read, united with what is new, and put back only if it is stil
 read. So builders that file into one catalog at the same time lose nothing of each other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
@@ -82,13 +82,11 @@ def commit(
             return catalog.year(existing, documents, place=place, number=year)
 
         update_document(store, place.year_key(year), linked)
-    if recount:
-        holdings += map(catalog.of_item, linked_items(store, place))
+    total = (_recounted if recount else _grown)(catalog.total(holdings), place, store)
 
     def grown(existing: stac.Document | None) -> stac.Document:
-        before = () if recount or existing is None else (catalog.of_collection(existing),)
         return catalog.collection(
-            catalog.total([*holdings, *before]),
+            total(existing),
             place=place,
             grid=filing.grid,
             scale=filing.scale,
@@ -116,6 +114,34 @@ def commit(
         ),
     )
     return not is_shown
+
+
+_Total = Callable[[stac.Document | None], Holdings]
+"""From a Collection, or None, to what it is to say that its Items hold."""
+
+
+def _grown(holdings: Holdings, _: CollectionPlace, __: Store) -> _Total:
+    """What it says and some Items hold."""
+    return lambda existing: (
+        holdings if existing is None else holdings + catalog.of_collection(existing)
+    )
+
+
+def _recounted(holdings: Holdings, place: CollectionPlace, store: Store) -> _Total:
+    """What some Items and all that are linked hold.
+
+    They are counted after the Collection was read, and again where that has changed since: another
+    builder has filed more.
+    """
+    counted: list[tuple[stac.Document | None, Holdings]] = []
+
+    def total(existing: stac.Document | None) -> Holdings:
+        if not counted or counted[-1][0] != existing:
+            linked = map(catalog.of_item, linked_items(store, place))
+            counted.append((existing, catalog.total([holdings, *linked])))
+        return counted[-1][1]
+
+    return total
 
 
 def _pruned(

@@ -130,7 +130,7 @@ def _finish_tile(
     bands = _bands(place, store)
     years = {
         number: _year(place, number, bands, touched, store, recount=recount)
-        for number in sorted({year for each in bands.values() for year in catalog.years_of(each)})
+        for number in _years(bands)
     }
     made = [document for year in years.values() for document in year.made]
     documents = {number: year.document for number, year in years.items() if year.document}
@@ -147,7 +147,7 @@ def _finish_tile(
     whole = recount or any(year.lost for year in years.values())
     whole |= not (is_new or is_shown(place, (), store))
     if made or whole or is_new or document != existing:
-        every = partial(_every, list(documents), place, store) if whole else None
+        every = partial(_every, place, store) if whole else None
         refresh(place, made, store, document=document, every=every)
     update_document(
         store, place.key, lambda _: document, always=any(y.wrote for y in years.values())
@@ -165,9 +165,9 @@ def _finish_tile(
     return changed if changed or now != bands else None
 
 
-def _every(years: Iterable[int], place: ScenesPlace, store: Store) -> Iterator[stac.Document]:
-    """All scenes that these years link."""
-    for number in years:
+def _every(place: ScenesPlace, store: Store) -> Iterator[stac.Document]:
+    """All scenes that are linked, of years that another builder has begun meanwhile, too."""
+    for number in _years(_bands(place, store)):
         for link in stac.links(read(store, place.year_key(number)) or {}, "item"):
             found = read_item(store, place.item(layout.id_of(link.href), number))
             if found is not None:
@@ -184,6 +184,11 @@ def _bands(place: ScenesPlace, store: Store) -> dict[CollectionPlace, stac.Docum
         if layout.href(home.tile_key, home.key) in linked
     }
     return {home: document for home, document in found.items() if document is not None}
+
+
+def _years(bands: Mapping[CollectionPlace, stac.Document]) -> list[int]:
+    """Of which there are Items of any band."""
+    return sorted({year for each in bands.values() for year in catalog.years_of(each)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from functools import partial
 
-from stacgen import bands, stac, tiles
+from stacgen import bands, layout, stac, tiles
+from stacgen.errors import OutputError
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
 from stacgen.pipeline import root
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit
 from stacgen.pipeline.finish import finish
-from stacgen.pipeline.refresh import refresh
+from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.ports import Store
 
 
@@ -18,17 +19,20 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
 
     Builds of shards publish Items and no catalogs; this does the rest, in one process. It may be
     run at any time and again: Items that are filed already change nothing. Links to Items that are
-    there no more are dropped, while their Collection has others.
+    there no more are dropped, while their Collection has others. What other builders file meanwhile
+    stays filed.
 
     Returns:
         How many Collections and Items there are.
 
     Raises:
-        OutputError: The store cannot be used, or holds a catalog that is not ours.
+        OutputError: The store cannot be used, holds no Item, or a catalog that is not ours.
     """
     items, is_sample = 0, False
     touched: set[Pass] = set()
     places = list(collections(store))
+    if not places and store.stat(layout.ROOT) is None:
+        raise OutputError(f"There is no catalog at {store.address}, and no Item to make one of.")
     for place in places:
         documents = list(all_items(store, place))
         items += len(documents)
@@ -36,7 +40,8 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         is_sample = filing.is_sample
         check_root(store, is_sample=is_sample)
         commit(documents, filing, store, recount=True, prune=True)
-        refresh(place, (), store, every=partial(iter, documents))
+        # Not of these documents, since another builder may have filed more since they were listed.
+        refresh(place, (), store, every=partial(linked_items, store, place))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
     finish(touched, store, is_sample=is_sample, recount=True)
     root.rebuild(store)

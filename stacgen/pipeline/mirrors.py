@@ -60,11 +60,10 @@ def keep(
 
     def united(raw: bytes | None) -> bytes:
         fresh = list(items())
-        old = None if anew or raw is None else _opened(raw, f"{store.address}/{key}")
-        if raw is not None and old is None and not anew:
+        before = None if anew else _table(raw, f"{store.address}/{key}")
+        if raw is not None and before is None and not anew:
             fresh = list((dict(every()) | dict(fresh)).items())
         table = mirror.tabulate(fresh)
-        before = None if old is None else old.table()
         whole = table if before is None else mirror.united([before, table])
         content = mirror.to_bytes(whole, place)
         kept[:] = [Kept(raw=content, items=partial(_all, before, fresh))]
@@ -172,11 +171,23 @@ def _stats(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
 
 def _root(store: Store, raw: bytes | None, written: set[str]) -> bytes:
     """The root's mirror, from those of the Collections and from what it was."""
+    holdings = _stats(store, linked(store))
+    old = _opened(raw, layout.MIRROR) if set(holdings) - written else None
+    if old is not None:
+        try:
+            return _gathered(store, holdings, written, old)
+        except OutputError:  # that its rows are damaged shows as they are read
+            pass
+    return _gathered(store, holdings, written, None)
+
+
+def _gathered(
+    store: Store, holdings: Mapping[str, Entry], written: set[str], old: "Mirror | None"
+) -> bytes:
+    """The root's mirror, from what it was, where that is given, and from the Collections' else."""
     from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-    holdings = _stats(store, linked(store))
     place = mirror.Place(base_url=known_url(store))
-    old = _opened(raw, layout.MIRROR) if set(holdings) - written else None
     kept = {} if old is None else _kept(store, old, holdings, written)
     rows = {key: part.rows for key, part in kept.items()}
     kind = mirror.shape_of(()) if old is None or not kept else old.kind
@@ -242,6 +253,15 @@ def _opened(raw: bytes | None, name: str) -> "Mirror | None":
 
     try:
         return None if raw is None else mirror.Mirror(raw, name=name)
+    except OutputError:
+        return None
+
+
+def _table(raw: bytes | None, name: str) -> "Table | None":
+    """All of a mirror, or None where there is none that can be read to its end."""
+    found = _opened(raw, name)
+    try:
+        return None if found is None else found.table()
     except OutputError:
         return None
 

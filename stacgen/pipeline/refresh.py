@@ -6,10 +6,12 @@ come to the same end, whoever is the last.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from stacgen import catalog, layout, stac
 from stacgen.layout import Place
 from stacgen.pipeline import mirrors, pages
+from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.update import read
 from stacgen.ports import Store
 
@@ -65,10 +67,9 @@ def refresh(
 def linked_items(store: Store, place: Place) -> Iterator[stac.Document]:
     """Every Item that the years of a Collection link; nothing is listed."""
     for year in sorted(catalog.years_of(read(store, place.key) or {})):
-        for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
-            item = read(store, layout.target(place.year_key(year), link.href))
-            if item is not None:
-                yield item
+        links = stac.links(read(store, place.year_key(year)) or {}, "item")
+        keys = [layout.target(place.year_key(year), link.href) for link in links]
+        yield from (item for item in abreast(store, partial(read, store), keys) if item is not None)
 
 
 def lacks(place: Place, existing: Sequence[stac.Document], newest: datetime, store: Store) -> bool:

@@ -42,4 +42,4 @@ def rebuild(store: Store) -> None:
     found = pages.summaries(store, keys)
     mirrors.keep_root(store, map(layout.mirror_key, keys))
     pages.root(store, found, anew=True)
-    keep(store, keys)
+    keep(store, mirrors.collection_keys(store))  # of which there may be more meanwhile
