@@ -11,10 +11,11 @@ from pathlib import Path
 from stacgen import bands, pipeline, sample, selection, tiles
 from stacgen.api import DUNIA, TCI_PATH, Endpoint
 from stacgen.bands import FIRST_YEAR, Band
-from stacgen.errors import UsageError
+from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
 from stacgen.item import Source
+from stacgen.layout import ROOT
 from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
@@ -197,9 +198,14 @@ def index(
         How many Collections and Items there are.
 
     Raises:
-        OutputError: The output cannot be used, or holds a catalog that stacgen did not make.
+        OutputError: The output cannot be used, holds no Item and no catalog, or holds a catalog
+            that stacgen did not make.
     """
-    return pipeline.index(open_store(output, store_options), base_url=base_url)
+    store = open_store(output, store_options)
+    found = pipeline.index(store, base_url=base_url)
+    if not any(found) and store.stat(ROOT) is None:
+        raise OutputError(f"There is no catalog at {store.address}, and no Item to make one of.")
+    return found
 
 
 def build_all(  # noqa: PLR0913 - each is one thing that a user may say

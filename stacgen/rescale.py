@@ -36,7 +36,7 @@ class Table:
     """(codes,) digital numbers."""
 
     saturates: NDArray[np.bool_]
-    """(codes,); True where the digital number did not fit 0..65535."""
+    """(codes,); True where the digital number did not fit 0..65535 before it was truncated."""
 
 
 def table(scale: float, offset: float, *, bits: int) -> Table:
@@ -47,9 +47,9 @@ def table(scale: float, offset: float, *, bits: int) -> Table:
     >>> table(2.5, -100.0, bits=12).numbers[[0, 40, 41, 4095]].tolist()
     [0, 0, 2, 10137]
     """
-    values = np.trunc(np.arange(1 << bits, dtype=np.float64) * scale + offset)
+    values = np.arange(1 << bits, dtype=np.float64) * scale + offset
     return Table(
-        numbers=np.clip(values, 0, _LARGEST).astype(np.uint16),
+        numbers=np.clip(np.trunc(values), 0, _LARGEST).astype(np.uint16),
         saturates=(values < 0) | (values > _LARGEST),
     )
 

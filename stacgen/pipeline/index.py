@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from stacgen import bands, layout, stac, tiles
-from stacgen.errors import OutputError
+from stacgen import bands, stac, tiles
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
 from stacgen.pipeline import root
@@ -26,13 +25,11 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
         How many Collections and Items there are.
 
     Raises:
-        OutputError: The store cannot be used, holds no Item, or a catalog that is not ours.
+        OutputError: The store cannot be used, or holds a catalog that is not ours.
     """
     items, is_sample = 0, False
     touched: set[Pass] = set()
     places = list(collections(store))
-    if not places and store.stat(layout.ROOT) is None:
-        raise OutputError(f"There is no catalog at {store.address}, and no Item to make one of.")
     for place in places:
         documents = list(all_items(store, place))
         items += len(documents)
