@@ -19,7 +19,7 @@ from stacgen import tiles
 from stacgen.bands import TILE_EXTENT, Band
 from stacgen.errors import AnswerError, UsageError
 from stacgen.gate import public_url
-from stacgen.models import Frame, Grid, Stream, Timeline
+from stacgen.models import Doubt, Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
 
 DUNIA = "https://dunia.esa.int"
@@ -28,9 +28,14 @@ DUNIA = "https://dunia.esa.int"
 TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
 """Where cloud and nodata figures are assumed to be; ESA's notebook does not say."""
 
-_BASELINE = re.compile(r"\d\d\.\d\d", re.ASCII)
+_BASELINE = re.compile(r"N(\d\d)(\d\d)|(\d\d?)\.(\d\d)", re.ASCII)
+"""`N0511` as in product names, `05.11` or `5.11`: major and minor version."""
+
+_TRIED = 20
+"""Images whose times are tried as the beat of the stream."""
+
 _SENSING_TIME = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
     re.ASCII,
 )
 
@@ -84,6 +89,9 @@ class Endpoint:
 def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -> Stream:
     """The stream that an answer describes.
 
+    Times pair images with frames. An image whose time is off the beat of the others, or is that of
+    another image, is in doubt: it is refused by itself, and no other is shifted.
+
     Args:
         raw: The answer of `Endpoint.band_metadata`.
         url: Where it came from; messages name it, and a relative playlist is resolved against it.
@@ -92,8 +100,8 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
         year: The year asked for.
 
     Raises:
-        AnswerError: It is no JSON, a field is missing, mistyped or out of range, a frame number
-            or presentation time comes twice, or numbers and times do not go together.
+        AnswerError: It is no JSON, a field is missing, mistyped or out of range, or no image can be
+            paired with a frame.
     """
     answer = _open(raw, url)
     playlist_url = _web_url(answer.child("metadata").text("stream_full"), base=url)
@@ -102,13 +110,18 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
     images = list(answer.children("images"))
     if not images:
         answer.fail("images", "is empty: there is no frame in this stream")
+    timeline = _timeline(images)
+    frames, doubtful = _paired(images, timeline)
+    if not frames:
+        answer.fail("images", f"names no frame for certain: {doubtful[0].reason.rstrip('.')}")
     return Stream(
         tile=tile,
         band=band,
         year=year,
         playlist_url=playlist_url,
-        frames=tuple(sorted(map(_frame, images), key=lambda frame: frame.number)),
-        timeline=_timeline(images),
+        frames=frames,
+        doubtful=doubtful,
+        timeline=timeline,
     )
 
 
@@ -196,16 +209,13 @@ def _figures(image: "_Node") -> _Figures:
 
 
 def _frame(image: "_Node") -> Frame:
-    baseline = image.text("baseline")
-    if not _BASELINE.fullmatch(baseline):
-        image.fail("baseline", f"is {baseline[:40]!r}, not of the form 05.11")
     scale = image.number("scale_factor")
     if scale <= 0:
         image.fail("scale_factor", f"is {scale}, but must be above 0")
     return Frame(
         number=image.count("image_number"),
         sensing_time=image.moment("sensing_time"),
-        baseline=baseline,
+        baseline=image.baseline("baseline"),
         scale=scale,
         offset=image.number("add_offset"),
         cloud_cover=image.percentage("cloudy_pixel_percentage"),
@@ -214,24 +224,58 @@ def _frame(image: "_Node") -> Frame:
 
 
 def _timeline(images: list["_Node"]) -> Timeline:
-    """The beat that all images keep; an image off it, or twice on it, is an error."""
-    first = images[0]
+    """The beat that most images keep, counted as their `image_number` does where most agree on it.
+
+    Labels that agree with no beat are ignored; frames are then counted from the earliest image.
+    """
     rate = Timeline(origin=Fraction(0)).rate
-    origin = first.seconds("pts_time") - Fraction(first.count("image_number"), rate)
-    timeline = Timeline(origin=origin, rate=rate)
-    seen: dict[int, _Node] = {}
+    times = [image.seconds("pts_time") for image in images]
+    labels = [image.count("image_number") for image in images]
+    starts = [time - Fraction(label, rate) for time, label in zip(times, labels, strict=True)]
+
+    def agreeing(origin: Fraction) -> int:
+        return sum(abs(start - origin) * rate < Timeline.TOLERANCE for start in starts)
+
+    origin = max(starts[:_TRIED], key=agreeing)
+    if 2 * agreeing(origin) > len(images):
+        first = any(
+            label == 0 and abs(time - origin) * rate < Timeline.TOLERANCE
+            for time, label in zip(times, labels, strict=True)
+        )
+        return Timeline(origin=origin, rate=rate, begins_at_zero=first)
+
+    beats = (Timeline(origin=time, rate=rate) for time in times[:_TRIED])
+    kept = [[time for time in times if beat.number_at(time) is not None] for beat in beats]
+    _, origin = max((len(each), -min(each)) for each in kept)  # of equal ones the earliest
+    return Timeline(origin=-origin, rate=rate)
+
+
+def _paired(
+    images: list["_Node"], timeline: Timeline
+) -> tuple[tuple[Frame, ...], tuple[Doubt, ...]]:
+    """The frames that images describe, in the order of their numbers, and those in doubt."""
+    frames: dict[int, list[tuple[Frame, _Node]]] = {}
+    doubtful: list[Doubt] = []
     for image in images:
-        number = image.count("image_number")
-        if timeline.number_at(image.seconds("pts_time")) != number:
-            image.fail(
-                "pts_time",
-                f"is {float(image.seconds('pts_time')):.6g}, which is not image_number {number} on"
-                f" the beat of {first.path} ({rate} frames/s from {float(origin):.6g} s)",
-            )
-        if number in seen:
-            image.fail("image_number", f"is {number}, as is that of {seen[number].path}")
-        seen[number] = image
-    return timeline
+        frame, number = _frame(image), timeline.number_at(image.seconds("pts_time"))
+        if number is None:
+            beat = f"{timeline.rate} frames/s from {float(timeline.origin):.6g} s"
+            reason = f"{_shown(image)} is between two frames of the stream ({beat})."
+            doubtful.append(Doubt(frame=frame, reason=reason))
+        else:
+            frames.setdefault(number, []).append((replace(frame, number=number), image))
+    for several in [each for each in frames.values() if len(each) > 1]:
+        for frame, image in several:
+            others = ", ".join(other.path for _, other in several if other is not image)
+            reason = f"{_shown(image)} is that of {others}, too."
+            doubtful.append(Doubt(frame=frame, reason=reason))
+    certain = (each[0][0] for _, each in sorted(frames.items()) if len(each) == 1)
+    return tuple(certain), tuple(doubtful)
+
+
+def _shown(image: "_Node") -> str:
+    """The presentation time of an image, as messages name it."""
+    return f"{image.path}.pts_time {float(image.seconds('pts_time')):.6g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +335,16 @@ class _Node:
         if not isinstance(values, list) or len(values) != count:
             self.fail(key, f"is {_short(values)}, not a list of {count} numbers")
         return [self._finite(f"{key}[{index}]", value) for index, value in enumerate(values)]
+
+    def baseline(self, key: str) -> str:
+        """A processing baseline as `05.11`; JSON numbers such as 5.11 are read, too."""
+        value = self._get(key)
+        text = f"{value:.2f}" if isinstance(value, float) and round(value, 2) == value else value
+        form = _BASELINE.fullmatch(text) if isinstance(text, str) else None
+        if form is None:
+            self.fail(key, f"is {_short(value)}, not of the form 05.11")
+        major, minor = (part for part in form.groups() if part)
+        return f"{int(major):02}.{minor}"
 
     def count(self, key: str) -> int:
         value = self.number(key)

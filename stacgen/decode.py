@@ -87,6 +87,7 @@ def frames(
     numbers: range,
     timeline: Timeline,
     shape: tuple[int, int],
+    is_last: bool = False,
     initialization: bytes = b"",
     twice: bool = False,
 ) -> Iterator[Codes]:
@@ -97,6 +98,8 @@ def frames(
     Args:
         media: The whole segment, MPEG-TS or (with `initialization`) fragmented MP4.
         numbers: The frames that must come, all of them and in this order.
+        is_last: Count the pictures in the segment instead of those in `numbers`, from its first on:
+            the playlist does not settle where a stream ends.
         timeline: Pairs presentation times with frame numbers.
         shape: (rows, columns) that every frame must have.
         initialization: The bytes of EXT-X-MAP.
@@ -113,7 +116,10 @@ def frames(
         MemoryError: There is not the memory that it needs.
     """
     content, is_mp4 = initialization + media, bool(initialization)
-    proof = (_proof_of_fragments if is_mp4 else Proof.of_segment)(content, len(numbers))
+    count = None if is_last else len(numbers)
+    proof = (_proof_of_fragments if is_mp4 else Proof.of_segment)(content, count)
+    if is_last and proof.pictures is not None:
+        numbers = range(numbers.start, numbers.start + proof.pictures)
     due = iter(numbers)
     formats: set[str] = set()
     sums: dict[int, int] = {}
@@ -180,7 +186,7 @@ def _sum(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> int:
     return total
 
 
-def _proof_of_fragments(content: bytes, count: int) -> Proof:
+def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
     """The hashes of fragmented MP4 are complete, or there is none.
 
     Each picture in it has a length, and no time in units of the clock.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,14 @@ class Timeline:
     """Presentation time of frame 0, in seconds; 1.4 in most streams, 1.48 in some."""
 
     rate: int = 25
-    """Frames a second."""
+    """Frames per second."""
+
+    TOLERANCE: ClassVar[Fraction] = Fraction(1, 10)
+    """Frames by which a time may be off its beat."""
+
+    begins_at_zero: bool = False
+    """True if frame 0 is known to be the first of the stream: the API lists it under that number.
+    Otherwise the first segment tells by its own time which frame it begins with."""
 
     def number_at(self, seconds: Fraction) -> int | None:
         """The number of the frame shown at that time, or None between two beats.
@@ -39,7 +46,7 @@ class Timeline:
         """
         beats = (seconds - self.origin) * self.rate
         number = round(beats)
-        return number if abs(beats - number) < Fraction(1, 10) else None
+        return number if abs(beats - number) < self.TOLERANCE else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +54,8 @@ class Frame:
     """One acquisition as the API describes it; its pixels are one frame of the video."""
 
     number: int
-    """Place in the stream, from 0."""
+    """Place on the beat of the stream. It follows from the presentation time; `image_number`, which
+    begins with 0 or 1 or anywhere, is a label that agrees with it in most streams."""
 
     sensing_time: datetime
     """When the satellite saw the tile, in UTC."""
@@ -73,6 +81,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A frame that is refused before it is fetched, since no pixels can be paired with it."""
+
+    frame: Frame
+    reason: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """All frames of a tile, band and year, and where their video is."""
 
@@ -84,6 +101,9 @@ class Stream:
 
     frames: tuple[Frame, ...]
     """In the order of their numbers, which are unique."""
+
+    doubtful: tuple["Doubt", ...] = ()
+    """Frames that the API lists and whose place in the stream is not certain."""
 
     timeline: Timeline
 
@@ -176,6 +196,10 @@ class Segment:
 
     stop: int
     """One more than the number of its last frame."""
+
+    is_last: bool = False
+    """True for the last of the playlist, which may hold a frame more or less than `stop` says:
+    packagers round its duration."""
 
     initialization: Resource | None = None
     """Headers to put before the media (EXT-X-MAP), for fragmented MP4."""

@@ -5,19 +5,24 @@ decision, and FFmpeg is only ever given bytes.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import m3u8
 
 from stacgen.errors import PlaylistError
 from stacgen.gate import public_url
-from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
+from stacgen.models import ByteRange, Frame, Resource, Segment
 
 _TOLERANCE = Fraction(1, 4)
-"""How far, in frames, the end of a segment may lie off the beat before it is refused."""
+"""Frames by which the end of a segment may be off the beat before durations count as rounded."""
+
+_IN_URIS = "%/:=&?~#+!$,;'@()*[]"
+"""Characters that stay in a URI; others, such as a blank, are percent-encoded."""
 
 _LONGEST, _MOST, _MOST_LINES = 16_384, 100_000, 500_000
 """Characters in a line, segments, and lines beyond which a playlist is no playlist but an attack. A
@@ -57,7 +62,25 @@ def variant(text: str, *, base: str) -> str | None:
     return _url(max(playlist.playlists, key=quality), base)
 
 
-def parse(text: str, *, base: str, timeline: Timeline) -> tuple[Segment, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playlist:
+    """A media playlist, whose durations say which frames each segment holds."""
+
+    segments: tuple[Segment, ...]
+    """At least one, in order; the frames of the first are counted from 0."""
+
+    is_even: bool
+    """True if each segment ends on a frame, within a quarter of one, and holds one at least.
+    Otherwise its durations are rounded, and only the segments themselves know their frames."""
+
+    is_coarse: bool
+    """True if all durations are whole tenths of a second: they may be rounded, though even."""
+
+    is_sliding: bool
+    """True if segments before the first may be gone: EXT-X-MEDIA-SEQUENCE is above 0."""
+
+
+def parse(text: str, *, base: str, rate: int) -> Playlist:
     """The segments of a media playlist, each with the numbers of its frames.
 
     Durations are added up as exact fractions and every boundary is rounded to a frame, so that
@@ -66,20 +89,20 @@ def parse(text: str, *, base: str, timeline: Timeline) -> tuple[Segment, ...]:
     Args:
         text: The playlist.
         base: The URL that it finally came from; relative URIs are resolved against it.
-        timeline: The beat of the stream; only its rate matters here.
+        rate: Frames per second of the stream.
 
     Raises:
         PlaylistError: It is no media playlist, it is encrypted, has a gap or a discontinuity, a
-            URI that is not http(s), or a segment that does not hold a whole number of frames.
+            URI that is not http(s), or a segment without a duration.
     """
     playlist = _load(text, base)
     if playlist.is_variant:
         raise PlaylistError(f"The playlist {_named(base)} names streams, not segments.")
     segments: list[Segment] = []
-    ends = _frame_numbers(playlist.segments, base, timeline.rate)
-    start = 0
+    ends = list(_ends(playlist.segments, base, rate))
+    start, last = 0, len(ends) - 1
     parts = _Parts(base)
-    for index, (entry, stop) in enumerate(zip(playlist.segments, ends, strict=True)):
+    for index, (entry, stop) in enumerate(zip(playlist.segments, map(round, ends), strict=True)):
         _check(entry, index, base)
         section = entry.init_section
         segments.append(
@@ -87,13 +110,20 @@ def parse(text: str, *, base: str, timeline: Timeline) -> tuple[Segment, ...]:
                 media=parts.resource(entry, entry.byterange),
                 start=start,
                 stop=stop,
+                is_last=index == last,
                 initialization=section and _Parts(base).resource(section, section.byterange),
             )
         )
         start = stop
     if not segments:
         raise PlaylistError(f"The playlist {_named(base)} holds no segment.")
-    return tuple(segments)
+    return Playlist(
+        segments=tuple(segments),
+        is_even=all(each.start < each.stop for each in segments)
+        and all(abs(end - round(end)) <= _TOLERANCE for end in ends),
+        is_coarse=all(round(each.duration, 1) == each.duration for each in playlist.segments),
+        is_sliding=bool(playlist.media_sequence),
+    )
 
 
 def locate(
@@ -101,20 +131,23 @@ def locate(
 ) -> tuple[dict[Segment, tuple[Frame, ...]], tuple[Frame, ...]]:
     """The segments that hold wanted frames, and the frames that no segment holds.
 
+    The last segment is also asked for the frame behind its end, since it may hold one more.
+
     Args:
-        segments: In playlist order.
+        segments: In playlist order, without gaps.
         frames: The wanted ones, in the order of their numbers.
     """
-    wanted = list(frames)
-    held: dict[Segment, tuple[Frame, ...]] = {}
-    position = 0
-    for segment in segments:
-        first = position
-        while position < len(wanted) and wanted[position].number in segment:
-            position += 1
-        if position > first:
-            held[segment] = tuple(wanted[first:position])
-    return held, tuple(wanted[position:])
+    held: dict[Segment, list[Frame]] = {}
+    left: list[Frame] = []
+    ordered = list(segments)
+    ends = [each.stop + each.is_last for each in ordered]
+    for frame in frames:
+        place = bisect_right(ends, frame.number)
+        if place < len(ordered) and frame.number >= ordered[place].start:
+            held.setdefault(ordered[place], []).append(frame)
+        else:
+            left.append(frame)
+    return {segment: tuple(several) for segment, several in held.items()}, tuple(left)
 
 
 def _load(text: str, base: str) -> m3u8.M3U8:
@@ -160,8 +193,8 @@ def _check(entry: m3u8.Segment, index: int, base: str) -> None:
     raise PlaylistError(f"Segment {index + 1} of {_named(base)} {problem}.")
 
 
-def _frame_numbers(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Iterator[int]:
-    """The number after each segment's last frame."""
+def _ends(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Iterator[Fraction]:
+    """The end of each segment, in frames from the beginning of the first."""
     elapsed, previous = Fraction(0), 0
     for index, entry in enumerate(entries):
         where = f"Segment {index + 1} of {_named(base)}"
@@ -169,19 +202,17 @@ def _frame_numbers(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Ite
             elapsed += Fraction(repr(entry.duration))
         except ValueError as error:
             raise PlaylistError(f"{where} has no duration.") from error
-        stop = round(elapsed * rate)
-        if abs(elapsed * rate - stop) > _TOLERANCE or stop <= previous:
-            raise PlaylistError(
-                f"{where} lasts {entry.duration} s from frame {previous} on: not a whole number"
-                f" of frames at {rate} frames/s."
-            )
+        end = elapsed * rate
+        stop = round(end)
+        if entry.duration <= 0:
+            raise PlaylistError(f"{where} lasts {entry.duration} s, and so holds no frame.")
         if stop - previous > _FRAMES or stop > _MOST_FRAMES:
             raise PlaylistError(
                 f"{where} lasts {entry.duration} s from frame {previous} on, which is refused: a"
                 f" segment holds {_FRAMES} frames at most, and a stream {_MOST_FRAMES}."
             )
         previous = stop
-        yield stop
+        yield end
 
 
 class _Parts:
@@ -215,8 +246,10 @@ def _url(entry: m3u8.Segment | m3u8.Playlist | m3u8.model.InitializationSection,
     if not uri:
         raise PlaylistError(f"The playlist {_named(base)} has an entry without URI.")
     try:
-        url = urljoin(base, uri)
-        scheme = urlsplit(url).scheme
+        parts = urlsplit(urljoin(base, uri))
+        scheme = parts.scheme
+        path, query = (quote(part, safe=_IN_URIS) for part in (parts.path, parts.query))
+        url = parts._replace(path=path, query=query).geturl()
     except ValueError as error:
         raise PlaylistError(
             f"The playlist {_named(base)} points to {_named(uri)!r}, which is no URL."

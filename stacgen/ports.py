@@ -45,6 +45,9 @@ class Coded:
     numbers: range
     """Of the frames that must come, all of them and in this order."""
 
+    is_last: bool = False
+    """True for the last segment of a stream, which settles itself how many frames it holds."""
+
     wanted: frozenset[int]
     """Numbers of those that are used."""
 

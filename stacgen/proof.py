@@ -15,6 +15,9 @@ from stacgen.errors import SegmentError
 class Proof:
     """What pictures can be held against."""
 
+    pictures: int | None = None
+    """How many the segment holds; None where that is not known before they are decoded."""
+
     kind: str | None = None
     """Of the hashes that every picture has; None where they have none."""
 
@@ -39,24 +42,29 @@ class Proof:
         return self.kind is None and self.is_in_rows
 
     @classmethod
-    def of_segment(cls, media: bytes, count: int) -> "Proof":
+    def of_segment(cls, media: bytes, count: int | None) -> "Proof":
         """That of MPEG-TS: its packets are whole, and the hashes complete, or there is none at all.
 
         Args:
             media: The whole segment.
-            count: Of the pictures that are due.
+            count: Of the pictures that are due; None for as many as there are.
 
         Raises:
             SegmentError: They are not.
         """
         carried = transport.check(media)
         if carried.codec != transport.HEVC:
-            return cls(is_closed=carried.is_closed)
+            return cls(pictures=len(carried.times), is_closed=carried.is_closed)
         return cls.of_video(carried.video, carried.times, count, is_closed=carried.is_closed)
 
     @classmethod
     def of_video(
-        cls, video: bytes | bytearray, times: Sequence[int | None], count: int, *, is_closed: bool
+        cls,
+        video: bytes | bytearray,
+        times: Sequence[int | None],
+        count: int | None,
+        *,
+        is_closed: bool,
     ) -> "Proof":
         """That of HEVC: the hashes are complete, or there is none at all.
 
@@ -64,17 +72,23 @@ class Proof:
             video: NAL units behind start codes.
             times: Of its pictures, in their order in the video, in units of the clock; empty where
                 they are not known.
-            count: Of the pictures that are due.
+            count: Of the pictures that are due; None for as many as there are.
             is_closed: Whether each picture shows where it ends.
 
         Raises:
             SegmentError: They are not.
         """
         found = hevc.hashes(video)
+        count = len(found) if count is None else count
         kinds = {each.kind for each in found if each is not None}
         if not kinds:
             in_rows = hevc.is_in_rows(video)
-            return cls(is_closed=is_closed, may_be_cut=not is_closed, is_in_rows=in_rows)
+            return cls(
+                pictures=len(found),
+                is_closed=is_closed,
+                may_be_cut=not is_closed,
+                is_in_rows=in_rows,
+            )
         if None in found or len(found) != count or len(kinds) > 1:
             there = sum(each is not None for each in found)
             raise SegmentError(
@@ -82,9 +96,12 @@ class Proof:
                 f" are no proof of {count} frames"
             )
         if kinds == {"md5"}:  # FFmpeg verifies these itself, under `crccheck`
-            return cls(kind="md5")
+            return cls(pictures=len(found), kind="md5")
         pairs = zip(times, found, strict=False)
         by_time = {time: each for time, each in pairs if time is not None and each is not None}
         if len(by_time) != len(found) or len(times) != len(found):  # whose a hash is, is not known
-            return cls(is_closed=is_closed, is_in_rows=hevc.is_in_rows(video))
-        return cls(kind=kinds.pop(), by_time=by_time, window=hevc.window(video))
+            in_rows = hevc.is_in_rows(video)
+            return cls(pictures=len(found), is_closed=is_closed, is_in_rows=in_rows)
+        return cls(
+            pictures=len(found), kind=kinds.pop(), by_time=by_time, window=hevc.window(video)
+        )

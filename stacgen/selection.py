@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, time
 
 from stacgen.errors import EmptySelectionError, UsageError
-from stacgen.models import Frame, Selection, Stream, timestamp
+from stacgen.models import Doubt, Frame, Selection, Stream, timestamp
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[Tt ].+)?")
 """A date, or a date and a time; Python would read weeks and bare digits, too."""
@@ -109,6 +109,11 @@ def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:
             )
     by_time = sorted(frames, key=lambda frame: (frame.sensing_time, frame.number))
     return tuple(sorted(by_time[: selection.limit], key=lambda frame: frame.number))
+
+
+def doubtful(stream: Stream, selection: Selection) -> list[Doubt]:
+    """The frames in the interval that cannot be paired with the stream."""
+    return [each for each in stream.doubtful if _is_between(each.frame, selection)]
 
 
 def _is_between(frame: Frame, selection: Selection) -> bool:

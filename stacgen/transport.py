@@ -9,6 +9,7 @@ headers of the video it carries. A thing the standard [1] allows is let pass; al
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,9 @@ PACKET = 188
 
 HEVC = 0x24
 """The stream type of HEVC in a program map."""
+
+CLOCK = 90_000
+"""Units of presentation times per second."""
 
 _SYNC = 0x47
 _NULL = 0x1FFF
@@ -120,6 +124,26 @@ def check(media: bytes) -> Transport:
         track=track,
         closed=closed,
     )
+
+
+def first_time(head: bytes) -> Fraction:
+    """Presentation time of the first picture of a segment, in seconds.
+
+    Args:
+        head: Its first packets, or all; what is not a whole packet is ignored.
+
+    Raises:
+        SegmentError: It is no MPEG-TS, or holds no beginning of a picture with a time.
+    """
+    headers = _headers(head[: len(head) // PACKET * PACKET])
+    tracks = list(_video_tracks(headers))
+    begun = np.flatnonzero(np.isin(headers.pid, tracks) & headers.starts & headers.filled)
+    if begun.size:
+        place = int(begun[0])
+        _, time, _ = _pes(headers.packets[place, headers.begin[place] :].tobytes(), place)
+        if time is not None:
+            return Fraction(time, CLOCK)
+    raise SegmentError("it holds no presentation time")
 
 
 def goes_on(media: bytes, following: bytes) -> bool:

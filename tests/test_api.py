@@ -130,19 +130,75 @@ def test_frames_may_be_missing_from_the_metadata() -> None:
     assert [frame.number for frame in _stream(_metadata(images[3::2])).frames] == [3, 5, 7]
 
 
-@pytest.mark.parametrize("pts_time", [1.4, 1.46, 1.5, 1.52, 0.0])
-def test_a_time_off_the_beat_is_refused(pts_time: float) -> None:
-    images = dunia.images(3)
+@pytest.mark.parametrize("first", [1, 7, 100])
+def test_numbering_begins_anywhere(first: int) -> None:
+    """Labels that begin with 1, or anywhere, name the same frames at the same times."""
+    images = dunia.images(4)
+    for image in images:
+        image["image_number"] += first
+    stream = _stream(_metadata(images))
+    assert [frame.number for frame in stream.frames] == [first + n for n in range(4)]
+    assert [stream.timeline.number_at(Fraction(35 + n, 25)) for n in range(4)] == [
+        frame.number for frame in stream.frames
+    ]
+    assert not stream.timeline.begins_at_zero
+    assert _stream(_metadata(dunia.images(4))).timeline.begins_at_zero
+
+
+def test_labels_that_agree_with_no_beat_are_ignored() -> None:
+    """Times alone pair images with frames where labels are in another order."""
+    images = dunia.images(5)
+    for image, label in zip(images, [40, 3, 17, 8, 25], strict=True):
+        image["image_number"] = label
+    stream = _stream(_metadata(images))
+    assert [frame.number for frame in stream.frames] == [0, 1, 2, 3, 4]
+    assert [frame.sensing_time.day for frame in stream.frames] == [2, 7, 12, 17, 22]
+    assert stream.timeline.origin == Fraction("1.4")
+    assert not stream.doubtful
+
+
+@pytest.mark.parametrize("pts_time", [1.46, 1.5])
+def test_an_image_off_the_beat_is_in_doubt(pts_time: float) -> None:
+    """A time between two frames refuses its image, and shifts no other."""
+    images = dunia.images(4)
     images[2]["pts_time"] = pts_time
-    said = _refused(lambda: _stream(_metadata(images)))
-    assert f"images[2].pts_time is {pts_time:g}, which is not image_number 2 on the beat of" in said
-    assert "images[0] (25 frames/s from 1.4 s)" in said
+    stream = _stream(_metadata(images))
+    assert [frame.number for frame in stream.frames] == [0, 1, 3]
+    [doubt] = stream.doubtful
+    assert doubt.frame.sensing_time.day == 12
+    assert doubt.reason == (
+        f"images[2].pts_time {pts_time:g} s is between two frames of the stream"
+        " (25 frames/s from 1.4 s)."
+    )
 
 
-def test_an_image_number_must_not_come_twice() -> None:
-    images = [*dunia.images(3), dunia.images(2)[1]]
+def test_images_of_one_time_are_in_doubt() -> None:
+    """Two images of one frame are both refused, and no other is."""
+    images = dunia.images(4)
+    images[2]["pts_time"] = images[1]["pts_time"]
+    stream = _stream(_metadata(images))
+    assert [frame.number for frame in stream.frames] == [0, 3]
+    assert [doubt.reason for doubt in stream.doubtful] == [
+        "images[1].pts_time 1.44 s is that of images[2], too.",
+        "images[2].pts_time 1.44 s is that of images[1], too.",
+    ]
+
+
+def test_a_label_that_differs_from_the_time_is_ignored() -> None:
+    """An image is shown when its time says, whatever its label."""
+    images = dunia.images(4)
+    images[3]["pts_time"] = 1.6
+    stream = _stream(_metadata(images))
+    assert [frame.number for frame in stream.frames] == [0, 1, 2, 5]
+
+
+def test_a_stream_of_doubts_alone_is_refused() -> None:
+    images = dunia.images(2, pts_time=1.4)
     said = _refused(lambda: _stream(_metadata(images)))
-    assert said == "cannot be used: images[3].image_number is 1, as is that of images[1]."
+    assert said == (
+        "cannot be used: images names no frame for certain: images[0].pts_time 1.4 s is that of"
+        " images[1], too."
+    )
 
 
 def test_a_stream_without_images_is_refused() -> None:
@@ -155,6 +211,7 @@ def test_a_stream_without_images_is_refused() -> None:
     [
         ("2025-03-02T11:21:09.024000", 24000),
         ("2025-03-02T11:21:09", 0),
+        ("2025-03-02 11:21:09.024000", 24000),
         ("2025-03-02T11:21:09.5", 500_000),
         ("2025-03-02T11:21:09.024Z", 24000),
         ("2025-03-02T11:21:09.024+00:00", 24000),
@@ -170,7 +227,6 @@ def test_a_sensing_time_is_utc_with_or_without_fraction(text: str, microsecond: 
     "text",
     [
         "2025-03-02",
-        "2025-03-02 11:21:09",
         "2025-03-02T11:21:09/../../x",
         "../../2025-03-02T11:21:09",
         "2025-03-02T11:21:09\u0000",
@@ -190,12 +246,22 @@ def test_what_is_no_sensing_time_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "baseline",
-    ["5.11", "05.11.1", "../..", "05/11", "05.11\n", "05\\11", "N0511", "..", "\u0660\u0665.11"],
+    ["5.1", "05.11.1", "../..", "05/11", "05.11\n", "05\\11", "N511", "..", "\u0660\u0665.11"],
 )
 def test_a_baseline_that_would_not_do_in_a_file_name_is_refused(baseline: str) -> None:
     said = _refused(lambda: _stream(_metadata(dunia.images(1, baseline=baseline))))
     assert said.startswith("cannot be used: images[0].baseline is ")
     assert said.endswith("not of the form 05.11.")
+
+
+@pytest.mark.parametrize("baseline", ["05.11", "5.11", "N0511", 5.11])
+def test_a_baseline_is_one_however_it_is_written(baseline: Json) -> None:
+    assert _stream(_metadata(dunia.images(1, baseline=baseline))).frames[0].baseline == "05.11"
+
+
+def test_a_baseline_as_a_number_keeps_its_last_zero() -> None:
+    """JSON writes 05.10 as 5.1."""
+    assert _stream(_metadata(dunia.images(1, baseline=5.1))).frames[0].baseline == "05.10"
 
 
 NEEDED = (
@@ -222,8 +288,9 @@ def test_a_field_that_is_missing_is_named(key: str) -> None:
 @pytest.mark.parametrize("value", [None, True, False, [], {}, [1], {"a": 1}, ""])
 def test_a_field_of_another_type_is_named(key: str, value: Json) -> None:
     said = _refused(lambda: _stream(_one(key, value)))
-    kind = "number" if key in NUMBERS else "text"
-    assert re.fullmatch(rf"cannot be used: images\[0\]\.{key} is .+, not a {kind}\.", said)
+    kind = "a number" if key in NUMBERS else "a text"
+    kind = "of the form 05.11" if key == "baseline" else kind
+    assert re.fullmatch(rf"cannot be used: images\[0\]\.{key} is .+, not {kind}\.", said)
 
 
 @pytest.mark.parametrize("key", [*NUMBERS, *FIGURES])
@@ -258,7 +325,7 @@ def test_a_number_too_long_to_read_is_refused() -> None:
         ("cloudy_pixel_percentage", -0.1, "is -0.1, not a percentage"),
         ("nodata_pixel_percentage", 100.1, "is 100.1, not a percentage"),
         ("cloudy_pixel_percentage", True, "is true, not a number"),
-        ("baseline", "0" * 5000, f"is '{'0' * 40}', not of the form 05.11"),
+        ("baseline", "0" * 5000, f'is "{"0" * 36}..., not of the form 05.11'),
         ("sensing_time", "0" * 5000, f'is "{"0" * 36}..., not a time such as 2025-03-02T11:21'),
     ],
 )

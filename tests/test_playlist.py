@@ -1,8 +1,8 @@
 """A playlist becomes segments that know their frames, or an error that names it."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 
 import dunia
 from stacgen.errors import PlaylistError
-from stacgen.models import ByteRange, Frame, Resource, Segment, Timeline
-from stacgen.playlist import locate, parse, variant
+from stacgen.models import ByteRange, Frame, Resource, Segment
+from stacgen.playlist import Playlist, locate, parse, variant
 
 BASE = "https://dunia.example/streams/29PKR/stream.m3u8?token=secret"
 FOLDER = "https://dunia.example/streams/29PKR"
-TIMELINE = Timeline(origin=Fraction("1.4"))
 ENTRY = "#EXTINF:0.16,\n"
 
 
 def _parse(*lines: str, base: str = BASE) -> tuple[Segment, ...]:
-    return parse("\n".join(["#EXTM3U", *lines]), base=base, timeline=TIMELINE)
+    return _playlist(*lines, base=base).segments
+
+
+def _playlist(*lines: str, base: str = BASE) -> Playlist:
+    return parse("\n".join(["#EXTM3U", *lines]), base=base, rate=25)
 
 
 def _urls(*uris: str, base: str = BASE) -> list[str]:
@@ -51,14 +54,13 @@ def test_segments_hold_every_frame_once_and_in_order(counts: list[int], decimals
 
 
 def test_a_year_of_segments_does_not_drift() -> None:
-    segments = parse(dunia.playlist([4] * 5000).decode(), base=BASE, timeline=TIMELINE)
+    segments = parse(dunia.playlist([4] * 5000).decode(), base=BASE, rate=25).segments
     assert (segments[-1].start, segments[-1].stop) == (19996, 20000)
 
 
-def test_the_rate_is_that_of_the_timeline() -> None:
-    timeline = Timeline(origin=Fraction(0), rate=50)
+def test_frames_are_counted_at_the_rate_of_the_stream() -> None:
     text = f"#EXTM3U\n{ENTRY}a.ts"
-    assert [segment.stop for segment in parse(text, base=BASE, timeline=timeline)] == [8]
+    assert [segment.stop for segment in parse(text, base=BASE, rate=50).segments] == [8]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,9 @@ def test_the_rate_is_that_of_the_timeline() -> None:
         ("//cdn.example/seg.ts", "https://cdn.example/seg.ts"),
         ("https://cdn.example/a/seg.ts?b=c", "https://cdn.example/a/seg.ts?b=c"),
         ("?part=1", f"{FOLDER}/stream.m3u8?part=1"),
-        ("  seg 1.ts  ", f"{FOLDER}/seg 1.ts"),
+        ("  seg 1.ts  ", f"{FOLDER}/seg%201.ts"),
+        ("ség.ts?a=b c", f"{FOLDER}/s%C3%A9g.ts?a=b%20c"),
+        ("seg%201.ts", f"{FOLDER}/seg%201.ts"),
     ],
 )
 def test_an_uri_is_resolved_against_the_playlist(uri: str, url: str) -> None:
@@ -89,7 +93,7 @@ def test_a_query_of_the_playlist_does_not_mislead() -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_byte_order_marks_and_line_ends_make_no_difference(before: str, end: str) -> None:
     text = before + dunia.playlist([4, 3]).decode().replace("\n", end)
-    segments = parse(text, base=BASE, timeline=TIMELINE)
+    segments = parse(text, base=BASE, rate=25).segments
     assert [str(segment.media.url) for segment in segments] == [
         f"{FOLDER}/seg_000.ts",
         f"{FOLDER}/seg_001.ts",
@@ -187,13 +191,28 @@ def test_a_discontinuity_before_the_first_segment_is_none() -> None:
     assert len(_parse("#EXT-X-DISCONTINUITY", ENTRY + "a.ts", ENTRY + "b.ts")) == 2
 
 
-@pytest.mark.parametrize(
-    "duration", ["0", "0.0", "0.001", "0.02", "0.06", "0.149", "-0.16", "-1e308"]
-)
-def test_a_segment_must_last_whole_frames(duration: str) -> None:
+@pytest.mark.parametrize("duration", ["0", "0.0", "-0.16", "-1e308"])
+def test_a_segment_of_no_duration_is_refused(duration: str) -> None:
     said = _refused(ENTRY + "a.ts", f"#EXTINF:{duration},\nb.ts", ENTRY + "c.ts")
     assert said.startswith("Segment 2 of")
-    assert "from frame 4 on: not a whole number of frames at 25 frames/s" in said
+    assert said.endswith("and so holds no frame.")
+
+
+@pytest.mark.parametrize("duration", ["0.001", "0.02", "0.06", "0.149"])
+def test_durations_that_are_no_whole_frames_are_not_even(duration: str) -> None:
+    assert _playlist(ENTRY + "a.ts", ENTRY + "b.ts").is_even
+    assert not _playlist(ENTRY + "a.ts", f"#EXTINF:{duration},\nb.ts", ENTRY + "c.ts").is_even
+
+
+def test_durations_of_whole_tenths_are_coarse() -> None:
+    """Whole tenths of a second may be rounded, even if they are whole frames."""
+    assert _playlist("#EXTINF:0.2,\na.ts", "#EXTINF:0.4,\nb.ts").is_coarse
+    assert not _playlist("#EXTINF:0.2,\na.ts", "#EXTINF:0.16,\nb.ts").is_coarse
+
+
+def test_a_sequence_number_above_0_tells_that_segments_are_gone() -> None:
+    assert _playlist("#EXT-X-MEDIA-SEQUENCE:3", ENTRY + "a.ts").is_sliding
+    assert not _playlist("#EXT-X-MEDIA-SEQUENCE:0", ENTRY + "a.ts").is_sliding
 
 
 @pytest.mark.parametrize("duration", ["nan", "inf", "1e400"])
@@ -232,7 +251,7 @@ def test_a_playlist_cut_off_before_an_uri_is_refused() -> None:
 def test_what_is_no_playlist_is_called_what_it_is(text: str, what: str) -> None:
     for read in (
         lambda: variant(text, base=BASE),
-        lambda: parse(text, base=BASE, timeline=TIMELINE),
+        lambda: parse(text, base=BASE, rate=25).segments,
     ):
         with pytest.raises(PlaylistError, match=rf"stream.m3u8 is {what}: it does not begin"):
             read()
@@ -332,7 +351,7 @@ def test_any_playlist_gives_segments_or_a_playlist_error(lines: list[str]) -> No
     text = "\n".join(["#EXTM3U", *lines])
     try:
         best = variant(text, base=BASE)
-        segments = () if best else parse(text, base=BASE, timeline=TIMELINE)
+        segments = () if best else parse(text, base=BASE, rate=25).segments
     except PlaylistError:
         return
     urls = [best] if best else [segment.media.url for segment in segments]
@@ -360,14 +379,21 @@ def _frame(number: int) -> Frame:
 def test_wanted_frames_are_in_their_segments_or_left_over(
     counts: list[int], numbers: set[int]
 ) -> None:
-    segments = parse(dunia.playlist(counts).decode(), base=BASE, timeline=TIMELINE)
+    segments = parse(dunia.playlist(counts).decode(), base=BASE, rate=25).segments
     held, left = locate(segments, [_frame(number) for number in sorted(numbers)])
-    assert list(held) == [each for each in segments if numbers & {*range(each.start, each.stop)}]
+    ranges = {each: {*range(each.start, each.stop + each.is_last)} for each in segments}
+    assert list(held) == [each for each in segments if numbers & ranges[each]]
     for segment, frames in held.items():
-        assert [frame.number for frame in frames] == sorted(
-            numbers & {*range(segment.start, segment.stop)}
-        )
-    assert [frame.number for frame in left] == sorted(n for n in numbers if n >= sum(counts))
+        assert [frame.number for frame in frames] == sorted(numbers & ranges[segment])
+    assert [frame.number for frame in left] == sorted(n for n in numbers if n > sum(counts))
+
+
+def test_frames_before_the_first_segment_are_left_over() -> None:
+    [segment] = _parse(ENTRY + "a.ts")
+    later = replace(segment, start=8, stop=12)
+    held, left = locate([later], [_frame(number) for number in (3, 8, 11)])
+    assert [frame.number for frame in held[later]] == [8, 11]
+    assert [frame.number for frame in left] == [3]
 
 
 def test_a_long_address_does_not_fill_the_screen() -> None:

@@ -26,6 +26,7 @@ def wanted(coded: Coded) -> Iterator[Codes]:
     frames = decode.frames(
         coded.media,
         numbers=coded.numbers,
+        is_last=coded.is_last,
         timeline=coded.timeline,
         shape=coded.shape,
         initialization=coded.initialization,

@@ -68,7 +68,7 @@ class Child:
                 yield codes
                 began = time.monotonic()
                 self._wire.socket.settimeout(max(left, _LEAST))
-            self._conclude(message, due, limits)
+            self._conclude(message, set() if coded.is_last else due, limits)
         except TimeoutError as error:
             raise SegmentError(f"the decoder took longer than {limits.seconds:.0f} s") from error
         except Gone as error:

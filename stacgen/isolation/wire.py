@@ -79,6 +79,7 @@ def ask(wire: Wire, coded: Coded, limits: Limits) -> None:
     """Hand a segment over."""
     message = {
         "numbers": [coded.numbers.start, coded.numbers.stop],
+        "last": coded.is_last,
         "wanted": sorted(coded.wanted),
         "origin": str(coded.timeline.origin),
         "rate": coded.timeline.rate,
@@ -100,6 +101,7 @@ def asked(wire: Wire) -> tuple[Coded, Limits]:
         media=media,
         initialization=initialization,
         numbers=range(*message["numbers"]),
+        is_last=message["last"],
         wanted=frozenset(message["wanted"]),
         timeline=Timeline(origin=Fraction(message["origin"]), rate=message["rate"]),
         shape=(rows, columns),

@@ -1,7 +1,7 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stacgen import api, playlist, stac, succession
@@ -15,6 +15,7 @@ from stacgen.errors import (
 from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import (
+    Doubt,
     Frame,
     Grid,
     Resource,
@@ -137,6 +138,7 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     grid: Grid,
     wanted: Sequence[Frame],
     *,
+    doubtful: Sequence[Doubt] = (),
     endpoint: Endpoint,
     fetch: Fetch,
     store: Store,
@@ -150,6 +152,7 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
         stream: As the API describes it.
         grid: Of its frames.
         wanted: Which frames of it, in the order of their numbers.
+        doubtful: Which of the frames that the stream cannot be paired with would be wanted.
         endpoint: Gives a new URL of the playlist where that of the stream has run out.
         fetch: Gets the playlist, and only where something is to be built.
         store: Tells what is there.
@@ -187,9 +190,15 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
         tasks=tasks,
         existing=tuple(existing),
         beside=tuple(beside or ()),
-        failed=failed,
+        failed=(*failed, *_refused(stream, doubtful, store)),
         notes=tuple(_notes(stream, refs, tasks)),
     )
+
+
+def _refused(stream: Stream, doubtful: Sequence[Doubt], store: Store) -> Iterator[Failed]:
+    for doubt in doubtful:
+        alone = replace(stream, frames=(doubt.frame,))
+        yield Failed(ref=references(alone, store)[doubt.frame.number], reason=doubt.reason)
 
 
 def _outdated(frames: Iterable[FrameRef], beside: Iterable[Standing]) -> set[str]:
@@ -250,7 +259,7 @@ def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) 
         number
         for task in tasks
         for number in range(task.segment.start, task.segment.stop)
-        if number not in refs
+        if number not in refs and not (task.segment.is_last and number > max(refs))
     ]
     if nameless:
         yield (
@@ -279,12 +288,16 @@ def _tasks(
         )
         for segment, frames in held.items()
     )
-    end = segments[-1].stop - 1
-    failed = tuple(
-        Failed(ref=refs[frame.number], reason=f"The playlist ends before it, at frame {end}.")
-        for frame in unplaced
+    return tasks, tuple(
+        Failed(ref=refs[frame.number], reason=_absence(frame, segments)) for frame in unplaced
     )
-    return tasks, failed
+
+
+def _absence(frame: Frame, segments: Sequence[Segment]) -> str:
+    """Why no segment holds a frame."""
+    if frame.number < segments[0].start:
+        return f"The playlist begins after it, with frame {segments[0].start}."
+    return f"The playlist ends before it, at frame {segments[-1].stop - 1}."
 
 
 def _has_figures(frame: Frame) -> bool:

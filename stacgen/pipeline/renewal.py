@@ -7,6 +7,7 @@ from stacgen import api, playlist
 from stacgen.api import Endpoint
 from stacgen.errors import AnswerError, DeniedError, PlaylistError
 from stacgen.models import Frame, Resource, Segment, Stream
+from stacgen.pipeline.placement import placed
 from stacgen.ports import Fetch
 
 _MASTERS = 3
@@ -120,6 +121,7 @@ def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Segment, ...]:
         text = answer.body.decode("utf-8", "replace")
         best = playlist.variant(text, base=answer.url)
         if best is None:
-            return playlist.parse(text, base=answer.url, timeline=stream.timeline)
+            listing = playlist.parse(text, base=answer.url, rate=stream.timeline.rate)
+            return placed(stream, listing, fetch=fetch)
         resource = Resource(url=best, named_by=answer.url, is_text=True)
     raise PlaylistError(f"The playlist of {stream} names only further playlists.")

@@ -59,6 +59,8 @@ def list_frames(order: Order, *, fetch: Fetch, watch: Watch) -> Iterator[tuple[S
     """
     for request in order.requests:
         for stream, chosen in _chosen(request, order, fetch=fetch, watch=watch):
+            for doubt in selection.doubtful(stream, order.selection):
+                watch(Noted(text=f"{stream}, {doubt.frame}: {doubt.reason}"))
             yield from ((stream, frame) for frame in chosen)
 
 
@@ -318,6 +320,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     stream,
                     ground.of(part),
                     chosen,
+                    doubtful=selection.doubtful(stream, order.selection),
                     endpoint=order.endpoint,
                     fetch=fetch,
                     store=store,

@@ -34,15 +34,13 @@ from stacgen.models import (
     StoredFile,
 )
 from stacgen.outcomes import Built, Failed, FrameRef
+from stacgen.pipeline.placement import HEAD
 from stacgen.pipeline.plan import Task, read_item
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Coded, Decode, Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
-
-_HEAD = 16 * transport.PACKET
-"""Bytes of the beginning of a segment: its tables, and the first packet of its video."""
 
 _FAR = 5.0
 """Points of percent between the nodata of a frame and the API's figure that are odd. Of nine frames
@@ -142,7 +140,7 @@ def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
         return
     offset = 0 if after.part is None else after.part.offset
     try:
-        head = fetch(replace(after, part=ByteRange(offset=offset, length=_HEAD))).body
+        head = fetch(replace(after, part=ByteRange(offset=offset, length=HEAD))).body
     except UpstreamError:
         return  # it is the next segment's trouble
     if not transport.goes_on(media, head):
@@ -157,9 +155,12 @@ def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
 def _origin(segment: Segment, media: bytes) -> item.Origin:
     """Where the frames come from, with the checksum by which a later change can be noticed."""
     whole = StoredFile(size=len(media), sha256=sha256(media).hexdigest())
+    stop = segment.stop
+    if segment.is_last and segment.initialization is None:  # the playlist may round its end
+        stop = segment.start + len(transport.check(media).times)
     return item.Origin(
         url=segment.media.url,
-        frames=range(segment.start, segment.stop),
+        frames=range(segment.start, stop),
         file=whole if segment.media.part is None else None,
     )
 
@@ -169,6 +170,7 @@ def _coded(task: Task, context: Context, media: bytes, initialization: bytes) ->
         media=media,
         initialization=initialization,
         numbers=range(task.segment.start, task.segment.stop),
+        is_last=task.segment.is_last,
         wanted=frozenset(ref.frame.number for ref in task.frames),
         timeline=context.stream.timeline,
         shape=context.grid.shape,
@@ -180,10 +182,16 @@ def _staged(
     task: Task, context: Context, decoded: Iterator[Codes], folder: Path
 ) -> Iterator[_Staged | Failed]:
     wanted = {ref.frame.number: ref for ref in task.frames}
+    last = task.segment.start - 1
     for codes in decoded:
         if context.stopped is not None and context.stopped.is_set():
             raise KeyboardInterrupt
-        yield _stage(wanted[codes.number], codes, context, folder)
+        last = codes.number
+        yield _stage(wanted.pop(last), codes, context, folder)
+    for number, ref in wanted.items():  # none, unless this is the last segment of the stream
+        if number < task.segment.stop:
+            raise SegmentError(f"frame {number} is missing: it ends with frame {last} or before it")
+        yield Failed(ref=ref, reason=f"The stream ends before it, with frame {number - 1}.")
 
 
 def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Staged | Failed:

@@ -56,7 +56,7 @@ def reference(folder: Path) -> Iterator[Jumps]:
         raw, url=BASE, tile=tiles.parse(tile), band=bands.find(band), year=int(year)
     )
     text = next(folder.glob("*.m3u8")).read_text()
-    segments = playlist.parse(text, base=f"{BASE}s.m3u8", timeline=stream.timeline)
+    segments = playlist.parse(text, base=f"{BASE}s.m3u8", rate=stream.timeline.rate).segments
     files = (folder / each.media.url.rpartition("/")[2] for each in segments)
     yield from sound(stream, zip(segments, files, strict=True))
 

@@ -52,9 +52,8 @@ def make(band: str, frames: int, folder: Path) -> Material:
         metadata = fetch(Resource(url=url)).body
         stream = parse_stream(metadata, url=url, tile=TILE, band=wanted, year=YEAR)
         playlist = fetch(Resource(url=stream.playlist_url))
-        segments = parse(
-            playlist.body.decode(), base=stream.playlist_url, timeline=stream.timeline
-        )[: frames // FRAMES_A_SEGMENT]
+        listing = parse(playlist.body.decode(), base=stream.playlist_url, rate=stream.timeline.rate)
+        segments = listing.segments[: frames // FRAMES_A_SEGMENT]
         files = []
         for index, segment in enumerate(segments):
             path = folder / f"{band}_{index:03}.ts"
