@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from stacgen import tiles
 from stacgen.bands import TILE_EXTENT, Band
-from stacgen.errors import AnswerError, UsageError
+from stacgen.errors import AnswerError, NotStreamedError, UsageError
 from stacgen.gate import public_url
 from stacgen.models import Doubt, Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
@@ -30,6 +30,16 @@ TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
 
 _BASELINE = re.compile(r"N(\d\d)(\d\d)|(\d\d?)\.(\d\d)", re.ASCII)
 """`N0511` as in product names, `05.11` or `5.11`: major and minor version."""
+
+_RATE, _COLOR_RATE = 25, 4
+"""Frames per second of band streams and of true-colour streams, as in ESA's notebooks."""
+
+_EARLIEST = Fraction("1.4")
+"""Presentation time, in seconds, before which FFmpeg's muxer begins no stream: a frame 0 that is
+shown then is the first of its stream. Other streams are asked when they begin."""
+
+_SIZES = {10: "stream_full", 20: "stream_4k", 60: "stream_2k"}
+"""Names of the true-colour streams, by their resolution in metres."""
 
 _TRIED = 20
 """Images whose times are tried as the beat of the stream."""
@@ -66,6 +76,19 @@ class Endpoint:
                 f"The TCI path {self.tci_path!r} may hold {{tile}} and {{year}}, nothing else."
             ) from error
 
+    def metadata(self, tile: TileId, band: Band, year: int) -> str:
+        """URL of the frames of a stream, be it of a band or of true colour.
+
+        Raises:
+            UsageError: It is that of true colour, and `tci_path` is empty.
+        """
+        if not band.is_color:
+            return self.band_metadata(tile, band, year)
+        url = self.tci_metadata(tile, year)
+        if url is None:
+            raise UsageError("TCI can't be built without --tci-path: that is where its stream is.")
+        return url
+
     def band_metadata(self, tile: TileId, band: Band, year: int) -> str:
         """URL of the frames of a stream."""
         return self._url(f"/api/streaming/band_metadata/{tile}/{band.name}/{year}")
@@ -87,13 +110,13 @@ class Endpoint:
 
 
 def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -> Stream:
-    """The stream that an answer describes.
+    """The stream of a band, or of true colour, that an answer describes.
 
     Times pair images with frames. An image whose time is off the beat of the others, or is that of
     another image, is in doubt: it is refused by itself, and no other is shifted.
 
     Args:
-        raw: The answer of `Endpoint.band_metadata`.
+        raw: The answer of `Endpoint.metadata`.
         url: Where it came from; messages name it, and a relative playlist is resolved against it.
         tile: The tile asked for.
         band: The band asked for.
@@ -102,16 +125,26 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
     Raises:
         AnswerError: It is no JSON, a field is missing, mistyped or out of range, or no image can be
             paired with a frame.
+        NotStreamedError: True colour does not come in the resolution of the band.
     """
     answer = _open(raw, url)
-    playlist_url = _web_url(answer.child("metadata").text("stream_full"), base=url)
-    if playlist_url is None:
-        answer.fail("metadata.stream_full", "is no http(s) URL")
+    sizes = _sizes(answer.child("metadata"), url) if band.is_color else {}
+    playlist_url = sizes.get(band.resolution, "")
+    if not band.is_color:
+        playlist_url = _playlist_url(answer.child("metadata"), "stream_full", url)
+    elif not playlist_url:
+        raise NotStreamedError(
+            f"The true-colour stream of {tile} {year} does not come in {band.resolution} m"
+            f" ({public_url(url)} has no {_SIZES[band.resolution]}). Take --resolution"
+            f" {' or '.join(map(str, sorted(sizes)))}."
+        )
     images = list(answer.children("images"))
     if not images:
         answer.fail("images", "is empty: there is no frame in this stream")
-    timeline = _timeline(images)
-    frames, doubtful = _paired(images, timeline)
+    has_times = not band.is_color or any("pts_time" in image.value for image in images)
+    rate = _COLOR_RATE if band.is_color else _RATE
+    timeline = _timeline(images, rate) if has_times else _relative(images, rate)
+    frames, doubtful = _paired(images, timeline, band)
     if not frames:
         answer.fail("images", f"names no frame for certain: {doubtful[0].reason.rstrip('.')}")
     return Stream(
@@ -119,6 +152,7 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
         band=band,
         year=year,
         playlist_url=playlist_url,
+        sizes=sizes,
         frames=frames,
         doubtful=doubtful,
         timeline=timeline,
@@ -208,6 +242,19 @@ def _figures(image: "_Node") -> _Figures:
     )
 
 
+def _color_frame(image: "_Node") -> Frame:
+    """A frame of true colour, whose images have neither baseline nor scale."""
+    return Frame(
+        number=image.count("image_number"),
+        sensing_time=image.moment("sensing_time"),
+        baseline=None,
+        scale=1.0,
+        offset=0.0,
+        cloud_cover=image.percentage("cloudy_pixel_percentage"),
+        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+    )
+
+
 def _frame(image: "_Node") -> Frame:
     scale = image.number("scale_factor")
     if scale <= 0:
@@ -223,12 +270,36 @@ def _frame(image: "_Node") -> Frame:
     )
 
 
-def _timeline(images: list["_Node"]) -> Timeline:
+def _sizes(metadata: "_Node", url: str) -> dict[int, str]:
+    """The playlists of a true-colour stream by their resolution, in metres; at least one."""
+    found = {
+        resolution: _playlist_url(metadata, key, url)
+        for resolution, key in _SIZES.items()
+        if metadata.value.get(key) is not None
+    }
+    if not found:
+        metadata.fail("stream_full", f"is missing, as are {_SIZES[20]} and {_SIZES[60]}")
+    return found
+
+
+def _playlist_url(metadata: "_Node", key: str, url: str) -> str:
+    found = _web_url(metadata.text(key), base=url)
+    if found is None:
+        metadata.fail(key, "is no http(s) URL")
+    return found
+
+
+def _relative(images: list["_Node"], rate: int) -> Timeline:
+    """The beat of images that have no times: `image_number` counts from the start of the stream."""
+    first = min(image.count("image_number") for image in images)
+    return Timeline(origin=Fraction(0), rate=rate, begins_at_zero=first == 0, is_relative=True)
+
+
+def _timeline(images: list["_Node"], rate: int) -> Timeline:
     """The beat that most images keep, counted as their `image_number` does where most agree on it.
 
     Labels that agree with no beat are ignored; frames are then counted from the earliest image.
     """
-    rate = Timeline(origin=Fraction(0)).rate
     times = [image.seconds("pts_time") for image in images]
     labels = [image.count("image_number") for image in images]
     starts = [time - Fraction(label, rate) for time, label in zip(times, labels, strict=True)]
@@ -238,10 +309,7 @@ def _timeline(images: list["_Node"]) -> Timeline:
 
     origin = max(starts[:_TRIED], key=agreeing)
     if 2 * agreeing(origin) > len(images):
-        first = any(
-            label == 0 and abs(time - origin) * rate < Timeline.TOLERANCE
-            for time, label in zip(times, labels, strict=True)
-        )
+        first = 0 in labels and abs(origin - _EARLIEST) * rate < Timeline.TOLERANCE
         return Timeline(origin=origin, rate=rate, begins_at_zero=first)
 
     beats = (Timeline(origin=time, rate=rate) for time in times[:_TRIED])
@@ -251,13 +319,14 @@ def _timeline(images: list["_Node"]) -> Timeline:
 
 
 def _paired(
-    images: list["_Node"], timeline: Timeline
+    images: list["_Node"], timeline: Timeline, band: Band
 ) -> tuple[tuple[Frame, ...], tuple[Doubt, ...]]:
     """The frames that images describe, in the order of their numbers, and those in doubt."""
     frames: dict[int, list[tuple[Frame, _Node]]] = {}
     doubtful: list[Doubt] = []
     for image in images:
-        frame, number = _frame(image), timeline.number_at(image.seconds("pts_time"))
+        frame = _color_frame(image) if band.is_color else _frame(image)
+        number = frame.number if timeline.is_relative else timeline.number_at(_time(image))
         if number is None:
             beat = f"{timeline.rate} frames/s from {float(timeline.origin):.6g} s"
             reason = f"{_shown(image)} is between two frames of the stream ({beat})."
@@ -273,9 +342,16 @@ def _paired(
     return tuple(certain), tuple(doubtful)
 
 
+def _time(image: "_Node") -> Fraction:
+    """The presentation time of an image, in seconds."""
+    return image.seconds("pts_time")
+
+
 def _shown(image: "_Node") -> str:
-    """The presentation time of an image, as messages name it."""
-    return f"{image.path}.pts_time {float(image.seconds('pts_time')):.6g} s"
+    """What places an image in the stream, as messages name it."""
+    if "pts_time" not in image.value:
+        return f"{image.path}.image_number {image.count('image_number')}"
+    return f"{image.path}.pts_time {float(_time(image)):.6g} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,25 +18,35 @@ FIRST_YEAR = 2019
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """One spectral band and the grid spacing at which Level-2A distributes it."""
+    """One spectral band, or the true-colour image, and the grid spacing of its pixels."""
 
     name: str
-    """As in the product, `B8A`."""
+    """As in the product, `B8A` or `TCI`."""
 
     title: str
     """What it is mostly used for, as ESA puts it."""
 
-    common_name: str
-    """The eo extension's name, `nir08`."""
+    common_name: str | None
+    """The eo extension's name, `nir08`; None for true colour."""
 
-    center_wavelength: float
-    """In micrometres."""
+    center_wavelength: float | None
+    """In micrometres; None for true colour."""
 
-    full_width_half_max: float
-    """In micrometres."""
+    full_width_half_max: float | None
+    """In micrometres; None for true colour."""
 
     resolution: int
     """Ground size of one pixel, in metres."""
+
+    @property
+    def is_color(self) -> bool:
+        """True for true colour: bytes of red, green and blue rather than digital numbers."""
+        return self.common_name is None
+
+    @property
+    def asset(self) -> str:
+        """Key of the asset that holds its pixels, `B8A` or `visual`."""
+        return "visual" if self.is_color else self.name
 
     @property
     def size(self) -> int:
@@ -49,7 +59,9 @@ class Band:
 
     @property
     def description(self) -> str:
-        """The title with the band number, `Water vapour (band 9)`."""
+        """The title with the band number, `Water vapour (band 9)`; `True colour` has none."""
+        if self.is_color:
+            return self.title
         return f"{self.title} (band {self.name.removeprefix('B').lstrip('0')})"
 
 
@@ -85,14 +97,40 @@ BANDS: dict[str, Band] = {
         ),
     )
 }
-"""Every streamed band by its name, in the order of wavelength."""
+"""Every spectral band that is streamed by its name, in the order of wavelength."""
+
+RESOLUTIONS = (10, 20, 60)
+"""Those of the true-colour streams, in metres."""
+
+TRUE_COLOR = {
+    resolution: Band(
+        name="TCI",
+        title="True colour",
+        common_name=None,
+        center_wavelength=None,
+        full_width_half_max=None,
+        resolution=resolution,
+    )
+    for resolution in RESOLUTIONS
+}
+"""The true-colour image (TCI) at each resolution."""
+
+TCI = TRUE_COLOR[10].name
+
+NAMES = (*BANDS, TCI)
+"""Names of all streams of a tile and year."""
 
 
-def find(name: str) -> Band:
+def find(name: str, *, resolution: int | None = None) -> Band:
     """The band of that name; `b8a`, `B1` and `B01` are all understood.
 
+    Args:
+        name: Of a spectral band, or TCI for true colour.
+        resolution: Of true colour, in metres: 10, 20 or 60; None for 10. Ignored for bands.
+
     Raises:
-        UsageError: DUNIA does not stream such a band; for B10 the message says why.
+        UsageError: There is no stream of such a band, or of true colour at that resolution; for B10
+            the message says why.
 
     >>> find("b9").description
     'Water vapour (band 9)'
@@ -102,9 +140,13 @@ def find(name: str) -> Band:
         wanted = f"B0{wanted[1]}"
     if wanted in BANDS:
         return BANDS[wanted]
+    if wanted == TCI:
+        if resolution not in (None, *RESOLUTIONS):
+            raise UsageError(f"TCI is streamed at 10, 20 and 60 m, not at {resolution} m.")
+        return TRUE_COLOR[resolution or RESOLUTIONS[0]]
     if wanted == "B10":
         raise UsageError(
             "Band B10 is not streamed: it sees cirrus, not the ground, and Level-2A leaves it out."
-            f" Take one of {', '.join(BANDS)}."
+            f" Take one of {', '.join(NAMES)}."
         )
-    raise UsageError(f"There is no band {name!r}. Take one of {', '.join(BANDS)}.")
+    raise UsageError(f"There is no band {name!r}. Take one of {', '.join(NAMES)}.")

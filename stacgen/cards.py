@@ -19,6 +19,9 @@ _FORBIDDEN = re.compile(r"[:\\\x00-\x1f]")
 
 _PLACES = {name: place for place, name in enumerate(BANDS)}
 
+_SHOWN = frozenset({"data", "visual"})
+"""Roles of the rasters that a page links."""
+
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -123,7 +126,7 @@ def of_item(document: stac.Document) -> Card:
     name = quote(document["id"])
     folder = layout.item_folder(name, moment.year)
     ordered = _ordered(assets)
-    rasters = [(key, asset) for key, asset in ordered if "data" in asset.get("roles", ())]
+    rasters = [(key, each) for key, each in ordered if _SHOWN.intersection(each.get("roles", ()))]
     thumbnail = assets.get("thumbnail", {})
     rows, columns = thumbnail.get("proj:shape", (0, 0))
     return Card(
@@ -142,7 +145,11 @@ def of_item(document: stac.Document) -> Card:
             if (href := _resolved(folder, asset["href"])) is not None
         ),
         reflectance=_only(
-            {(each.get("raster:scale"), each.get("raster:offset")) for _, each in rasters}
+            {
+                (each.get("raster:scale"), each.get("raster:offset"))
+                for _, each in rasters
+                if "data" in each["roles"]
+            }
         ),
         geometry=document["geometry"],
     )

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
-from stacgen import item, layout, origin, stac
-from stacgen.bands import BANDS
+from stacgen import item, layout, origin, stac, visual
+from stacgen.bands import NAMES, TCI
 from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
@@ -32,6 +32,9 @@ class Holdings:
     end: datetime
     baselines: frozenset[str]
     years: frozenset[int]
+    stream_years: frozenset[int]
+    """Of the streams that the Items come from."""
+
     cloud_cover: Span | None
     """Lowest and highest, in percent; None where no Item says."""
 
@@ -46,6 +49,7 @@ class Holdings:
             end=max(self.end, other.end),
             baselines=self.baselines | other.baselines,
             years=self.years | other.years,
+            stream_years=self.stream_years | other.stream_years,
             cloud_cover=_span(self.cloud_cover, other.cloud_cover),
             nodata_percentage=_span(self.nodata_percentage, other.nodata_percentage),
         )
@@ -63,8 +67,9 @@ def of_item(document: stac.Document) -> Holdings:
         bbox=tuple(document["bbox"]),
         start=moment,
         end=moment,
-        baselines=frozenset([properties["processing:version"]]),
+        baselines=frozenset(_listed(properties, "processing:version")),
         years=frozenset([moment.year]),
+        stream_years=frozenset([properties.get(item.STREAM_YEAR, moment.year)]),
         cloud_cover=point("eo:cloud_cover"),
         nodata_percentage=point("s2:nodata_pixel_percentage"),
     )
@@ -83,16 +88,27 @@ def of_collection(document: stac.Document) -> Holdings:
         bbox=tuple(document["extent"]["spatial"]["bbox"][0]),
         start=datetime.fromisoformat(start),
         end=datetime.fromisoformat(end),
-        baselines=frozenset(summaries["processing:version"]),
+        baselines=frozenset(summaries.get("processing:version", ())),
         years=years_of(document),
+        stream_years=stream_years_of(document),
         cloud_cover=span("eo:cloud_cover"),
         nodata_percentage=span("s2:nodata_pixel_percentage"),
     )
 
 
+def _listed(properties: Mapping[str, Any], key: str) -> list[Any]:
+    """A property as a list of one, or of none where it is not known."""
+    return [properties[key]] if key in properties else []
+
+
 def years_of(document: stac.Document) -> frozenset[int]:
     """The years that a Collection links."""
     return frozenset(int(link.title) for link in stac.links(document, "child"))
+
+
+def stream_years_of(document: stac.Document) -> frozenset[int]:
+    """The years of the streams that a Collection was built from."""
+    return frozenset(document["summaries"].get(item.STREAM_YEAR) or years_of(document))
 
 
 def total(holdings: Iterable[Holdings]) -> Holdings:
@@ -171,6 +187,7 @@ def gathered(
     """
     key = place.key
     rasters = [asset for asset in item_assets.values() if "data" in asset["roles"]]
+    rasters = rasters or [asset for asset in item_assets.values() if visual.KEY in asset["roles"]]
     bands = [band for asset in rasters for band in asset["bands"]]
     children = [
         stac.Link(rel="child", href=layout.href(key, place.year_key(each)), title=str(each))
@@ -182,7 +199,7 @@ def gathered(
         description=description,
         keywords=[
             *("sentinel-2", "copernicus", "msi", "l2a", place.tile),
-            *(band["name"] for band in bands),
+            *_named(place, bands),
             *("cog", "sample" if is_sample else "dunia"),
         ],
         providers=() if is_sample else origin.PROVIDERS,
@@ -212,11 +229,22 @@ def gathered(
     )
 
 
+def _named(place: Place, bands: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keywords for the bands of a Collection; TCI for true colour."""
+    return [TCI] if place.name == TCI else [band["name"] for band in bands]
+
+
+def resolution_of(document: stac.Document) -> int:
+    """Of the pixels of a Collection of one band, or of true colour, in metres."""
+    assets = document["item_assets"].values()
+    return min(int(asset["gsd"]) for asset in assets if "gsd" in asset)
+
+
 def tile(existing: stac.Document | None, *, place: Place) -> stac.Document:
     """A tile's Catalog with links to its Collections, in the order of the bands, scenes last."""
     key = place.tile_key
     found = stac.Link(rel="child", href=layout.href(key, place.key), title=place.title)
-    bands = list(BANDS)
+    bands = list(NAMES)
 
     def by_band(link: stac.Link) -> tuple[int, str]:
         name = link.href.removeprefix("./").partition("/")[0]
@@ -357,7 +385,12 @@ def _summaries(
         "grid:code": [f"MGRS-{place.tile}"],
         "proj:code": all_of("proj:code"),
         "processing:level": ["L2A"],
-        "processing:version": sorted(holdings.baselines),
+        **({"processing:version": sorted(holdings.baselines)} if holdings.baselines else {}),
+        **(
+            {item.STREAM_YEAR: sorted(holdings.stream_years)}
+            if holdings.stream_years != holdings.years
+            else {}
+        ),
         **{
             key: {"minimum": span[0], "maximum": span[1]}
             for key, span in spans.items()
@@ -368,39 +401,32 @@ def _summaries(
 
 def _item_assets(place: CollectionPlace, grid: Grid, scale: float) -> dict[str, dict[str, Any]]:
     """What the assets of all Items share; the offset is not among it, since baselines mix."""
-    resolution = place.band.resolution
+    band = place.band
     return {
-        place.band.name: {
-            "type": stac.COG,
-            "title": f"{place.band.description} - {resolution}m",
-            "roles": ["data", "reflectance"],
-            "gsd": resolution,
-            "data_type": "uint16",
-            "nodata": 0,
-            "raster:scale": scale,
-            "raster:spatial_resolution": resolution,
-            "raster:sampling": "area",
+        band.asset: {
+            **item.shared_facts(band, {"raster:scale": scale}),
             "proj:code": f"EPSG:{grid.epsg}",
             "proj:shape": list(grid.shape),
             "proj:transform": list(grid.transform),
-            "bands": [item.band_object(place.band)],
+            "bands": item.band_objects(band),
         },
         "thumbnail": {
             "type": stac.PNG,
-            "title": "Grey-scale quicklook",
+            "title": item.quicklook_title(band),
             "roles": ["thumbnail", "overview"],
         },
     }
 
 
 def _describe(place: CollectionPlace, *, is_sample: bool) -> str:
+    what = "true colour (TCI)" if place.band.is_color else f"band {place.band.name}"
     if is_sample:
         return (
-            f"Synthetic frames on MGRS tile {place.tile} in the manner of band {place.band.name},"
+            f"Synthetic frames on MGRS tile {place.tile} in the manner of {what},"
             " made by stacgen's sample server, as COGs. No satellite data."
         )
     return (
-        f"Every Sentinel-2 MSI L2A frame of MGRS tile {place.tile}, band {place.band.name}, that"
+        f"Every Sentinel-2 MSI L2A frame of MGRS tile {place.tile}, {what}, that"
         " was built from ESA DUNIA's stream, as COGs. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )

@@ -8,9 +8,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacgen import geotiff, pyramid
+import numpy as np
+
+from stacgen import geotiff, pyramid, true_colour, visual
 from stacgen.bands import Band
-from stacgen.models import Cog, Facts, Grid, Raster, Reflectance, Statistics, StoredFile
+from stacgen.models import Cog, ColorImage, Facts, Grid, Raster, Reflectance, Statistics, StoredFile
 from stacgen.profile import CogProfile
 
 
@@ -60,15 +62,63 @@ def encode(raster: Raster, grid: Grid, labels: Labels, path: Path, *, profile: C
             )
             gdal.write_cog(dataset, path, profile.options())
         software = gdal.SOFTWARE
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+    return Cog(path=path, file=_stored(path), software=software, preview=preview)
+
+
+def encode_color(frame: ColorImage, grid: Grid, path: Path, *, profile: CogProfile) -> Cog:
+    """Write true colour to a file of red, green and blue; a mask in it tells what is valid.
+
+    A frame that is valid everywhere needs no mask.
+
+    Args:
+        frame: (rows, columns, 3), at least one pixel of it valid.
+        grid: Where its pixels lie.
+        path: The file to write, in a scratch folder; it must not exist.
+        profile: Compression and layout; jpeg and webp change pixels, and leave the mask as it is.
+
+    Raises:
+        OutputError: It cannot be written, or is not a valid COG.
+    """
+    facts = Facts(
+        epsg=grid.epsg,
+        transform=grid.transform,
+        description=visual.COLORS[0],
+        scale=1.0,
+        offset=0.0,
+        nodata=None,
+        tags={},
+        more=visual.COLORS[1:],
+    )
+    overviews = true_colour.overviews(frame, len(profile.overviews(grid.size).factors))
+    is_masked = not frame.valid.all()
+    if profile.is_usual:
+        levels = [(frame.pixels, frame.valid), *overviews]
+        sheets = [each for level in levels for each in level[: 1 + is_masked]]
+        geotiff.write(path, sheets, facts, blocksize=profile.blocksize)
+        software = geotiff.SOFTWARE
+    else:
+        from stacgen import gdal  # noqa: PLC0415 - slow to load, and needed by few
+
+        valid = frame.valid if is_masked else None
+        with gdal.colors_in_memory(frame.pixels, valid, facts) as dataset:
+            resampling = profile.overview_resampling.upper()
+            options = profile.options() | {"OVERVIEWS": "IGNORE_EXISTING"}
+            gdal.write_cog(dataset, path, options | {"OVERVIEW_RESAMPLING": resampling})
+        software = gdal.SOFTWARE
+    smallest, valid = overviews[-1] if overviews else (frame.pixels, frame.valid)
+    opacity = np.where(valid, 255, 0).astype(np.uint8)
     return Cog(
         path=path,
-        file=StoredFile(size=size, sha256=digest),
+        file=_stored(path),
         software=software,
-        preview=preview,
+        preview=np.dstack([np.where(valid[..., None], smallest, 0), opacity]).astype(np.uint8),
     )
+
+
+def _stored(path: Path) -> StoredFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return StoredFile(size=file.tell(), sha256=digest)
 
 
 def _has_nodata(raster: Raster) -> bool:

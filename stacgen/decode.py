@@ -11,6 +11,7 @@ import io
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from zlib import crc32
@@ -26,12 +27,18 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stacgen import blocks, hevc, transport
-from stacgen.errors import SegmentError
+from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Codes, Timeline, row_blocks
 from stacgen.proof import Proof
 
 SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
 """That inside the PyAV wheel, `8.1.2`."""
+
+_COLOR = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "gbrp"})
+"""Pixel formats of colour in 8 bits; those with a j use all of a byte's range."""
+
+_HARMLESS = "deprecated pixel format used"
+"""How the conversion to red, green and blue begins to speak of full-range formats."""
 
 _GRAY = {"gray": 8, "gray10le": 10, "gray12le": 12, "gray14le": 14, "gray16le": 16}
 """Pixel formats that hold one plane of codes, and their bits."""
@@ -52,6 +59,9 @@ _NOT_PROBED = "Could not find codec parameters for stream 0 (Video:"
 _TOO_LARGE = "exceeds specified max pixel count"
 """What FFmpeg says before it claims to be out of memory, though nobody has asked for any."""
 
+Plane = NDArray[np.uint16] | NDArray[np.uint8]
+"""(rows, columns)."""
+
 Log = tuple[int, str, str]
 """Level, source and text of a line of FFmpeg's log."""
 
@@ -66,6 +76,10 @@ _SLIGHT = 8
 
 _GROSS = 1 / 128
 """Of the range of codes, the noise where it is told: sound video of clouds has low steps, too."""
+
+_SLIGHT_COLOR, _GROSS_COLOR = 24, 1 / 8
+"""The same for the luma of true colour, whose contrast is far higher: of sound frames of the
+reference stream at most 7 % of a row's edges are as steep as the latter."""
 
 _ROWS = 256
 """Of a picture that are looked at together."""
@@ -87,6 +101,7 @@ def frames(
     numbers: range,
     timeline: Timeline,
     shape: tuple[int, int],
+    is_color: bool = False,
     is_last: bool = False,
     initialization: bytes = b"",
     twice: bool = False,
@@ -100,8 +115,10 @@ def frames(
         numbers: The frames that must come, all of them and in this order.
         is_last: Count the pictures in the segment instead of those in `numbers`, from its first on:
             the playlist does not settle where a stream ends.
-        timeline: Pairs presentation times with frame numbers.
+        timeline: Pairs presentation times with frame numbers; one that is relative begins with the
+            first frame.
         shape: (rows, columns) that every frame must have.
+        is_color: Give red, green and blue, as `ffmpeg -pix_fmt rgb24` does, rather than codes.
         initialization: The bytes of EXT-X-MAP.
         twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
             where a picture may have been cut off, or its blocks do not fit together, and never
@@ -112,6 +129,7 @@ def frames(
         read it, do not keep it.
 
     Raises:
+        WrongStreamError: It is colour where codes are due, or the reverse.
         SegmentError: Anything is amiss; the message says what.
         MemoryError: There is not the memory that it needs.
     """
@@ -123,24 +141,33 @@ def frames(
     due = iter(numbers)
     formats: set[str] = set()
     sums: dict[int, int] = {}
+    if is_color and proof.by_time:
+        _check_hashes(content, shape, proof, is_mp4=is_mp4)
+        proof = replace(proof, by_time={}, window=hevc.WHOLE)
+    slight = _SLIGHT_COLOR if is_color else _SLIGHT
     twice = proof.has_two_ways and (twice or not proof.is_closed)
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
         for frame in _decoded(container, shape, proof):
-            _check_picture(frame, shape, proof.window, formats)
+            formats.add(frame.format.name)
+            _check_format(formats, is_color=is_color)
+            _check_size(frame, shape, proof.window)
+            if timeline.is_relative:
+                timeline = replace(timeline, origin=_seconds(frame), is_relative=False)
             number = _number(frame, timeline)
             if number != next(due, None):
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
-            pixels = _proven(frame, proof)
-            twice = twice or (proof.has_two_ways and blocks.jumps(pixels, noise=_SLIGHT) > _ODD)
+            codes, bits = _proven(frame, proof), _GRAY.get(frame.format.name, 8)
+            twice = twice or (proof.has_two_ways and blocks.jumps(codes, noise=slight) > _ODD)
             if twice or proof.may_be_cut:
-                sums[number] = _sum(pixels)
+                sums[number] = _sum(frame, codes)
             yield Codes(
                 number=number,
-                pixels=pixels,
-                bits=_GRAY[frame.format.name],
+                pixels=_colors(frame, logs) if is_color else codes,
+                bits=bits,
+                seconds=_seconds(frame),
                 verified=proof.kind,
-                jump=_jump(pixels, _GRAY[frame.format.name], proof),
+                jump=_jump(codes, proof, (_GROSS_COLOR if is_color else _GROSS) * 2**bits),
                 software=SOFTWARE,
             )
         _raise_for(logs)
@@ -171,19 +198,43 @@ def _sums(
     """
     with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
         decoded = _decoded(container, shape, Proof(), by_rows=by_rows)
-        sums = [_sum(_plane(each)) for each in decoded]
+        sums = [_sum(each, _plane(each)) for each in decoded]
         _raise_for(logs)
     if len(sums) != len(numbers):
         return {}
     return {number: each for number, each in zip(numbers, sums, strict=True) if number in wanted}
 
 
-def _sum(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> int:
-    """A checksum of pixels that may be strided."""
+def _sum(frame: VideoFrame, luma: Plane) -> int:
+    """A checksum of the pixels of all planes, which may be strided."""
     total = 0
-    for rows in row_blocks(len(plane), _ROWS):
-        total = crc32(plane[rows].tobytes(), total)
+    for plane in (luma, *(_plane(frame, index) for index in range(1, len(frame.planes)))):
+        for rows in row_blocks(len(plane), _ROWS):
+            total = crc32(plane[rows].tobytes(), total)
     return total
+
+
+def _colors(frame: VideoFrame, logs: list[Log]) -> NDArray[np.uint8]:
+    """(rows, columns, 3) of red, green and blue."""
+    said = len(logs)
+    colors = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    logs[said:] = [log for log in logs[said:] if not log[2].startswith(_HARMLESS)]
+    return colors
+
+
+def _check_hashes(content: bytes, shape: tuple[int, int], proof: Proof, *, is_mp4: bool) -> None:
+    """Compare all planes of each coded picture with its hash, which FFmpeg leaves to us.
+
+    Colour is converted from what is shown, and hashes are of what is coded: so it takes a decoding
+    of its own, in which nothing is cut off.
+
+    Raises:
+        SegmentError: A picture does not fit its hash.
+    """
+    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+        for frame in _decoded(container, shape, proof):
+            _check_hash(frame, proof)
+        _raise_for(logs)
 
 
 def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
@@ -202,25 +253,30 @@ def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
     return Proof.of_video(video, (), count, is_closed=True)
 
 
-def _proven(frame: VideoFrame, proof: Proof) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    """The codes of a frame, once they are what its hash says, if FFmpeg leaves that to us."""
+def _proven(frame: VideoFrame, proof: Proof) -> Plane:
+    """The codes (or the luma) of a frame, compared with its hash where FFmpeg leaves that to us."""
     plane, window = _plane(frame), proof.window
     if not proof.by_time:
         return plane
-    if frame.pts is None or frame.time_base != _CLOCK:
-        raise SegmentError("a frame's time is not that of its packet")
-    said = proof.by_time.get(frame.pts % 2**33)
-    if said is None or not said.fits(plane):
-        raise SegmentError(f"the pixels of a frame do not fit its {proof.kind}")
+    _check_hash(frame, proof)
     rows, columns = plane.shape
     return plane[window.top : rows - window.bottom, window.left : columns - window.right]
 
 
-def _jump(pixels: NDArray[np.uint16] | NDArray[np.uint8], bits: int, proof: Proof) -> float | None:
+def _check_hash(frame: VideoFrame, proof: Proof) -> None:
+    if frame.pts is None or frame.time_base != _CLOCK:
+        raise SegmentError("a frame's time is not that of its packet")
+    expected = proof.by_time.get(frame.pts % 2**33)
+    planes = (_plane(frame, index) for index in range(len(frame.planes)))
+    if expected is None or not expected.fits(*planes):
+        raise SegmentError(f"the pixels of a frame do not fit its {proof.kind}")
+
+
+def _jump(pixels: Plane, proof: Proof, noise: float) -> float | None:
     """See `Codes.jump`."""
     if proof.kind is not None:
         return None
-    share = blocks.jumps(pixels, noise=_GROSS * 2**bits)
+    share = blocks.jumps(pixels, noise=noise)
     return share if share > _ODD else None
 
 
@@ -281,37 +337,49 @@ def _decoded(
             yield frame
 
 
-def _check_picture(
-    frame: VideoFrame, shape: tuple[int, int], window: hevc.Window, formats: set[str]
-) -> None:
-    formats.add(frame.format.name)
+def _check_format(formats: set[str], *, is_color: bool) -> None:
+    """Refuse pixels of another kind than is due, and of several kinds."""
+    named = ", ".join(sorted(formats))
+    if is_color and formats <= _GRAY.keys():
+        raise WrongStreamError(f"its pixels are gray ({named}), not true colour")
+    if not is_color and formats <= _COLOR:
+        raise WrongStreamError(f"its pixels are in colour ({named}), not those of one band")
+    due = "colour in 8 bits" if is_color else "gray"
+    if len(formats) > 1 or not formats <= (_COLOR if is_color else _GRAY.keys()):
+        raise SegmentError(f"its pixels are {named}, not one kind of {due}")
+
+
+def _check_size(frame: VideoFrame, shape: tuple[int, int], window: hevc.Window) -> None:
     rows = frame.height - window.top - window.bottom
     columns = frame.width - window.left - window.right
     if (rows, columns) != shape:
         raise SegmentError(f"a frame has {columns} x {rows} pixels, not {shape[1]} x {shape[0]}")
-    if frame.format.name not in _GRAY or len(formats) > 1:
-        raise SegmentError(f"its pixels are {', '.join(sorted(formats))}, not one kind of gray")
+
+
+def _seconds(frame: VideoFrame) -> Fraction:
+    """Presentation time of a frame."""
+    if frame.pts is None or frame.time_base is None:
+        raise SegmentError("a frame has no presentation time")
+    return Fraction(frame.pts) * frame.time_base
 
 
 def _number(frame: VideoFrame, timeline: Timeline) -> int:
-    if frame.pts is None or frame.time_base is None:
-        raise SegmentError("a frame has no presentation time")
-    seconds = Fraction(frame.pts) * frame.time_base
+    seconds = _seconds(frame)
     number = timeline.number_at(seconds)
     if number is None:
         raise SegmentError(f"a frame at {float(seconds):.4f} s is off the beat of the stream")
     return number
 
 
-def _plane(frame: VideoFrame) -> NDArray[np.uint16] | NDArray[np.uint8]:
-    """The codes as (rows, columns), without a copy; lines are padded, so columns are cut."""
-    plane = frame.planes[0]
+def _plane(frame: VideoFrame, index: int = 0) -> Plane:
+    """A plane as (rows, columns), without a copy; lines are padded, so columns are cut."""
+    plane = frame.planes[index]
     content = memoryview(plane).toreadonly()
-    if _GRAY[frame.format.name] > 8:  # noqa: PLR2004 - bits in a byte
+    if _GRAY.get(frame.format.name, 8) > 8:  # noqa: PLR2004 - bits in a byte
         words = np.frombuffer(content, np.uint16).reshape(-1, plane.line_size // 2)
-        return words[: frame.height, : frame.width]
+        return words[: plane.height, : plane.width]
     octets = np.frombuffer(content, np.uint8).reshape(-1, plane.line_size)
-    return octets[: frame.height, : frame.width]
+    return octets[: plane.height, : plane.width]
 
 
 def _raise_for(logs: list[Log]) -> None:

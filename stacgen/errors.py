@@ -12,6 +12,7 @@ StacgenError                   1
 │   ├── AnswerError            3  an answer that does not hold together
 │   ├── PlaylistError          3  a playlist that cannot be followed
 │   └── SegmentError           3  a segment whose frames cannot be trusted
+│       └── WrongStreamError   3  colour where one band is due, or the reverse
 ├── OutputError                4  the catalog cannot be written
 │   └── ForeignCatalogError    4  a catalog stands there that is not ours
 ├── BusyError                  5  another update has the catalog
@@ -73,6 +74,10 @@ class PlaylistError(UpstreamError):
 
 class SegmentError(UpstreamError):
     """A segment's frames cannot be trusted, so none of them is used."""
+
+
+class WrongStreamError(SegmentError):
+    """A segment is of another kind of stream: colour where one band is due, or the reverse."""
 
 
 class OutputError(StacgenError):

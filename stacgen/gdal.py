@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.abc import FileContainer
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
@@ -86,12 +86,41 @@ def in_memory(pixels: NDArray[np.uint16], facts: Facts) -> Iterator[rasterio.io.
         pixels: (rows, columns), C-contiguous; must stay alive and unchanged within the context.
         facts: Of the band.
     """
-    rows, columns = pixels.shape
+    with _over(pixels, facts, "DATATYPE=UInt16") as dataset:
+        dataset.nodata = facts.nodata
+        dataset.update_tags(1, **facts.tags)
+        yield dataset
+
+
+@contextmanager
+def colors_in_memory(
+    pixels: NDArray[np.uint8], valid: NDArray[np.bool_] | None, facts: Facts
+) -> Iterator[rasterio.io.DatasetWriter]:
+    """The same of red, green and blue.
+
+    Args:
+        pixels: (rows, columns, 3), C-contiguous; must stay alive and unchanged within the context.
+        valid: (rows, columns), True where pixels are valid; None where all are.
+        facts: Of the bands.
+    """
+    layout = f"DATATYPE=Byte,BANDS=3,PIXELOFFSET=3,LINEOFFSET={3 * pixels.shape[1]},BANDOFFSET=1"
+    with _over(pixels, facts, layout) as dataset:
+        dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+        if valid is not None:
+            dataset.write_mask(valid)
+        yield dataset
+
+
+@contextmanager
+def _over(
+    pixels: NDArray[np.uint16] | NDArray[np.uint8], facts: Facts, layout: str
+) -> Iterator[rasterio.io.DatasetWriter]:
+    """A dataset over an array, whose memory is laid out so."""
+    rows, columns = pixels.shape[:2]
     address = pixels.__array_interface__["data"][0]
     placed = "/".join(map(str, Affine(*facts.transform).to_gdal()))
     name = (
-        f"MEM:::DATAPOINTER={address},PIXELS={columns},LINES={rows},DATATYPE=UInt16"
-        f",GEOTRANSFORM={placed}"
+        f"MEM:::DATAPOINTER={address},PIXELS={columns},LINES={rows},{layout},GEOTRANSFORM={placed}"
     )
     # GDAL opens memory by its address only when told that the caller may name one.
     with (
@@ -99,11 +128,9 @@ def in_memory(pixels: NDArray[np.uint16], facts: Facts) -> Iterator[rasterio.io.
         rasterio.open(name, "r+", driver="MEM") as dataset,
     ):
         dataset.crs = f"EPSG:{facts.epsg}"
-        dataset.nodata = facts.nodata
-        dataset.scales = (facts.scale,)
-        dataset.offsets = (facts.offset,)
-        dataset.descriptions = (facts.description,)
-        dataset.update_tags(1, **facts.tags)
+        dataset.scales = (facts.scale,) * dataset.count
+        dataset.offsets = (facts.offset,) * dataset.count
+        dataset.descriptions = (facts.description, *facts.more)
         yield dataset
 
 
@@ -162,12 +189,16 @@ def inspect(path: Path) -> Inspected:
     try:
         with rasterio.Env(**_ENV), rasterio.open(path) as dataset:
             histograms = np.zeros((dataset.count, 1 << 16), np.int64)
+            is_masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
             for _, window in dataset.block_windows(1):
-                for band, block in enumerate(dataset.read(window=window)):
-                    histograms[band] += np.bincount(block.ravel(), minlength=1 << 16)
-            valid, errors, remarks = cog_validate(path, strict=True, quiet=True)
+                blocks = dataset.read(window=window)
+                valid = dataset.read_masks(1, window=window) > 0 if is_masked else np.True_
+                for band, block in enumerate(blocks):
+                    histograms[band] += np.bincount(block[valid].ravel(), minlength=1 << 16)
+            is_cog, errors, remarks = cog_validate(path, strict=True, quiet=True)
+            total = dataset.height * dataset.width
             return Inspected(
-                problems=() if valid else (*errors, *remarks),
+                problems=() if is_cog else (*errors, *remarks),
                 epsg=dataset.crs.to_epsg() if dataset.crs else None,
                 transform=tuple(dataset.transform)[:6],
                 shape=dataset.shape,
@@ -175,15 +206,14 @@ def inspect(path: Path) -> Inspected:
                 nodata=dataset.nodata,
                 scale=dataset.scales[0],
                 offset=dataset.offsets[0],
-                statistics=tuple(_figures(each, nodata=dataset.nodata) for each in histograms),
+                statistics=tuple(_figures(each, total, dataset.nodata) for each in histograms),
             )
     except (*_FAILURES, ValueError, TypeError) as error:
         raise OutputError(f"It cannot be read to its end: {error}.") from error
 
 
-def _figures(histogram: NDArray[np.int64], *, nodata: float | None) -> dict[str, float]:
-    """Figures of the values that are not nodata, from how often each value comes."""
-    total = int(histogram.sum())
+def _figures(histogram: NDArray[np.int64], total: int, nodata: float | None) -> dict[str, float]:
+    """Figures of the values that are not nodata, from how often each comes in so many pixels."""
     if nodata is not None:
         histogram[int(nodata)] = 0
     values = np.flatnonzero(histogram)

@@ -29,8 +29,9 @@ from stacgen.models import Facts
 Level = NDArray[np.uint16]
 """(rows, columns)."""
 
-Rows = NDArray[np.uint16] | NDArray[np.uint8]
-"""Some rows of a level: (rows, columns), or (rows, columns, 3) of red, green and blue."""
+Rows = NDArray[np.uint16] | NDArray[np.uint8] | NDArray[np.bool_]
+"""Some rows of a level: (rows, columns), or (rows, columns, 3) of red, green and blue; of a mask,
+True where pixels are valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +42,15 @@ class Sheet:
     """(rows, columns), or (rows, columns, 3)."""
 
     dtype: str
-    """`uint16` or `uint8`."""
+    """`uint16` or `uint8`; `bool` for the mask of the level before it, one bit per pixel."""
 
     bands: Iterator[Rows]
     """All rows, from the first on, as many at a time as a tile has; the last time the rest."""
+
+    @property
+    def is_mask(self) -> bool:
+        """True if it tells which pixels of the level before it are valid."""
+        return self.dtype == "bool"
 
 
 _LEVEL = 2
@@ -69,12 +75,12 @@ _OFFSETS, _LENGTHS = 324, 325
 """Tags of where the tiles lie."""
 
 
-def write(path: Path, levels: Sequence[Level], facts: Facts, *, blocksize: int) -> None:
+def write(path: Path, levels: Sequence[Rows], facts: Facts, *, blocksize: int) -> None:
     """Write a raster and its overviews.
 
     Args:
         path: The file to make.
-        levels: The raster, then each overview, the largest first.
+        levels: The raster, then each overview, the largest first; behind each its mask, if any.
         facts: What the file says of the raster.
         blocksize: Pixels a side of a tile, a multiple of 16.
 
@@ -91,7 +97,7 @@ def write(path: Path, levels: Sequence[Level], facts: Facts, *, blocksize: int) 
 def write_sheets(path: Path, levels: Sequence[Sheet], facts: Facts, *, blocksize: int) -> None:
     """Write levels a row of tiles at a time, the smallest level first; else as `write`."""
     directories = [
-        _layout(level, blocksize) | (_raster(facts) if number == 0 else _overview(facts))
+        _layout(level, blocksize) | _meaning(level, facts, is_overview=number > level.is_mask)
         for number, level in enumerate(levels)
     ]
     start = len(_encode(directories))  # their length does not depend on where the tiles lie
@@ -109,7 +115,7 @@ def write_sheets(path: Path, levels: Sequence[Sheet], facts: Facts, *, blocksize
         raise OutputError(f"The COG {path} cannot be written: {reason}.") from error
 
 
-def _bands(level: Level, size: int) -> Iterator[Rows]:
+def _bands(level: Rows, size: int) -> Iterator[Rows]:
     for row in range(0, level.shape[0], size):
         yield level[row : row + size]
 
@@ -117,6 +123,9 @@ def _bands(level: Level, size: int) -> Iterator[Rows]:
 def _tiles(level: Sheet, size: int) -> Iterator[bytes]:
     """The tiles of a level, row by row, compressed; those at its edges are filled up."""
     shape, kind = (size, size, *level.shape[2:]), np.dtype(level.dtype).newbyteorder("<")
+    if level.is_mask:
+        yield from _mask_tiles(level, size)
+        return
     for band in level.bands:
         for column in range(0, level.shape[1], size):
             part = band[:, column : column + size]
@@ -125,6 +134,16 @@ def _tiles(level: Sheet, size: int) -> Iterator[bytes]:
             differences[:rows, 0] = part[:, 0]
             np.subtract(part[:, 1:], part[:, :-1], out=differences[:rows, 1:columns])
             yield isal_zlib.compress(differences, _LEVEL)
+
+
+def _mask_tiles(level: Sheet, size: int) -> Iterator[bytes]:
+    """The tiles of a mask, a bit a pixel, the first of eight being the highest."""
+    for band in level.bands:
+        for column in range(0, level.shape[1], size):
+            part = band[:, column : column + size]
+            tile = np.zeros((size, size), np.bool_)
+            tile[: part.shape[0], : part.shape[1]] = part
+            yield isal_zlib.compress(np.packbits(tile, axis=1), _LEVEL)
 
 
 def _append(file: BinaryIO, tile: bytes) -> tuple[int, int]:
@@ -145,12 +164,12 @@ def _layout(level: Sheet, blocksize: int) -> Tags:
     return {
         256: ("I", [columns]),
         257: ("I", [rows]),
-        258: ("H", [8 * np.dtype(level.dtype).itemsize] * samples),
+        258: ("H", [1 if level.is_mask else 8 * np.dtype(level.dtype).itemsize] * samples),
         259: ("H", [8]),  # DEFLATE
-        262: ("H", [2 if colors else 1]),  # red, green and blue; or black is zero
+        262: ("H", [4 if level.is_mask else 2 if colors else 1]),  # a mask; RGB; or black is zero
         277: ("H", [samples]),
         284: ("H", [1]),  # one plane, in which the samples of a pixel lie together
-        317: ("H", [2]),  # horizontal differencing
+        317: ("H", [1 if level.is_mask else 2]),  # no, or horizontal differencing
         322: ("I", [blocksize]),
         323: ("I", [blocksize]),
         _OFFSETS: ("I", unknown),
@@ -159,8 +178,15 @@ def _layout(level: Sheet, blocksize: int) -> Tags:
     }
 
 
-def _raster(facts: Facts) -> Tags:
-    """Georeference and meaning, which the full resolution alone carries."""
+def _meaning(level: Sheet, facts: Facts, *, is_overview: bool) -> Tags:
+    """What a level is; georeference and names are those of the full resolution alone."""
+    kind = is_overview + 4 * level.is_mask
+    tags: Tags = {254: ("I", [kind])} if kind else _georeference(facts)
+    nodata = None if level.is_mask else facts.nodata
+    return tags if nodata is None else tags | {42113: ("s", b"%d\0" % nodata)}
+
+
+def _georeference(facts: Facts) -> Tags:
     keys = {
         1024: 1,  # a projected CRS
         1025: 1,  # a pixel is an area
@@ -176,12 +202,7 @@ def _raster(facts: Facts) -> Tags:
         33922: ("d", [0, 0, 0, left, top, 0]),
         34735: ("H", directory),
         42112: ("s", _metadata(facts)),
-        42113: ("s", b"%d\0" % facts.nodata),
     }
-
-
-def _overview(facts: Facts) -> Tags:
-    return {254: ("I", [1]), 42113: ("s", b"%d\0" % facts.nodata)}
 
 
 def _metadata(facts: Facts) -> bytes:

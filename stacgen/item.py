@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import layout, stac, succession
+from stacgen import layout, stac, succession, visual
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -21,9 +21,14 @@ from stacgen.models import (
     Stream,
     timestamp,
 )
+from stacgen.profile import CogProfile
 
 PICTURE_HASH = "stacgen:picture_hash"
 """The property that says which hash in the stream the pixels were verified with, or `none`."""
+
+STREAM_YEAR = "stacgen:stream_year"
+"""The property that says of which year's stream an Item is, where that isn't the year it was sensed
+in: the last acquisition of a year may come in the stream of the next."""
 
 _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
 
@@ -52,9 +57,14 @@ class Origin:
 class Pixels:
     """What was found out about a frame while its pixels were at hand."""
 
-    statistics: Statistics
+    statistics: tuple[Statistics, ...]
+    """Of each band of the COG: one, or red, green and blue."""
+
     footprint: Footprint
     reflectance: Reflectance
+    """Ignored for true colour."""
+
+    profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
     saturated: int
     clean_nodata: int | None
     """The limit that the user gave, if any."""
@@ -119,10 +129,11 @@ def build(
             "processing:lineage": lineage(stream, pixels, source),
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
+            **({STREAM_YEAR: stream.year} if stream.year != frame.sensing_time.year else {}),
         },
         assets={
-            stream.band.name: _data(stream.band, grid, pixels, item_place),
-            "thumbnail": _thumbnail(pixels),
+            stream.band.asset: _data(stream.band, grid, pixels, item_place),
+            "thumbnail": _thumbnail(stream.band, pixels),
         },
         links=_links(stream, frame, item_place, source, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
@@ -140,19 +151,48 @@ def band_object(band: Band) -> dict[str, Any]:
     }
 
 
+def band_objects(band: Band) -> list[dict[str, Any]]:
+    """The entries of `bands` of the asset that holds a band, or true colour."""
+    if band.is_color:
+        return [{"name": name, "eo:common_name": name} for name in visual.COLORS]
+    return [band_object(band)]
+
+
+def shared_facts(band: Band, reflectance: Mapping[str, float]) -> dict[str, Any]:
+    """What the assets of all Items of a Collection have in common, without the grid.
+
+    Args:
+        band: Of the Collection.
+        reflectance: Scale, and offset, of digital numbers to reflectance; ignored for true colour.
+    """
+    return {
+        "type": stac.COG,
+        "title": f"{band.description} - {band.resolution}m",
+        "roles": [visual.KEY] if band.is_color else ["data", "reflectance"],
+        "gsd": band.resolution,
+        "data_type": "uint8" if band.is_color else "uint16",
+        **({} if band.is_color else {"nodata": 0, **reflectance}),
+        "raster:spatial_resolution": band.resolution,
+        "raster:sampling": "area",
+    }
+
+
 def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
     """How the pixels came to be, and what was done to them, in plain sentences."""
     grid = f"MGRS {stream.tile} {stream.band.resolution} m grid"
+    what, codes = "band frame", "integer digital numbers"
+    if stream.band.is_color:
+        what, codes = "true-colour image (TCI)", "bytes of red, green and blue"
     if source.is_sample:
         origin = (
             "Synthetic landscape made by stacgen's sample server, no satellite data; encoded as a"
-            " lossy HEVC stream, decoded to integer digital numbers and written as a"
+            f" lossy video stream, decoded to {codes} and written as a"
             f" Cloud-Optimized GeoTIFF on the {grid}."
         )
     else:
         origin = (
-            "Copernicus Sentinel-2 L2A band frame, distributed by ESA DUNIA as one frame of a"
-            " lossy HEVC stream, decoded to integer digital numbers and written as a"
+            f"Copernicus Sentinel-2 L2A {what}, distributed by ESA DUNIA as one frame of a"
+            f" lossy video stream, decoded to {codes} and written as a"
             f" Cloud-Optimized GeoTIFF on the {grid}."
         )
     notes = [
@@ -167,10 +207,20 @@ def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
             f"{pixels.cleaned} pixels of codes up to {pixels.clean_nodata} that touch nodata were"
             " set to nodata."
         )
+    if stream.band.is_color:
+        notes.append("A mask in the file marks nodata: black, and almost black that touches it.")
+    if pixels.profile.is_lossy:
+        notes.append(f"The file is compressed with loss ({pixels.profile.compress}).")
     return " ".join([origin, *notes])
 
 
 def _properties(stream: Stream, frame: Frame, grid: Grid) -> dict[str, Any]:
+    baseline = {}
+    if frame.baseline is not None:
+        baseline = {
+            "s2:processing_baseline": frame.baseline,
+            "processing:version": frame.baseline,
+        }
     known = {
         "eo:cloud_cover": frame.cloud_cover,
         "s2:nodata_pixel_percentage": frame.nodata_percentage,
@@ -182,52 +232,55 @@ def _properties(stream: Stream, frame: Frame, grid: Grid) -> dict[str, Any]:
         "grid:code": f"MGRS-{stream.tile}",
         "proj:code": f"EPSG:{grid.epsg}",
         **{key: value for key, value in known.items() if value is not None},
-        "s2:processing_baseline": frame.baseline,
-        "processing:version": frame.baseline,
+        **baseline,
         "processing:level": "L2A",
     }
 
 
 def _data(band: Band, grid: Grid, pixels: Pixels, place: ItemPlace) -> dict[str, Any]:
-    statistics = pixels.statistics
-    return {
-        "href": layout.href(place.key, place.cog_key),
-        "type": stac.COG,
-        "title": f"{band.description} - {band.resolution}m",
-        "roles": ["data", "reflectance"],
-        "gsd": band.resolution,
-        "data_type": "uint16",
-        "nodata": 0,
+    reflectance = {
         "raster:scale": pixels.reflectance.scale,
         "raster:offset": pixels.reflectance.offset,
-        "raster:spatial_resolution": band.resolution,
-        "raster:sampling": "area",
+    }
+    return {
+        "href": layout.href(place.key, place.cog_key),
+        **shared_facts(band, reflectance),
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform),
         "proj:bbox": list(grid.bounds),
         "bands": [
-            {
-                **band_object(band),
-                "statistics": {
-                    "minimum": statistics.minimum,
-                    "maximum": statistics.maximum,
-                    "mean": statistics.mean,
-                    "stddev": statistics.stddev,
-                    "count": statistics.count,
-                    "valid_percent": statistics.valid_percent,
-                },
-            }
+            {**each, "statistics": _figures(statistics, pixels.profile)}
+            for each, statistics in zip(band_objects(band), pixels.statistics, strict=True)
         ],
         "file:size": pixels.cog.size,
         "file:checksum": pixels.cog.multihash,
     }
 
 
-def _thumbnail(pixels: Pixels) -> dict[str, Any]:
+def _figures(statistics: Statistics, profile: CogProfile) -> dict[str, float]:
+    """The statistics of a band; of pixels that compression changes, those that stay true."""
+    exact = {"count": statistics.count, "valid_percent": statistics.valid_percent}
+    if profile.is_lossy:
+        return exact
+    return {
+        "minimum": statistics.minimum,
+        "maximum": statistics.maximum,
+        "mean": statistics.mean,
+        "stddev": statistics.stddev,
+        **exact,
+    }
+
+
+def quicklook_title(band: Band) -> str:
+    """The title of the thumbnails of a Collection."""
+    return "True-colour quicklook" if band.is_color else "Grey-scale quicklook"
+
+
+def _thumbnail(band: Band, pixels: Pixels) -> dict[str, Any]:
     return {
         "href": "./thumbnail.png",
         "type": stac.PNG,
-        "title": "Grey-scale quicklook",
+        "title": quicklook_title(band),
         "roles": ["thumbnail", "overview"],
         "proj:code": None,
         "proj:shape": list(pixels.thumbnail_shape),

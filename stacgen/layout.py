@@ -7,7 +7,7 @@ import posixpath
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from stacgen.bands import Band
+from stacgen.bands import BANDS, TCI, Band, find
 from stacgen.tiles import TileId
 
 ROOT = "catalog.json"
@@ -197,11 +197,32 @@ def id_of(link: str) -> str:
     return posixpath.basename(link).removesuffix(".json")
 
 
+def band_of(item_id: str) -> Band:
+    """The band of an Item, as its id names it.
+
+    >>> band_of("T29PKR_20250302T112109_05.11_B8A_20m").name
+    'B8A'
+    >>> band_of("T29PKR_20250302T112109_TCI_60m").resolution
+    60
+    """
+    parts = item_id.split("_")
+    if parts[2] == TCI:
+        return find(TCI, resolution=int(parts[3].removesuffix("m")))
+    return BANDS[parts[3]]
+
+
+def is_of(item_id: str, band: Band) -> bool:
+    """True if an Item id is one that stacgen gives in a band."""
+    place = 2 if band.is_color else 3
+    return item_id.split("_")[place : place + 2] == [band.name, f"{band.resolution}m"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Pass:
     """What the ids of an acquisition's Items begin with: tile, second and baseline.
 
-    Two acquisitions may share it; it tells what can belong together, not what does.
+    True colour has no baseline, so its pass is that of all baselines of the second. Two
+    acquisitions may share a pass; it tells what can belong together, not what does.
     """
 
     stem: str
@@ -212,8 +233,20 @@ class Pass:
 
         >>> Pass.of("T29PKR_20250302T112109_05.11_B09_60m_17").stem
         'T29PKR_20250302T112109_05.11'
+        >>> Pass.of("T29PKR_20250302T112109_TCI_60m").stem
+        'T29PKR_20250302T112109'
         """
-        return cls(stem="_".join(item_id.split("_")[:3]))
+        parts = item_id.split("_")[:3]
+        return cls(stem="_".join(parts[:2] if parts[-1] == TCI else parts))
+
+    @property
+    def second(self) -> "Pass":
+        """The pass without its baseline.
+
+        >>> Pass(stem="T29PKR_20250302T112109_05.11").second.stem
+        'T29PKR_20250302T112109'
+        """
+        return Pass(stem="_".join(self.stem.split("_")[:2]))
 
     @property
     def tile(self) -> TileId:

@@ -124,6 +124,7 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
     band: str,
     *,
     years: Sequence[int] = (),
+    resolution: int | None = None,
     wanted: Selection = _ALL,
     upstream: Upstream = Upstream(),
     pixels: Pixels = Pixels(),
@@ -142,8 +143,10 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
 
     Args:
         tile: MGRS tile, `29PKR` or `T29PKR`; several with commas, `29PKR,29PLR`.
-        band: `B01` to `B12`, without B10, and `B8A`; several with commas, `B02,B03,B04`.
+        band: `B01` to `B12`, without B10, and `B8A`; or `TCI`, true colour; several with commas,
+            `B02,B03,B04`.
         years: Calendar years; may be left out where `wanted` has a start or an end.
+        resolution: Of true colour, in metres: 10, 20 or 60; None for 10.
         wanted: Which frames of those years; all, unless told.
         upstream: The API.
         pixels: Compression, layout, what to do at the edge of nodata.
@@ -166,7 +169,7 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
         OutputError: The output cannot be written, or holds a catalog that stacgen did not make.
     """
     return build_all(
-        requests(tile, band, years=years, wanted=wanted),
+        requests(tile, band, years=years, resolution=resolution, wanted=wanted),
         wanted=wanted,
         upstream=upstream,
         pixels=pixels,
@@ -252,6 +255,7 @@ def frames(
     band: str,
     *,
     years: Sequence[int] = (),
+    resolution: int | None = None,
     wanted: Selection = _ALL,
     upstream: Upstream = Upstream(),
     watch: Watch | None = None,
@@ -260,8 +264,9 @@ def frames(
 
     Args:
         tile: MGRS tile, `29PKR` or `T29PKR`.
-        band: `B01` to `B12`, without B10, and `B8A`.
+        band: `B01` to `B12`, without B10, and `B8A`; or `TCI`, true colour.
         years: Calendar years; may be left out where `wanted` has a start or an end.
+        resolution: Of true colour, in metres: 10, 20 or 60; None for 10.
         wanted: Which frames of those years; all, unless told.
         upstream: The API.
         watch: Is told what is missing.
@@ -272,7 +277,7 @@ def frames(
     """
     with reached(upstream) as (endpoint, fetch):
         order = pipeline.Order(
-            requests=(request(tile, band, years=years, wanted=wanted),),
+            requests=(request(tile, band, years=years, resolution=resolution, wanted=wanted),),
             selection=wanted,
             endpoint=endpoint,
             recipe=recipe(upstream, Pixels()),
@@ -282,38 +287,55 @@ def frames(
 
 
 def requests(
-    tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
+    tile: str,
+    band: str,
+    *,
+    years: Sequence[int] = (),
+    resolution: int | None = None,
+    wanted: Selection = _ALL,
 ) -> list[Request]:
     """Every pair of the tiles and bands, each a list with commas; what is named twice, once.
 
     Raises:
-        UsageError: One of them is none, or there is no year.
+        UsageError: One of them is none, there is no year, or a resolution is given without TCI.
 
     >>> [str(each) for each in requests("29PKR,29PLR", "B02,B8A", years=[2025])]
     ['29PKR B02 2025', '29PKR B8A 2025', '29PLR B02 2025', '29PLR B8A 2025']
     """
+    names = [each.strip().upper() for each in band.split(",")]
+    if resolution is not None and bands.TCI not in names:
+        raise UsageError(f"--resolution is for true colour (TCI); {band} has one of its own.")
     asked = (
-        request(each_tile, each_band, years=years, wanted=wanted)
+        request(each_tile, each_band, years=years, resolution=resolution, wanted=wanted)
         for each_tile in tile.split(",")
-        for each_band in band.split(",")
+        for each_band in names
     )
     return list(dict.fromkeys(asked))  # by what is meant: `B01` and `b1` are one
 
 
 def request(
-    tile: str, band: str, *, years: Sequence[int] = (), wanted: Selection = _ALL
+    tile: str,
+    band: str,
+    *,
+    years: Sequence[int] = (),
+    resolution: int | None = None,
+    wanted: Selection = _ALL,
 ) -> Request:
     """One tile and band; see `requests`."""
     return Request(
         tile=tiles.parse(tile.strip()),
-        band=bands.find(band),
+        band=bands.find(band, resolution=resolution),
         years=_years(years, wanted),
         is_open=not years,
     )
 
 
-def read_plan(path: Path) -> list[Request]:
-    """What a CSV file with the columns tile, band and year asks for, a line a stream.
+def read_plan(path: Path, *, resolution: int | None = None) -> list[Request]:
+    """What a CSV file with the columns tile, band and year asks for, one stream per line.
+
+    Args:
+        path: The file.
+        resolution: Of true colour, in metres: 10, 20 or 60; None for 10.
 
     Raises:
         UsageError: It cannot be read, lacks a column, or a line of it is wrong; the message
@@ -333,7 +355,10 @@ def read_plan(path: Path) -> list[Request]:
         raise UsageError(f"The plan {path} cannot be read: {error}.") from error
     if not years:
         raise UsageError(f"The plan {path} holds no line.")
-    return [request(tile, band, years=each) for (tile, band), each in years.items()]
+    return [
+        request(tile, band, years=each, resolution=resolution)
+        for (tile, band), each in years.items()
+    ]
 
 
 def _planned(line: Mapping[str, str | None], where: str) -> Request:

@@ -32,8 +32,12 @@ class Timeline:
     """Frames by which a time may be off its beat."""
 
     begins_at_zero: bool = False
-    """True if frame 0 is known to be the first of the stream: the API lists it under that number.
-    Otherwise the first segment tells by its own time which frame it begins with."""
+    """True if frame 0 is known to be the first of the stream. Otherwise the first segment tells by
+    its own time which frame it begins with."""
+
+    is_relative: bool = False
+    """True if the API gives no times: `origin` is 0 and counts from the beginning of the stream, of
+    which the first segment tells the presentation time."""
 
     def number_at(self, seconds: Fraction) -> int | None:
         """The number of the frame shown at that time, or None between two beats.
@@ -60,14 +64,14 @@ class Frame:
     sensing_time: datetime
     """When the satellite saw the tile, in UTC."""
 
-    baseline: str
-    """Version of ESA's processor, `05.11`."""
+    baseline: str | None
+    """Version of ESA's processor, `05.11`; None for true colour, of which the API does not say."""
 
     scale: float
-    """Digital numbers a code."""
+    """Digital numbers per code; 1 for true colour."""
 
     offset: float
-    """Digital number of code 0."""
+    """Digital number of code 0; 0 for true colour."""
 
     cloud_cover: float | None
     """Cloudy pixels in percent, from the API; None where it does not say."""
@@ -98,6 +102,9 @@ class Stream:
     year: int
     playlist_url: str
     """Absolute URL of the HLS playlist, as the API gave it."""
+
+    sizes: Mapping[int, str] = field(default_factory=dict)
+    """URLs of the playlists of all resolutions, in metres, that a true-colour stream comes in."""
 
     frames: tuple[Frame, ...]
     """In the order of their numbers, which are unique."""
@@ -222,10 +229,14 @@ class Codes:
     """Number of the frame in the stream."""
 
     pixels: NDArray[np.uint16] | NDArray[np.uint8]
-    """(rows, columns), read-only: the decoder's own memory, which later frames refer to."""
+    """(rows, columns), read-only: the decoder's own memory, which later frames refer to. Of true
+    colour (rows, columns, 3) of red, green and blue."""
 
     bits: int
     """Bits a code; codes run from 0 to 2**bits - 1."""
+
+    seconds: Fraction = Fraction(0)
+    """Presentation time."""
 
     verified: str | None = None
     """Kind of the picture hash in the stream that the pixels fit: `md5`, `crc` or `checksum`; None
@@ -298,6 +309,22 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColorImage:
+    """One frame in true colour."""
+
+    pixels: NDArray[np.uint8]
+    """(rows, columns, 3) of red, green and blue, as the decoder gives them."""
+
+    valid: NDArray[np.bool_]
+    """(rows, columns); True where the sensor saw the ground."""
+
+    statistics: tuple[Statistics, ...]
+    """Of red, green and blue, in bytes; none where no pixel is valid."""
+
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """Size and checksum of a file as it was written."""
 
@@ -343,7 +370,9 @@ class Facts:
     transform: tuple[float, float, float, float, float, float]
     """North up, as in `Grid.transform`."""
 
-    nodata: int
+    nodata: int | None
+    """None where a mask tells what is valid."""
+
     description: str
     scale: float
     offset: float
@@ -363,8 +392,9 @@ class Cog:
     software: Mapping[str, str]
     """What wrote it, name and version."""
 
-    preview: NDArray[np.uint16]
-    """(rows, columns) of digital numbers: the smallest overview; 0 is nodata."""
+    preview: NDArray[Any]
+    """The smallest overview: (rows, columns) of digital numbers, of which 0 is nodata; or (rows,
+    columns, 4) of red, green, blue and opacity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,15 +431,17 @@ def timestamp(moment: datetime) -> str:
 def item_ids(stream: Stream) -> dict[int, str]:
     """The Item id of each frame by its number: the file name of ESA's notebook.
 
-    Where a later frame would share it (two acquisitions in one second, of one baseline), its frame
-    number is added; the first keeps its id, so that what is published stays what it was.
+    True colour has no baseline in it. Where a later frame would share it (two acquisitions in one
+    second, of one baseline), its frame number is added; the first keeps its id, so that what is
+    published stays what it was.
     """
     ids: dict[int, str] = {}
     taken: set[str] = set()
     for frame in stream.frames:
         second = frame.sensing_time.strftime("%Y%m%dT%H%M%S")
         band = stream.band
-        stem = f"T{stream.tile}_{second}_{frame.baseline}_{band.name}_{band.resolution}m"
+        baseline = "" if frame.baseline is None else f"_{frame.baseline}"
+        stem = f"T{stream.tile}_{second}{baseline}_{band.name}_{band.resolution}m"
         ids[frame.number] = f"{stem}_{frame.number}" if stem in taken else stem
         taken.add(stem)
     return ids

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -55,8 +56,21 @@ class Coded:
     shape: tuple[int, int]
     """(rows, columns) that every frame must have."""
 
+    is_color: bool = False
+    """True for red, green and blue of a byte each, rather than one plane of codes."""
+
     twice: bool = False
     """Decode what has no picture hashes in a second way, and compare."""
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """That of the pixels of a frame: (rows, columns), or (rows, columns, 3)."""
+        return (*self.shape, 3) if self.is_color else self.shape
+
+    @property
+    def frame_bytes(self) -> int:
+        """Memory that the pixels of one frame take at most."""
+        return prod(self.shape) * (3 if self.is_color else 2)
 
 
 class Decode(Protocol):

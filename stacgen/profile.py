@@ -5,14 +5,24 @@ from typing import Literal
 
 from stacgen.errors import UsageError
 
-Compression = Literal["deflate", "zstd", "lerc", "lerc_zstd", "lzw", "none"]
+Compression = Literal["deflate", "zstd", "lerc", "lerc_zstd", "lzw", "none", "jpeg", "webp"]
 Resampling = Literal["average", "nearest", "bilinear", "cubic", "mode", "rms"]
 
 _SMALLEST = 512
 """Overviews are added until one is no larger than this, in pixels a side."""
 
-_LEVELS = {"deflate": range(1, 13), "zstd": range(1, 23), "lerc_zstd": range(1, 23)}
-"""Compression levels that GDAL takes; the other compressions have none."""
+_LEVELS = {
+    "deflate": range(1, 13),
+    "zstd": range(1, 23),
+    "lerc_zstd": range(1, 23),
+    "jpeg": range(1, 101),
+    "webp": range(1, 101),
+}
+"""Compression levels that GDAL takes, or qualities; the other compressions have none."""
+
+_LOSSY = ("jpeg", "webp")
+_QUALITY = 90
+"""Of lossy compressions unless given."""
 
 _PREDICTED = ("deflate", "zstd", "lzw")
 """Compressions that take horizontal differencing (predictor 2) before them."""
@@ -31,7 +41,7 @@ class Overviews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CogProfile:
-    """How the pixels are laid out and compressed; all choices are lossless.
+    """How the pixels are laid out and compressed; all choices but jpeg and webp are lossless.
 
     The default is DEFLATE, which every STAC Browser draws, by ISA-L: on Sentinel-2 pixels within
     2 % of the size that libdeflate's level 6 gives, five times faster.
@@ -39,7 +49,8 @@ class CogProfile:
 
     compress: Compression = "deflate"
     level: int | None = None
-    """None for ISA-L with DEFLATE, and for GDAL's own default with the others."""
+    """None for ISA-L with DEFLATE, for a quality of 90 with jpeg and webp, and for GDAL's own
+    default with the others."""
 
     blocksize: int = 512
     """Pixels a side of a tile of the file."""
@@ -64,20 +75,26 @@ class CogProfile:
             and self.overview_resampling == "average"
         )
 
+    @property
+    def is_lossy(self) -> bool:
+        """True if pixels change; only true colour is compressed so."""
+        return self.compress in _LOSSY
+
     def options(self) -> dict[str, str]:
         """Creation options of GDAL's COG driver.
 
         >>> CogProfile().options()["COMPRESS"], CogProfile().options()["LEVEL"]
         ('DEFLATE', '1')
         """
-        level = 1 if self.level is None and self.compress == "deflate" else self.level
+        name, usual = ("QUALITY", _QUALITY) if self.is_lossy else ("LEVEL", None)
+        level = self.level or (1 if self.compress == "deflate" else usual)
         return {
             "COMPRESS": self.compress.upper(),
             "BLOCKSIZE": str(self.blocksize),
             "OVERVIEWS": "FORCE_USE_EXISTING",
             "NUM_THREADS": "1",
             "BIGTIFF": "IF_SAFER",
-            **({"LEVEL": str(level)} if level is not None else {}),
+            **({name: str(level)} if level is not None else {}),
             **({"PREDICTOR": "STANDARD"} if self.compress in _PREDICTED else {}),
         }
 

@@ -5,6 +5,7 @@ and looked up for the pixels: bit-identical to doing it on the pixels, at a twen
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ _LARGEST = 65_535
 _BLOCK_PIXELS = 1 << 16
 """Pixels a pass: what is needed of a block then stays in the cache of one core."""
 
-_COVERAGE_CELL = 120
+COVERAGE_CELL = 120
 """Metres between the pixels at which coverage is looked at."""
 
 _LEAKED = 3
@@ -83,7 +84,7 @@ def to_digital_numbers(
     return Raster(
         pixels=pixels,
         statistics=statistics(histogram, lookup.numbers),
-        coverage=_coverage(codes, lookup.numbers, step=max(1, _COVERAGE_CELL // grid.resolution)),
+        coverage=_coverage(codes, lookup.numbers, step=max(1, COVERAGE_CELL // grid.resolution)),
         saturated=saturated,
         cleaned=cleaned,
     )
@@ -106,16 +107,27 @@ def statistics(histogram: NDArray[np.int64], numbers: NDArray[np.uint16]) -> Sta
         return None
     counts = [int(count) for count in histogram[present]]
     values = [int(value) for value in numbers[present]]
+    return exact_statistics(values, counts, total=int(histogram.sum()))
+
+
+def exact_statistics(values: Sequence[int], counts: Sequence[int], *, total: int) -> Statistics:
+    """Statistics of valid pixels, from each value that they have and how often they have it.
+
+    Args:
+        values: In ascending order; at least one.
+        counts: Pixels of each, above 0.
+        total: Pixels, those that are not valid included.
+    """
     count = sum(counts)
-    total = sum(n * value for n, value in zip(counts, values, strict=True))
+    weight = sum(n * value for n, value in zip(counts, values, strict=True))
     squares = sum(n * value**2 for n, value in zip(counts, values, strict=True))
     return Statistics(
         minimum=min(values),
         maximum=max(values),
-        mean=total / count,
-        stddev=math.sqrt((count * squares - total**2) / count**2),
+        mean=weight / count,
+        stddev=math.sqrt((count * squares - weight**2) / count**2),
         count=count,
-        valid_percent=100 * count / int(histogram.sum()),
+        valid_percent=100 * count / total,
     )
 
 

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from stacgen import catalog, layout, stac, visual
-from stacgen.bands import BANDS, Band
+from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.succession import DEPRECATED
 
@@ -53,7 +53,7 @@ def assemble(items: Iterable[stac.Document]) -> list[Scene]:
     for document in sorted(items, key=_by_frame):
         key = Pass.of(document["id"]), _moment(document)
         turns = acquisitions.setdefault(key, [])
-        name = band_of(document["id"]).name
+        name = layout.band_of(document["id"]).name
         turn = next((turn for turn in turns if name not in turn), None)
         if turn is None:
             turns.append(turn := {})
@@ -84,22 +84,12 @@ def _moment(document: stac.Document) -> datetime:
     return datetime.fromisoformat(document["properties"]["datetime"])
 
 
-def band_of(item_id: str) -> Band:
-    """The band of an Item, as its id has it.
-
-    >>> band_of("T29PKR_20250302T112109_05.11_B8A_20m").name
-    'B8A'
-    """
-    return BANDS[item_id.split("_")[3]]
-
-
-def is_of(item_id: str, band: Band) -> bool:
-    """Whether an Item id is one that stacgen gives in a band."""
-    return item_id.split("_")[3:5] == [band.name, f"{band.resolution}m"]
-
-
 def build(
-    scene: Scene, place: ScenesPlace, *, kept: Mapping[str, Mapping[str, Any]]
+    scene: Scene,
+    place: ScenesPlace,
+    *,
+    kept: Mapping[str, Mapping[str, Any]],
+    image: stac.Document | None = None,
 ) -> stac.Document:
     """The Item of a scene.
 
@@ -113,10 +103,13 @@ def build(
         place: Of the scenes of its tile.
         kept: Assets beside those of the bands that the Item is to keep, by key. Those that were
             made of other files than the bands have now are left out.
+        image: The Item of the true-colour image of the acquisition. Its picture and thumbnail then
+            are those of the scene, and kept ones give way.
     """
     own = place.item(scene.id, scene.moment.year)
     documents = list(scene.items.values())
     said = [document["properties"] for document in documents]
+    moments = [each["properties"]["updated"] for each in (*documents, *([image] if image else []))]
     shared = _agreed(said)
     geometry, bbox = _footprint(documents)
     document = stac.item(
@@ -128,18 +121,39 @@ def build(
         properties={
             "title": _title(scene, place),
             "created": min((each["created"] for each in said), key=datetime.fromisoformat),
-            "updated": max((each["updated"] for each in said), key=datetime.fromisoformat),
+            "updated": max(moments, key=datetime.fromisoformat),
             "gsd": min(each["gsd"] for each in said),
             **shared,
         },
         assets=_assets(scene, place, own.key, shared),
-        links=_links(scene, place, own.key),
+        links=_links(scene, place, own.key, image),
         stac_extensions=sorted({url for each in documents for url in each["stac_extensions"]}),
     )
     assets = document["assets"]
+    if image is not None:
+        assets |= _pictures(image, place, own.key)
+        kept = {key: kept[key] for key in kept if key not in (visual.KEY, _THUMBNAIL)}
     return keeping(
         document, {key: kept[key] for key in kept if visual.is_current(kept[key], assets)}
     )
+
+
+def _pictures(image: stac.Document, place: ScenesPlace, key: str) -> dict[str, dict[str, Any]]:
+    """Picture and thumbnail of a true-colour image, as a scene has them."""
+    home = CollectionPlace(tile=place.tile, band=layout.band_of(image["id"]))
+    source = home.item(image["id"], _moment(image).year).key
+    said = image["properties"]
+    found = {
+        name: {**facts, "href": layout.href(key, layout.target(source, facts["href"]))}
+        for name, facts in image["assets"].items()
+    }
+    found[visual.KEY] |= {each: said[each] for each in _OF_ASSETS if each in said}
+    return {visual.KEY: found[visual.KEY], _THUMBNAIL: found[_THUMBNAIL]}
+
+
+def is_streamed(document: stac.Document) -> bool:
+    """True if the picture of a scene is that of the true-colour stream."""
+    return visual.KEY in document["assets"] and visual.KEY not in kept_assets(document)
 
 
 def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> stac.Document:
@@ -158,7 +172,7 @@ def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> s
 
 def shows(document: stac.Document, item: stac.Document) -> bool:
     """Whether a scene says of a band what its Item says now."""
-    asset = document["assets"].get(name := band_of(item["id"]).name, {})
+    asset = document["assets"].get(name := layout.band_of(item["id"]).name, {})
     said, known = document["properties"], item["properties"]
     return (
         all(asset.get(key) == value for key, value in item["assets"][name].items() if key != "href")
@@ -229,9 +243,12 @@ def _assets(
     }
 
 
-def _links(scene: Scene, place: ScenesPlace, key: str) -> list[stac.Link]:
+def _links(
+    scene: Scene, place: ScenesPlace, key: str, image: stac.Document | None
+) -> list[stac.Link]:
     year = scene.moment.year
-    sources = (stac.links(document, "derived_from") for document in scene.items.values())
+    documents = (*scene.items.values(), *([image] if image is not None else []))
+    sources = (stac.links(document, "derived_from") for document in documents)
     return [
         catalog.up("root", key, layout.ROOT, layout.ROOT_TITLE),
         catalog.up("parent", key, place.year_key(year), str(year)),
@@ -298,6 +315,7 @@ def collection(
     place: ScenesPlace,
     is_sample: bool,
     has_visual: bool = False,
+    images: stac.Document | None = None,
 ) -> stac.Document | None:
     """The Collection of the scenes of a tile; None where no year has one.
 
@@ -310,6 +328,7 @@ def collection(
         place: Where it lies.
         is_sample: Whether its pixels are made up.
         has_visual: Whether a scene is there in true colour.
+        images: The Collection of the true-colour stream, if there is one.
     """
     most = {
         number: max(map(bands_shown, stac.links(document, "item")), default=0)
@@ -319,8 +338,7 @@ def collection(
     if not linked:
         return None
     assets = [document["item_assets"] for document in bands]
-    red = next((each[_PLAINEST[0]] for each in assets if _PLAINEST[0] in each), None)
-    pictures = {visual.KEY: visual.item_asset(red)} if has_visual and red is not None else {}
+    pictures = _shared_picture(assets, images) if has_visual else {}
     return catalog.gathered(
         catalog.total(map(catalog.of_collection, bands)),
         place=place,
@@ -336,6 +354,20 @@ def collection(
         description=_describe(place, is_sample=is_sample),
         is_sample=is_sample,
     )
+
+
+def _shared_picture(
+    assets: Sequence[Mapping[str, Any]], images: stac.Document | None
+) -> dict[str, dict[str, Any]]:
+    """What the pictures of all scenes have in common: those made of bands, and those streamed."""
+    red = next((each[_PLAINEST[0]] for each in assets if _PLAINEST[0] in each), None)
+    made = [] if red is None else [visual.item_asset(red)]
+    streamed = [] if images is None else [images["item_assets"][visual.KEY]]
+    found = [*streamed, *made]
+    if not found:
+        return {}
+    first, last = found[0], found[-1]
+    return {visual.KEY: {key: first[key] for key in first if last.get(key) == first[key]}}
 
 
 def _describe(place: ScenesPlace, *, is_sample: bool) -> str:

@@ -139,7 +139,7 @@ def check_collection(
 
 _COLLECTION = {
     "extent": ("bbox", "start", "end"),
-    "summaries": ("baselines", "years", "cloud_cover", "nodata_percentage"),
+    "summaries": ("baselines", "years", "stream_years", "cloud_cover", "nodata_percentage"),
 }
 
 

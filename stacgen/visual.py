@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import stac
-from stacgen.bands import BANDS
 from stacgen.models import Reflectance, StoredFile, timestamp
 
 BANDS_SHOWN = ("B04", "B03", "B02")
 """Red, green and blue."""
+
+COLORS = ("red", "green", "blue")
+"""Common names of these, and names of the bands of a picture."""
 
 KEY = "visual"
 """Of the asset."""
@@ -234,10 +236,7 @@ def _shared(red: Mapping[str, Any]) -> dict[str, Any]:
         "raster:sampling": "area",
         "proj:shape": red["proj:shape"],
         "proj:transform": red["proj:transform"],
-        "bands": [
-            {"name": name, "eo:common_name": name}
-            for name in (BANDS[each].common_name for each in BANDS_SHOWN)
-        ],
+        "bands": [{"name": name, "eo:common_name": name} for name in COLORS],
     }
 
 
@@ -254,9 +253,7 @@ def _lineage(palette: Palette, year: int) -> str:
     stretch = palette.stretch
     steps = ", ".join(
         f"{color} = {name} x {each.scale:g} {'-' if each.offset < 0 else '+'} {abs(each.offset):g}"
-        for color, name, each in zip(
-            ("red", "green", "blue"), BANDS_SHOWN, palette.reflectances, strict=True
-        )
+        for color, name, each in zip(COLORS, BANDS_SHOWN, palette.reflectances, strict=True)
     )
     return (
         f"Made of the COGs of this Item: {steps}; byte = 1 + round(254 x share^(1/{stretch.gamma:g}"

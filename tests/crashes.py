@@ -229,7 +229,7 @@ def item(ref: FrameRef, context: Context, files: dict[str, bytes]) -> stac.Docum
         tile=str(stream.tile),
         band=stream.band.name,
         cloud=frame.cloud_cover,
-        baseline=frame.baseline,
+        baseline=str(frame.baseline),
     )
     document: Any = make(scene)[1]
     for name, content in files.items():

@@ -104,13 +104,15 @@ def make(scene: Scene) -> Keyed:
         frame,
         scene.grid,
         item.Pixels(
-            statistics=Statistics(
-                minimum=1001,
-                maximum=9999,
-                mean=2749.5,
-                stddev=0.1 + 0.2,
-                count=3,
-                valid_percent=97.0,
+            statistics=(
+                Statistics(
+                    minimum=1001,
+                    maximum=9999,
+                    mean=2749.5,
+                    stddev=0.1 + 0.2,
+                    count=3,
+                    valid_percent=97.0,
+                ),
             ),
             footprint=Footprint(geometry=scene.geometry or outline(scene.box), bbox=scene.box),
             reflectance=Reflectance.of(scene.baseline),

@@ -64,7 +64,7 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
     band = bands.find(name)
     codes = Codes(number=each.number, pixels=pixels, bits=12)
     raster = rescale.to_digital_numbers(codes, each, GRID)
-    reflectance = Reflectance.of(each.baseline)
+    reflectance = Reflectance.of(str(each.baseline))
     place = CollectionPlace(tile=PLACE.tile, band=band)
     moment = each.sensing_time
     item_id = f"T29PKR_{moment:%Y%m%dT%H%M%S}_{each.baseline}_{name}_10m"
@@ -83,7 +83,7 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
         quicklook = thumbnail.encode(made.preview)
         facts = replace(
             PIXELS,
-            statistics=raster.statistics,
+            statistics=(raster.statistics,),
             footprint=shape,
             reflectance=reflectance,
             cog=made.file,

@@ -52,6 +52,7 @@ def holdings(draw: st.DrawFn, near: float) -> Holdings:
         end=start + timedelta(hours=draw(st.integers(0, 100))),
         baselines=frozenset([draw(st.sampled_from(["02.14", "04.00", "05.11"]))]),
         years=frozenset([start.year]),
+        stream_years=frozenset([start.year]),
         cloud_cover=None if cloud is None else (cloud, cloud),
         nodata_percentage=None,
     )
@@ -121,7 +122,9 @@ def frame(number: int, **changes: Any) -> Frame:  # noqa: ANN401 - any field
 
 
 PIXELS = item.Pixels(
-    statistics=Statistics(minimum=1, maximum=9, mean=5.0, stddev=2.0, count=10, valid_percent=50.0),
+    statistics=(
+        Statistics(minimum=1, maximum=9, mean=5.0, stddev=2.0, count=10, valid_percent=50.0),
+    ),
     footprint=Footprint(
         geometry={
             "type": "Polygon",

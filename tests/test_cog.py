@@ -26,7 +26,7 @@ from stacgen.profile import CogProfile
 SIZE = 1100
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=SIZE)
 LABELS = cog.Labels(band=bands.find("B09"), reflectance=Reflectance(offset=-0.1))
-COMPRESSIONS = get_args(profile.Compression)
+COMPRESSIONS = [each for each in get_args(profile.Compression) if each not in ("jpeg", "webp")]
 
 
 def raster(size: int = SIZE, *, seed: int = 0) -> Raster:
@@ -118,7 +118,7 @@ def test_pixels_come_back_from_a_valid_cog(
         )
 
 
-def test_there_are_six_compressions() -> None:
+def test_there_are_six_compressions_for_bands() -> None:
     assert set(COMPRESSIONS) == {"deflate", "zstd", "lerc", "lerc_zstd", "lzw", "none"}
 
 

@@ -72,7 +72,7 @@ def place(media: dict[str, bytes]) -> Place:
             frames=(),
             timeline=Timeline(origin=Fraction(origin), begins_at_zero=begins_at_zero),
         )
-        found = placed(stream, playlist.parse(text, base=BASE, rate=25), fetch=fetch)
+        _, found = placed(stream, playlist.parse(text, base=BASE, rate=25), fetch=fetch)
         assert [each.is_last for each in found] == [False] * (len(found) - 1) + [True]
         return [(each.start, each.stop) for each in found], sorted(asked)
 

@@ -192,7 +192,7 @@ def test_scenes_of_most_bands_are_linked_first() -> None:
 
 def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
     """What a build of one band does once its frames are published."""
-    band = scene.band_of(documents[0]["id"])
+    band = layout.band_of(documents[0]["id"])
     place = replace(PLACE, band=band)
     publish(store, documents)
     filing = filing_of(documents[0], place, base_url=None)
@@ -204,7 +204,7 @@ def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
 
 def publish(store: Bucket, documents: Sequence[stac.Document]) -> None:
     for each in documents:
-        place = replace(PLACE, band=scene.band_of(each["id"]))
+        place = replace(PLACE, band=layout.band_of(each["id"]))
         key = place.item(
             each["id"], datetime.fromisoformat(each["properties"]["datetime"]).year
         ).key

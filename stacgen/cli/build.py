@@ -37,6 +37,7 @@ from stacgen.cli.options import (
     MaxCloud,
     MaxNodata,
     Quiet,
+    Resolution,
     Sample,
     Start,
     StoreOptions,
@@ -59,7 +60,8 @@ Tiles = Annotated[
     str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR; or several, with commas.")
 ]
 BandNames = Annotated[
-    str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A; or several, with commas.")
+    str | None,
+    typer.Argument(metavar="BAND", help="B01 to B12, B8A, TCI; or several, with commas."),
 ]
 
 
@@ -76,6 +78,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         typer.Option(metavar="FILE.csv", help="Streams to build: columns tile, band, year."),
     ] = None,
     year: Years = None,
+    resolution: Resolution = None,
     start: Start = None,
     end: End = None,
     interval: Interval = None,
@@ -126,7 +129,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     ):
         wanted = chosen(start, end, interval, max_cloud, max_nodata, limit)
         report = library.build_all(
-            _requests(tile, band, year or [], plan, wanted),
+            _requests(tile, band, year or [], plan, wanted, resolution),
             wanted=wanted,
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             pixels=pixels(
@@ -153,17 +156,22 @@ def build(  # noqa: PLR0913 - one parameter an option
 
 
 def _requests(
-    tile: str | None, band: str | None, years: list[int], plan: Path | None, wanted: "Selection"
+    tile: str | None,
+    band: str | None,
+    years: list[int],
+    plan: Path | None,
+    wanted: "Selection",
+    resolution: int | None,
 ) -> "list[Request]":
     from stacgen import library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     if plan is None:
         if tile is None or band is None:
             raise UsageError("Say a tile and a band, such as 29PKR B09, or --plan FILE.csv.")
-        return library.requests(tile, band, years=years, wanted=wanted)
+        return library.requests(tile, band, years=years, resolution=resolution, wanted=wanted)
     if tile is not None or years:
         raise UsageError("Say --plan, or tile, band and year, not both.")
-    return library.read_plan(plan)
+    return library.read_plan(plan, resolution=resolution)
 
 
 def _shard(text: str | None) -> "Shard | None":

@@ -18,6 +18,7 @@ from stacgen.cli.options import (
     MaxCloud,
     MaxNodata,
     Quiet,
+    Resolution,
     Sample,
     Start,
     TciPath,
@@ -27,7 +28,7 @@ from stacgen.cli.options import (
 )
 
 Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
-BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
+BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A, TCI; not B10.")]
 
 
 @app.command(epilog="Example: [bold]stacgen frames 29PKR B09 --year 2025 --max-cloud 20[/bold]")
@@ -36,6 +37,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
     band: BandName,
     *,
     year: Years = None,
+    resolution: Resolution = None,
     start: Start = None,
     end: End = None,
     interval: Interval = None,
@@ -58,6 +60,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
             tile,
             band,
             years=year or (),
+            resolution=resolution,
             wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             watch=watch,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Compress(StrEnum):
-    """Compressions of the COG; all are lossless."""
+    """Compressions of the COG; all are lossless but those for true colour."""
 
     DEFLATE = "deflate"
     ZSTD = "zstd"
@@ -19,6 +19,8 @@ class Compress(StrEnum):
     LERC_ZSTD = "lerc_zstd"
     LZW = "lzw"
     NONE = "none"
+    JPEG = "jpeg"
+    WEBP = "webp"
 
 
 class Resampling(StrEnum):
@@ -33,10 +35,12 @@ class Resampling(StrEnum):
 
 
 Compressed = Annotated[
-    Compress, typer.Option(help="Of the COG; all are lossless.", rich_help_panel="Pixels")
+    Compress,
+    typer.Option(help="Of the COG; jpeg, webp: TCI only, with loss.", rich_help_panel="Pixels"),
 ]
 Level = Annotated[
-    int | None, typer.Option(help="Compression level; 1 for deflate.", rich_help_panel="Pixels")
+    int | None,
+    typer.Option(help="Compression level; of jpeg, webp quality: 90.", rich_help_panel="Pixels"),
 ]
 Blocksize = Annotated[
     int, typer.Option(help="Pixels a side of a tile of the file.", rich_help_panel="Pixels")

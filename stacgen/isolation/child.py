@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from stacgen.errors import SegmentError
+from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.isolation.here import wanted
 from stacgen.isolation.limits import Limits
 from stacgen.isolation.wire import Gone, Wire, asked
@@ -62,8 +62,7 @@ def _serve(wire: Wire, plane: int) -> None:
     Each is put in the plane once the parent has said that it is free.
     """
     coded, limits = asked(wire)
-    rows, columns = coded.shape
-    shared = _shared(plane, 2 * rows * columns)
+    shared = _shared(plane, coded.frame_bytes)
     try:
         with _bounded(limits):
             for codes in wanted(coded):
@@ -76,6 +75,7 @@ def _serve(wire: Wire, plane: int) -> None:
                         "number": codes.number,
                         "type": pixels.dtype.name,
                         "bits": codes.bits,
+                        "seconds": str(codes.seconds),
                         "verified": codes.verified,
                         "jump": codes.jump,
                         "software": dict(codes.software),
@@ -85,7 +85,7 @@ def _serve(wire: Wire, plane: int) -> None:
     except MemoryError:
         word = {"memory": True}
     except SegmentError as error:
-        word = {"error": str(error)}
+        word = {"error": str(error), "is_wrong_stream": isinstance(error, WrongStreamError)}
     wire.hear()
     wire.say(word)
 

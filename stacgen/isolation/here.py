@@ -29,6 +29,7 @@ def wanted(coded: Coded) -> Iterator[Codes]:
         is_last=coded.is_last,
         timeline=coded.timeline,
         shape=coded.shape,
+        is_color=coded.is_color,
         initialization=coded.initialization,
         twice=coded.twice,
     )

@@ -35,7 +35,7 @@ class Limits:
     def of(cls, coded: Coded) -> "Limits":
         """Far more than a sound segment needs."""
         rows, columns = coded.shape
-        picture = 2 * (rows + _BLOCK) * (columns + _BLOCK)
+        picture = (3 if coded.is_color else 2) * (rows + _BLOCK) * (columns + _BLOCK)
         return cls(
             seconds=_START + _PER_PIXEL * rows * columns * len(coded.numbers),
             memory=_BASE + _PICTURES * picture + _COPIES * len(coded.media),

@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from fractions import Fraction
+from math import prod
 from typing import IO, Any
 
 import numpy as np
 
-from stacgen.errors import SegmentError
+from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.isolation.limits import Limits
 from stacgen.isolation.wire import Gone, Wire, ask
 from stacgen.models import Codes
@@ -56,14 +58,14 @@ class Child:
     def frames(self, coded: Coded, limits: Limits) -> Iterator[Codes]:
         """See `stacgen.ports.Decode`."""
         self.is_idle = False
-        shared = self._shared(2 * coded.shape[0] * coded.shape[1])
+        shared = self._shared(coded.frame_bytes)
         due, left, began = set(coded.wanted), limits.seconds, time.monotonic()
         try:
             self._wire.socket.settimeout(left)
             ask(self._wire, coded, limits)
             while "number" in (message := self._next()):
                 left -= time.monotonic() - began
-                codes = _codes(message, shared, coded.shape)
+                codes = _codes(message, shared, coded.frame_shape)
                 due.remove(codes.number)
                 yield codes
                 began = time.monotonic()
@@ -97,7 +99,8 @@ class Child:
             raise ValueError("frames that were not shown")
         self.is_idle = True
         if "error" in message:
-            raise SegmentError(str(message["error"]))
+            kind = WrongStreamError if message["is_wrong_stream"] else SegmentError
+            raise kind(str(message["error"]))
 
     def _fate(self, limits: Limits) -> str:
         """What has become of a child that hung up."""
@@ -154,18 +157,19 @@ def _memory() -> IO[bytes]:
     return os.fdopen(plane, "r+b", buffering=0)
 
 
-def _codes(message: dict[str, Any], shared: mmap.mmap, shape: tuple[int, int]) -> Codes:
+def _codes(message: dict[str, Any], shared: mmap.mmap, shape: tuple[int, ...]) -> Codes:
     """A frame as the child tells of it, its pixels those in the memory.
 
     Raises:
         ValueError, KeyError: It does not make sense.
     """
-    kind, (rows, columns) = np.dtype(_TYPES[message["type"]]), shape
-    pixels = np.frombuffer(shared, kind, rows * columns).reshape(shape)
+    kind = np.dtype(_TYPES[message["type"]])
+    pixels = np.frombuffer(shared, kind, prod(shape)).reshape(shape)
     return Codes(
         number=message["number"],
         pixels=pixels,
         bits=message["bits"],
+        seconds=Fraction(message["seconds"]),
         verified=message["verified"],
         jump=None if message["jump"] is None else float(message["jump"]),
         software=message["software"],

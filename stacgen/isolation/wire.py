@@ -83,7 +83,9 @@ def ask(wire: Wire, coded: Coded, limits: Limits) -> None:
         "wanted": sorted(coded.wanted),
         "origin": str(coded.timeline.origin),
         "rate": coded.timeline.rate,
+        "is_relative": coded.timeline.is_relative,
         "shape": coded.shape,
+        "color": coded.is_color,
         "twice": coded.twice,
         "seconds": limits.seconds,
         "memory": limits.memory,
@@ -103,8 +105,13 @@ def asked(wire: Wire) -> tuple[Coded, Limits]:
         numbers=range(*message["numbers"]),
         is_last=message["last"],
         wanted=frozenset(message["wanted"]),
-        timeline=Timeline(origin=Fraction(message["origin"]), rate=message["rate"]),
+        timeline=Timeline(
+            origin=Fraction(message["origin"]),
+            rate=message["rate"],
+            is_relative=message["is_relative"],
+        ),
         shape=(rows, columns),
+        is_color=message["color"],
         twice=message["twice"],
     )
     return coded, Limits(seconds=message["seconds"], memory=message["memory"])

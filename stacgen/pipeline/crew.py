@@ -103,7 +103,7 @@ def workers_for(band: Band, *, memory: int | None, cores: int | None = None) -> 
     """
     cores = cores or os.cpu_count() or 1
     memory = memory or int(_SHARE * _installed())
-    frame = 2 * band.size**2
+    frame = (3 if band.is_color else 2) * band.size**2
     return max(1, min(cores, memory // (_FRAMES_IN_FLIGHT * frame)))
 
 

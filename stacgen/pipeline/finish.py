@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, pairwise
 
 from stacgen import catalog, layout, scene, stac, visual
-from stacgen.bands import BANDS
+from stacgen.bands import BANDS, RESOLUTIONS, TRUE_COLOR, Band
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.plan import Standing, read_item
@@ -25,7 +25,8 @@ from stacgen.ports import Entry, Store
 from stacgen.tiles import TileId
 
 _Filed = Mapping[Pass, Sequence[ItemPlace]]
-"""The Items that the years of the bands link, by what their ids begin with."""
+"""The Items that the years of the bands link, by what their ids begin with; behind them those of
+the true-colour stream of the same second."""
 
 
 def finish(
@@ -69,6 +70,8 @@ def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -
     if not existing:
         return set()
     place = ScenesPlace(tile=home.tile)
+    if home.band.is_color:
+        return _overdue_images(place, existing, store)
     passes = [Pass.of(each.document["id"]) for each in existing]
     places = [place.item(each.stem, each.year) for each in passes]
     years = {year: store.stat(place.year_key(year)) for year in {each.year for each in passes}}
@@ -99,6 +102,26 @@ def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -
     }
 
 
+def _overdue_images(place: ScenesPlace, existing: Sequence[Standing], store: Store) -> set[Pass]:
+    """True-colour images that are there, and not in the scenes of their second."""
+    images = {Pass.of(each.document["id"]): each for each in existing}
+    scenes = [
+        place.item(layout.id_of(link.href), year)
+        for year in {each.year for each in images}
+        for link in stac.links(read(store, place.year_key(year)) or {}, "item")
+        if Pass.of(layout.id_of(link.href)).second in images
+    ]
+    due = set()
+    for item, document in zip(
+        scenes, abreast(store, partial(read_item, store), scenes), strict=True
+    ):
+        second = Pass.of(item.id).second
+        shown = ((document or {}).get("assets", {}).get(visual.KEY) or {}).get("file:checksum")
+        if shown != images[second].document["assets"][visual.KEY]["file:checksum"]:
+            due.add(second)
+    return due
+
+
 def _times(*entries: Entry | None) -> list[datetime | None]:
     return [None if each is None else each.modified for each in entries]
 
@@ -127,9 +150,10 @@ def _finish_tile(
         Passes whose bands have changed meanwhile, or none of them if only their Collections have;
         None where nothing has.
     """
-    bands = _bands(place, store)
+    bands, images = _bands(place, store), _images(place, store)
+    homes = [*bands, *images]
     years = {
-        number: _year(place, number, bands, touched, store, recount=recount)
+        number: _year(place, number, homes, touched, store, recount=recount)
         for number in _years(bands)
     }
     made = [document for year in years.values() for document in year.made]
@@ -139,7 +163,12 @@ def _finish_tile(
     if not recount:  # not every scene was looked at
         has_visual |= visual.KEY in (existing or {}).get("item_assets", {})
     document = scene.collection(
-        list(bands.values()), documents, place=place, is_sample=is_sample, has_visual=has_visual
+        list(bands.values()),
+        documents,
+        place=place,
+        is_sample=is_sample,
+        has_visual=has_visual,
+        images=next(iter(images.values()), None),
     )
     if document is None:
         return None
@@ -153,16 +182,16 @@ def _finish_tile(
         store, place.key, lambda _: document, always=any(y.wrote for y in years.values())
     )
     update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
-    now = _bands(place, store)
+    now, images_now = _bands(place, store), _images(place, store)
     changed = {
         each
         for number, year in years.items()
         if year.seen
-        for filed in [_filed(now, number, store)]
+        for filed in [_filed([*now, *images_now], number, store)]
         for each, items in year.seen.items()
         if list(filed.get(each, ())) != list(items)
     }
-    return changed if changed or now != bands else None
+    return changed if changed or (now, images_now) != (bands, images) else None
 
 
 def _every(place: ScenesPlace, store: Store) -> Iterator[stac.Document]:
@@ -175,9 +204,24 @@ def _every(place: ScenesPlace, store: Store) -> Iterator[stac.Document]:
 
 
 def _bands(place: ScenesPlace, store: Store) -> dict[CollectionPlace, stac.Document]:
-    """The Collections that the tile's Catalog links, in the order of wavelength."""
+    """The Collections of bands that the tile's Catalog links, in the order of wavelength."""
+    return _linked(place, BANDS.values(), store)
+
+
+def _images(place: ScenesPlace, store: Store) -> dict[CollectionPlace, stac.Document]:
+    """The Collection of the true-colour stream, if the tile's Catalog links it."""
+    found = _linked(place, [TRUE_COLOR[RESOLUTIONS[0]]], store)
+    return {
+        CollectionPlace(tile=place.tile, band=TRUE_COLOR[catalog.resolution_of(each)]): each
+        for each in found.values()
+    }
+
+
+def _linked(
+    place: ScenesPlace, bands: Iterable[Band], store: Store
+) -> dict[CollectionPlace, stac.Document]:
     linked = {link.href for link in stac.links(read(store, place.tile_key) or {}, "child")}
-    homes = (CollectionPlace(tile=place.tile, band=band) for band in BANDS.values())
+    homes = (CollectionPlace(tile=place.tile, band=band) for band in bands)
     found = {
         home: read(store, home.key)
         for home in homes
@@ -225,7 +269,10 @@ def _year(
     if existing is not None and not due and not recount:
         return _Year(document=existing)
     filed = _filed(homes, number, store)
-    anew = due | scene.unlike(existing, {each: len(items) for each, items in filed.items()})
+    # A true-colour image is of all scenes of its second, and of none where no band has that.
+    seconds = {each for each in due if each == each.second}
+    due = (due - seconds) | {each for each in filed if each.second in seconds}
+    anew = due | scene.unlike(existing, {each: _count(items) for each, items in filed.items()})
     if recount:
         anew |= filed.keys()
 
@@ -265,9 +312,15 @@ def _filed(homes: Iterable[CollectionPlace], number: int, store: Store) -> _File
     for home in homes:
         for link in stac.links(read(store, home.year_key(number)) or {}, "item"):
             item_id = layout.id_of(link.href)
-            if scene.is_of(item_id, home.band):
+            if layout.is_of(item_id, home.band):
                 filed.setdefault(Pass.of(item_id), []).append(home.item(item_id, number))
-    return filed
+    images = {each: filed.pop(each) for each in [*filed] if each == each.second}
+    return {each: [*items, *images.get(each.second, [])] for each, items in filed.items()}
+
+
+def _count(items: Sequence[ItemPlace]) -> int:
+    """Items of bands among these."""
+    return sum(not layout.band_of(each.id).is_color for each in items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,14 +336,17 @@ class _Made:
 
 def _made(place: ScenesPlace, items: Sequence[ItemPlace], store: Store) -> list[_Made]:
     """The scenes of one second and baseline, from the Items that can be read."""
-    found = (read_item(store, each) for each in items)
-    return [
-        _made_one(place, each, store)
-        for each in scene.assemble(document for document in found if document is not None)
-    ]
+    found = [document for each in items if (document := read_item(store, each)) is not None]
+    images = [each for each in found if layout.band_of(each["id"]).is_color]
+    scenes = scene.assemble(each for each in found if each not in images)
+    # Times of images are whole seconds: of several acquisitions in one, none can be told apart.
+    image = images[0] if len(images) == len(scenes) == 1 else None
+    return [_made_one(place, each, image, store) for each in scenes]
 
 
-def _made_one(place: ScenesPlace, each: scene.Scene, store: Store) -> _Made:
+def _made_one(
+    place: ScenesPlace, each: scene.Scene, image: stac.Document | None, store: Store
+) -> _Made:
     own = place.item(each.id, each.moment.year)
     previous = read_item(store, own)
     kept = {
@@ -298,7 +354,7 @@ def _made_one(place: ScenesPlace, each: scene.Scene, store: Store) -> _Made:
         for name, asset in scene.kept_assets(previous or {}).items()
         if store.stat(layout.target(own.key, asset["href"])) is not None
     }
-    document = scene.build(each, place, kept=kept)
+    document = scene.build(each, place, kept=kept, image=image)
     return _Made(
         key=own.key,
         document=document,

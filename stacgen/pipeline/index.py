@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from stacgen import bands, stac, tiles
+from stacgen import bands, layout, stac, tiles
 from stacgen.layout import CollectionPlace, Pass
 from stacgen.models import Grid
 from stacgen.pipeline import root
@@ -47,18 +47,18 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
 
 def collections(store: Store) -> Iterator[CollectionPlace]:
     """The tiles and bands of which the store holds an Item, in the order of their names."""
-    found = set()
+    found = {}
     for entry in store.list(""):
         parts = entry.key.split("/")
-        if len(parts) == 5 and parts[4] == f"{parts[3]}.json" and parts[1] in bands.BANDS:  # noqa: PLR2004
-            found.add((parts[0], parts[1]))
-    for tile, band in sorted(found):
-        yield CollectionPlace(tile=tiles.parse(tile), band=bands.find(band))
+        if len(parts) == 5 and parts[4] == f"{parts[3]}.json" and parts[1] in bands.NAMES:  # noqa: PLR2004
+            found[parts[0], parts[1]] = layout.band_of(parts[3])
+    for (tile, _), band in sorted(found.items(), key=lambda each: each[0]):
+        yield CollectionPlace(tile=tiles.parse(tile), band=band)
 
 
 def filing_of(item: stac.Document, place: CollectionPlace, *, base_url: str | None) -> Filing:
     """How the Items of a Collection are filed, as one of them tells it."""
-    asset = item["assets"][place.band.name]
+    asset = item["assets"][place.band.asset]
     return Filing(
         place=place,
         grid=Grid(
@@ -68,7 +68,7 @@ def filing_of(item: stac.Document, place: CollectionPlace, *, base_url: str | No
             resolution=place.band.resolution,
             size=asset["proj:shape"][0],
         ),
-        scale=asset["raster:scale"],
+        scale=asset.get("raster:scale", 1.0),
         is_sample=not stac.links(item, "derived_from"),
         base_url=base_url,
     )

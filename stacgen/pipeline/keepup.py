@@ -72,7 +72,9 @@ def keep_up(
 def _requests(store: Store, this_year: int) -> Iterator[Request]:
     """Every Collection of a band with its years, and with this one where it has the last."""
     for place in _places(store):
-        years = sorted(catalog.years_of(read(store, place.key) or {}))
+        document = read(store, place.key)
+        streams = catalog.stream_years_of(document) if document is not None else ()
+        years = sorted(year for year in streams if year >= bands.FIRST_YEAR)
         if years:
             yield Request(tile=place.tile, band=place.band, years=tuple(years))
         if this_year - 1 in years and this_year not in years:
@@ -82,8 +84,9 @@ def _requests(store: Store, this_year: int) -> Iterator[Request]:
 def _places(store: Store) -> Iterator[CollectionPlace]:
     for key in mirrors.collection_keys(store):
         tile, name, *_ = key.split("/")
-        if name in bands.BANDS:
-            yield CollectionPlace(tile=tiles.parse(tile), band=bands.find(name))
+        if name in bands.NAMES and (document := read(store, key)) is not None:
+            band = bands.find(name, resolution=catalog.resolution_of(document))
+            yield CollectionPlace(tile=tiles.parse(tile), band=band)
 
 
 def _changes(

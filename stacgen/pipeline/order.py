@@ -70,9 +70,17 @@ class Order:
         """Refuse what nothing could ever answer to.
 
         Raises:
-            UsageError: The selection contradicts itself, or a year lies before the first stream.
+            UsageError: The selection contradicts itself, a year lies before the first stream, or
+                the compression is none for bands.
         """
         selection.check(self.selection)
+        profile = self.recipe.profile
+        gray = next((each for each in self.requests if not each.band.is_color), None)
+        if profile.is_lossy and gray is not None:
+            raise UsageError(
+                f"Compression {profile.compress} is for true colour (TCI); {gray.band.name} holds"
+                " numbers of 16 bits. Build it by itself, or take another --compress."
+            )
         for request in self.requests:
             if not request.years:
                 raise UsageError("Say which years: --year 2025, or a start and an end.")

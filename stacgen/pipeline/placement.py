@@ -11,12 +11,12 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from stacgen import transport
+from stacgen import isolation, transport
 from stacgen.errors import MissingError, PlaylistError, SegmentError
 from stacgen.gate import public_url
-from stacgen.models import ByteRange, Segment, Stream
+from stacgen.models import ByteRange, Segment, Stream, Timeline
 from stacgen.playlist import Playlist
-from stacgen.ports import Fetch
+from stacgen.ports import Coded, Fetch
 
 HEAD = 16 * transport.PACKET
 """Bytes at the beginning of a segment: its tables, and the first packet of its video."""
@@ -28,11 +28,13 @@ _AT_ONCE = 8
 """Beginnings of segments that are fetched side by side."""
 
 
-def placed(stream: Stream, listing: Playlist, *, fetch: Fetch) -> tuple[Segment, ...]:
-    """The segments of a stream, numbered on its timeline.
+def placed(
+    stream: Stream, listing: Playlist, *, fetch: Fetch
+) -> tuple[Stream, tuple[Segment, ...]]:
+    """The segments of a stream, numbered on its timeline, and the stream with that.
 
     Args:
-        stream: Gives the timeline.
+        stream: Gives the timeline; one that is relative is settled by the first segment.
         listing: Its playlist.
         fetch: Gets the first packets of segments, only where durations don't settle their frames.
 
@@ -40,6 +42,78 @@ def placed(stream: Stream, listing: Playlist, *, fetch: Fetch) -> tuple[Segment,
         PlaylistError: A segment is off the beat of the stream, or two begin with the same frame.
         UpstreamError: The beginning of a segment cannot be had or read.
     """
+    if stream.timeline.is_relative:
+        stream = replace(stream, timeline=_settled(stream, listing, fetch))
+    return stream, _numbered(stream, listing, fetch)
+
+
+def _settled(stream: Stream, listing: Playlist, fetch: Fetch) -> Timeline:
+    """The timeline of images without times, of which number 0 (or else 1) is the first frame.
+
+    Numbers that begin with 0 are counted as the services count them. Others must fit the frames
+    that there are in one way: from 0, from 1, or as many from the first of them.
+
+    Raises:
+        PlaylistError: They fit in no way, or in two.
+    """
+    numbers = [frame.number for frame in stream.frames]
+    segments, first, last = listing.segments, min(numbers), max(numbers)
+    count = segments[-1].stop
+    if first:
+        count = segments[-1].start + len(_times(segments[-1], stream, fetch))
+    if listing.is_sliding and count <= last - first:
+        raise PlaylistError(
+            f"The playlist of {stream} begins with a later segment, and the API gives no times:"
+            " which frames it holds is not known."
+        )
+    bases = [0] if first == 0 else [base for base in (0, 1) if 0 <= last - base < count]
+    if not bases and last - first + 1 == count:
+        bases = [first]
+    if len(bases) != 1:
+        raise PlaylistError(
+            f"The API numbers the images of {stream} from {first} to {last} and gives no times, and"
+            f" its playlist holds {count} frames: which is which is not known."
+        )
+    base = bases[0]
+    start = (
+        first_time(segments[0], fetch)
+        if segments[0].initialization is None
+        else _times(segments[0], stream, fetch)[0]
+    )
+    rate = stream.timeline.rate
+    return replace(
+        stream.timeline,
+        origin=start - Fraction(base, rate),
+        begins_at_zero=base == 0,
+        is_relative=False,
+    )
+
+
+def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
+    """Presentation times of all pictures of a segment, in seconds, the earliest first."""
+    media = fetch(segment.media).body
+    try:
+        if segment.initialization is None:
+            times = transport.check(media).times
+            return sorted(Fraction(time, transport.CLOCK) for time in times if time is not None)
+        coded = Coded(
+            media=media,
+            initialization=fetch(segment.initialization).body,
+            numbers=range(segment.stop - segment.start),
+            is_last=True,
+            wanted=frozenset(range(segment.stop - segment.start)),
+            timeline=stream.timeline,
+            shape=(stream.band.size, stream.band.size),
+            is_color=stream.band.is_color,
+        )
+        return [codes.seconds for codes in isolation.shared()(coded)]
+    except SegmentError as error:
+        raise PlaylistError(
+            f"{_name(segment)} does not tell which frames it holds: {error}."
+        ) from error
+
+
+def _numbered(stream: Stream, listing: Playlist, fetch: Fetch) -> tuple[Segment, ...]:
     segments = listing.segments
     if not listing.is_even:
         return tuple(_by_times(segments, stream, fetch))

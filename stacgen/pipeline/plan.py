@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stacgen import api, playlist, stac, succession
+from stacgen import api, catalog, playlist, stac, succession
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import (
     MissingError,
     NotStreamedError,
     OutputError,
+    UpstreamError,
+    UsageError,
 )
 from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -91,7 +93,7 @@ def describe(
         NotStreamedError: The API has no such stream.
         UpstreamError: It answers badly, or not.
     """
-    url = endpoint.band_metadata(tile, band, year)
+    url = endpoint.metadata(tile, band, year)
     try:
         answer = fetch(Resource(url=url, is_text=True))
     except MissingError as error:
@@ -99,7 +101,7 @@ def describe(
             f"There is no stream for {tile} {band.name} {year} ({url})."
         ) from error
     stream = api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year)
-    if all(_has_figures(frame) for frame in stream.frames):
+    if band.is_color or all(_has_figures(frame) for frame in stream.frames):
         return stream
     return _with_figures(stream, endpoint, fetch=fetch, watch=watch)
 
@@ -163,7 +165,9 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
 
     Raises:
         UpstreamError: The playlist cannot be had or followed.
+        UsageError: The Collection holds true colour of another resolution.
     """
+    _check_resolution(stream, store)
     refs = references(stream, store)
     frames = [refs[frame.number] for frame in wanted]
     place = CollectionPlace(tile=stream.tile, band=stream.band)
@@ -182,7 +186,7 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
     if missing:
-        segments = renewal.segments(stream, endpoint, fetch=fetch)
+        stream, segments = _segments(stream, endpoint, fetch=fetch)
         tasks, failed = _tasks(missing, existing, segments)
     return Plan(
         stream=stream,
@@ -193,6 +197,48 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
         failed=(*failed, *_refused(stream, doubtful, store)),
         notes=tuple(_notes(stream, refs, tasks)),
     )
+
+
+def _check_resolution(stream: Stream, store: Store) -> None:
+    """Refuse true colour of two resolutions in one Collection, which has one grid."""
+    place = CollectionPlace(tile=stream.tile, band=stream.band)
+    raw = store.read(place.key) if stream.band.is_color else None
+    if raw is None:
+        return
+    found = catalog.resolution_of(stac.from_bytes(raw, name=f"{store.address}/{place.key}"))
+    if found != stream.band.resolution:
+        raise UsageError(
+            f"{store.address}/{place.tile}/{place.name} holds true colour of {found} m. Take"
+            f" --resolution {found}, or another output: -o FOLDER."
+        )
+
+
+def _segments(
+    stream: Stream, endpoint: Endpoint, *, fetch: Fetch
+) -> tuple[Stream, tuple[Segment, ...]]:
+    """See `renewal.segments`; a size of true colour that is named and missing is told as such."""
+    try:
+        return renewal.segments(stream, endpoint, fetch=fetch)
+    except MissingError as error:
+        others = [
+            str(size)
+            for size, url in sorted(stream.sizes.items())
+            if url != stream.playlist_url and _is_there(url, fetch)
+        ]
+        if not others:
+            raise
+        raise NotStreamedError(
+            f"The true-colour stream of {stream.tile} {stream.year} is missing in"
+            f" {stream.band.resolution} m ({error}) Take --resolution {' or '.join(others)}."
+        ) from error
+
+
+def _is_there(url: str, fetch: Fetch) -> bool:
+    try:
+        fetch(Resource(url=url, is_text=True))
+    except UpstreamError:
+        return False
+    return True
 
 
 def _refused(stream: Stream, doubtful: Sequence[Doubt], store: Store) -> Iterator[Failed]:
@@ -222,7 +268,7 @@ def sound_item(
     entry = store.stat(place.key)
     if document is None or entry is None:
         return None
-    for asset, key in ((band.name, place.cog_key), ("thumbnail", place.thumbnail_key)):
+    for asset, key in ((band.asset, place.cog_key), ("thumbnail", place.thumbnail_key)):
         facts = document.get("assets", {}).get(asset, {})
         found = store.stat(key)
         if found is None or found.size != facts.get("file:size"):

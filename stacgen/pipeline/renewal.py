@@ -63,7 +63,7 @@ class Renewal:
                 return None
             self._left -= 1
             try:
-                found = _asked(self._stream, self._endpoint, fetch=fetch)
+                _, found = _asked(self._stream, self._endpoint, fetch=fetch)
             except AnswerError as error:
                 self._change = error
                 raise
@@ -75,8 +75,10 @@ class Renewal:
         self._left = _VAIN
 
 
-def segments(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
-    """The segments of a stream, by new URLs where its playlist's has run out.
+def segments(
+    stream: Stream, endpoint: Endpoint, *, fetch: Fetch
+) -> tuple[Stream, tuple[Segment, ...]]:
+    """The segments of a stream, by new URLs where its playlist's has run out, and their timeline.
 
     Raises:
         UpstreamError: They cannot be had, or the stream has changed.
@@ -87,26 +89,31 @@ def segments(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segme
         return _asked(stream, endpoint, fetch=fetch)
 
 
-def _asked(stream: Stream, endpoint: Endpoint, *, fetch: Fetch) -> tuple[Segment, ...]:
-    url = endpoint.band_metadata(stream.tile, stream.band, stream.year)
+def _asked(
+    stream: Stream, endpoint: Endpoint, *, fetch: Fetch
+) -> tuple[Stream, tuple[Segment, ...]]:
+    url = endpoint.metadata(stream.tile, stream.band, stream.year)
     answer = fetch(Resource(url=url, is_text=True))
     now = api.parse_stream(
         answer.body, url=answer.url, tile=stream.tile, band=stream.band, year=stream.year
     )
-    if not _goes_on(stream, now):
+    asked = replace(stream, playlist_url=now.playlist_url, timeline=now.timeline)
+    found, segments = _followed(asked, fetch=fetch)
+    if not _goes_on(stream, replace(now, timeline=found.timeline)):
         raise AnswerError(
             f"The API has changed {stream} meanwhile: its frames are others than at first. Run it"
             " again."
         )
-    return _followed(replace(stream, playlist_url=now.playlist_url), fetch=fetch)
+    return found, segments
 
 
 def _goes_on(stream: Stream, now: Stream) -> bool:
     """Whether every frame is what it was; further ones may have come behind them."""
     facts = {frame.number: _facts(frame) for frame in now.frames}
-    return stream.timeline.number_at(now.timeline.origin) == 0 and all(
-        facts.get(frame.number) == _facts(frame) for frame in stream.frames
+    is_same_beat = stream.timeline.is_relative or (
+        stream.timeline.number_at(now.timeline.origin) == 0
     )
+    return is_same_beat and all(facts.get(frame.number) == _facts(frame) for frame in stream.frames)
 
 
 def _facts(frame: Frame) -> Frame:
@@ -114,7 +121,7 @@ def _facts(frame: Frame) -> Frame:
     return replace(frame, cloud_cover=None, nodata_percentage=None)
 
 
-def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Segment, ...]:
+def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Stream, tuple[Segment, ...]]:
     resource = Resource(url=stream.playlist_url, is_text=True)
     for _ in range(_MASTERS):
         answer = fetch(resource)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import __version__, gdal, geotiff, layout, png, scene, stac, visual
-from stacgen.bands import BANDS
 from stacgen.errors import OutputError, StacgenError, UsageError
 from stacgen.layout import ItemPlace, Pass, ScenesPlace
 from stacgen.models import Facts, Reflectance, Selection, StoredFile
@@ -130,7 +129,9 @@ def _year(
         home = place.item(each.id, each.moment.year)
         left = Pictured(id=each.id, href=f"{store.address}/{home.key}")
         missing = [name for name in BANDS_SHOWN if name not in each.document["assets"]]
-        if missing:
+        if scene.is_streamed(each.document):
+            yield replace(left, reason="it shows the image of the true-colour stream")
+        elif missing:
             yield replace(left, reason=f"it has no {' and no '.join(missing)}")
         elif each.id not in due:
             yield left
@@ -278,7 +279,7 @@ def _rows(
 def _facts(each: Acquisition) -> Facts:
     asset = each.document["assets"][BANDS_SHOWN[0]]
     across, skew, left, also, down, top = asset["proj:transform"][:6]
-    red, *others = (BANDS[name].common_name for name in BANDS_SHOWN)
+    red, *others = visual.COLORS
     return Facts(
         epsg=int(each.document["properties"]["proj:code"].removeprefix("EPSG:")),
         transform=(across, skew, left, also, down, top),

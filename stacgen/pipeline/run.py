@@ -167,7 +167,9 @@ class _Site:
 
 def _largest(order: Order) -> Band:
     """The band with the largest frames: one crew does all streams, in whatever order they come."""
-    return max((request.band for request in order.requests), key=lambda band: band.size)
+    return max(
+        (request.band for request in order.requests), key=lambda band: (band.size, band.is_color)
+    )
 
 
 def _work(

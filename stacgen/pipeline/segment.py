@@ -15,19 +15,21 @@ from stacgen import (
     footprint,
     isolation,
     item,
+    png,
     rescale,
     stac,
     thumbnail,
     transport,
+    true_colour,
 )
-from stacgen.errors import DeniedError, SegmentError, UpstreamError
+from stacgen.errors import DeniedError, SegmentError, UpstreamError, WrongStreamError
 from stacgen.layout import CollectionPlace
 from stacgen.models import (
     ByteRange,
     Codes,
     Cog,
+    Coverage,
     Footprint,
-    Raster,
     Reflectance,
     Segment,
     Statistics,
@@ -41,6 +43,8 @@ from stacgen.ports import Coded, Decode, Fetch
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
+
+_NO_GROUND = "It shows no ground: every pixel decodes to nodata."
 
 _FAR = 5.0
 """Points of percent between the nodata of a frame and the API's figure that are odd. Of nine frames
@@ -78,6 +82,9 @@ def process(
                 staged = list(_staged(task, context, decoded, folder))
                 if not initialization:
                     _check_end(task, media, fetch)
+            except WrongStreamError as error:
+                reason = f"{task.segment} is of another stream: {error}."
+                break
             except SegmentError as error:
                 reason = f"{task.segment} cannot be trusted in {_TRIES} tries: {error}."
                 continue
@@ -99,7 +106,9 @@ class _Staged:
     """A frame whose files wait in the scratch folder until the whole segment is known good."""
 
     ref: FrameRef
-    statistics: Statistics
+    statistics: tuple[Statistics, ...]
+    """Of each band of the COG."""
+
     footprint: Footprint
     saturated: int
     cleaned: int
@@ -170,6 +179,7 @@ def _coded(task: Task, context: Context, media: bytes, initialization: bytes) ->
         media=media,
         initialization=initialization,
         numbers=range(task.segment.start, task.segment.stop),
+        is_color=context.stream.band.is_color,
         is_last=task.segment.is_last,
         wanted=frozenset(ref.frame.number for ref in task.frames),
         timeline=context.stream.timeline,
@@ -195,14 +205,16 @@ def _staged(
 
 
 def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Staged | Failed:
+    if context.stream.band.is_color:
+        return _stage_color(ref, codes, context, folder)
     recipe = context.recipe
     raster = rescale.to_digital_numbers(
         codes, ref.frame, context.grid, clean_nodata=recipe.clean_nodata
     )
     shape = footprint.outline(raster.coverage, context.grid)
     if raster.statistics is None or shape is None:
-        return Failed(ref=ref, reason="It shows no ground: every pixel decodes to nodata.")
-    warnings = tuple(_oddities(ref, codes, raster))
+        return Failed(ref=ref, reason=_NO_GROUND)
+    warnings = tuple(_oddities(ref, codes, raster.coverage))
     if warnings and recipe.strict:
         return Failed(ref=ref, reason=" ".join(warnings))
     labels = cog.Labels(band=context.stream.band, reflectance=_reflectance(ref, recipe))
@@ -210,7 +222,7 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     written = cog.encode(raster, context.grid, labels, file, profile=recipe.profile)
     return _Staged(
         ref=ref,
-        statistics=raster.statistics,
+        statistics=(raster.statistics,),
         footprint=shape,
         saturated=raster.saturated,
         cleaned=raster.cleaned,
@@ -222,7 +234,31 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     )
 
 
-def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
+def _stage_color(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Staged | Failed:
+    recipe, frame = context.recipe, true_colour.image(codes, context.grid)
+    shape = footprint.outline(frame.coverage, context.grid)
+    if not frame.statistics or shape is None:
+        return Failed(ref=ref, reason=_NO_GROUND)
+    warnings = tuple(_oddities(ref, codes, frame.coverage))
+    if warnings and recipe.strict:
+        return Failed(ref=ref, reason=" ".join(warnings))
+    file = folder / f"{ref.item_id}.tif"
+    written = cog.encode_color(frame, context.grid, file, profile=recipe.profile)
+    return _Staged(
+        ref=ref,
+        statistics=frame.statistics,
+        footprint=shape,
+        saturated=0,
+        cleaned=0,
+        cog=written,
+        software=codes.software,
+        thumbnail=png.encode(written.preview[..., :3], written.preview[..., 3]),
+        picture_hash=codes.verified,
+        warnings=warnings,
+    )
+
+
+def _oddities(ref: FrameRef, codes: Codes, coverage: Coverage) -> Iterator[str]:
     """What speaks against a frame without proving it wrong."""
     if codes.jump is not None:
         yield (
@@ -230,7 +266,7 @@ def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
             " as where bits have flipped, and its video has no picture hash that would tell."
         )
     said = ref.frame.nodata_percentage
-    found = 100 - 100 * float(raster.coverage.valid.mean())
+    found = 100 - 100 * float(coverage.valid.mean())
     if said is not None and abs(found - said) > _FAR:
         yield (
             f"{ref}: {found:.1f} % of it shows no ground, small codes that touch nodata included;"
@@ -239,7 +275,7 @@ def _oddities(ref: FrameRef, codes: Codes, raster: Raster) -> Iterator[str]:
 
 
 def _reflectance(ref: FrameRef, recipe: Recipe) -> Reflectance:
-    return recipe.reflectance or Reflectance.of(ref.frame.baseline)
+    return recipe.reflectance or Reflectance.of(ref.frame.baseline or "")
 
 
 def _published(
@@ -260,12 +296,13 @@ def _published(
             statistics=staged.statistics,
             footprint=staged.footprint,
             reflectance=_reflectance(ref, context.recipe),
+            profile=context.recipe.profile,
             saturated=staged.saturated,
             clean_nodata=context.recipe.clean_nodata,
             cleaned=staged.cleaned,
             cog=staged.cog.file,
             thumbnail=quicklook,
-            thumbnail_shape=staged.cog.preview.shape,
+            thumbnail_shape=staged.cog.preview.shape[:2],
             picture_hash=staged.picture_hash,
             origin=origin,
         ),

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from stacgen import catalog, layout, publication, stac, validation, visual
+from stacgen.bands import TCI
 from stacgen.catalog import Holdings
 from stacgen.errors import OutputError
 from stacgen.ports import Entry, Store
@@ -88,11 +89,11 @@ class _Seen:
             return [*found, Finding(key=key, rule="content", text=text)]
 
     def held_by(self, collection: str) -> Iterator[Holdings]:
-        """What the Items of a Collection hold; scenes hold what all bands of their tile do."""
+        """What the Items of a Collection hold; scenes hold what the bands of their tile do."""
         tile, name, _ = collection.split("/")
         shown = f"{tile}/" if name == layout.SCENES else f"{tile}/{name}/"
         for folder, holdings in sorted(self.holdings.items()):
-            if folder.startswith(shown):
+            if folder.startswith(shown) and (name == TCI or folder != f"{tile}/{TCI}/"):
                 yield from holdings
 
     def look_at_mirror(self, key: str) -> Iterable[Finding]:
@@ -131,7 +132,8 @@ class _Seen:
             folder = "/".join(key.split("/")[:2])
             self.holdings.setdefault(f"{folder}/", []).append(catalog.of_item(document))
             if self.deep:
-                yield from self._look_deep(key, document, raster=key.split("/")[1])
+                raster = layout.band_of(document["id"]).asset
+                yield from self._look_deep(key, document, raster=raster)
         if kind is Kind.SCENE:
             yield from validation.check_sizes(key, document, self.there)
             if self.deep:

@@ -46,8 +46,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = item.Source()
 SOFTWARE = {"stacgen": "0.1.0"}
 PIXELS = item.Pixels(
-    statistics=Statistics(
-        minimum=1001, maximum=9999, mean=2749.5, stddev=721.6, count=3257400, valid_percent=97.26
+    statistics=(
+        Statistics(
+            minimum=1001,
+            maximum=9999,
+            mean=2749.5,
+            stddev=721.6,
+            count=3257400,
+            valid_percent=97.26,
+        ),
     ),
     footprint=Footprint(
         geometry={
