@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacgen import bands, pipeline, sample, selection, tiles
-from stacgen.api import DUNIA, TCI_PATH, Endpoint
+from stacgen import bands, endpoints, pipeline, sample, selection, tiles
 from stacgen.bands import FIRST_YEAR, Band
+from stacgen.endpoints import Endpoint
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
@@ -36,11 +36,13 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [!-~]([ -~]*[!-~])?", re.ASC
 class Upstream:
     """The API to ask, and how."""
 
-    api: str = DUNIA
-    """Its address; ignored with `sample`."""
+    api: str = "dunia"
+    """`dunia`, `destine`, or the URL of one that answers as they do: with its prefix, or a host
+    alone for DUNIA's. Ignored with `sample`."""
 
-    tci_path: str = TCI_PATH
-    """Template of the path of the cloud and nodata figures; empty for none."""
+    tci_path: str | None = None
+    """Template of the path of the TCI metadata, which has the cloud and nodata figures; empty for
+    none. None takes the service's."""
 
     sample: bool = False
     """Ask the package's own server on this machine instead, which makes up a landscape."""
@@ -357,14 +359,14 @@ def reached(upstream: Upstream) -> Iterator[tuple[Endpoint, Http]]:
     """The API, and what asks it, while the context lasts.
 
     Raises:
-        UsageError: A header cannot be sent.
+        UsageError: There is no such API, or a header cannot be sent.
     """
     if not upstream.sample:
-        endpoint = Endpoint(base=upstream.api, tci_path=upstream.tci_path)
+        endpoint = endpoints.find(upstream.api, tci_path=upstream.tci_path)
         yield endpoint, _http(upstream, endpoint)
         return
     with sample.serve() as base:
-        endpoint = Endpoint(base=base)
+        endpoint = endpoints.find(base)
         yield endpoint, _http(upstream, endpoint)
 
 

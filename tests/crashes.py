@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 import dunia
 from items import Scene, make
-from stacgen import pipeline, stac
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline, stac
 from stacgen.bands import Band
 from stacgen.errors import MissingError
 from stacgen.layout import CollectionPlace
@@ -266,7 +265,7 @@ class Work:
         order = pipeline.Order(
             requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
             selection=Selection(),
-            endpoint=Endpoint(base=BASE),
+            endpoint=endpoints.find(BASE),
             recipe=recipe(Upstream(), Pixels()),
             force=self.force,
             shard=self.shard,

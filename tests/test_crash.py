@@ -12,8 +12,7 @@ import dunia
 from conftest import Figures
 from crashes import Crew, DiedError, Reader, Tried, Work, tree
 from servers import Service
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.errors import OutputError
 from stacgen.fetch import Http
 from stacgen.library import Labour, Pixels, Upstream, recipe, requests
@@ -189,7 +188,7 @@ def test_the_stand_in_puts_files_in_the_order_of_a_real_segment(server: dunia.Se
         store = Tried(memory())
         order = pipeline.Order(
             requests=tuple(requests("29PKR", "B09", years=[2025])),
-            endpoint=Endpoint(base=server.base),
+            endpoint=endpoints.find(server.base),
             recipe=recipe(Upstream(), Pixels()),
         )
         pipeline.build(order, fetch=Http(), store=store, watch=lambda _: None, hire=hire)

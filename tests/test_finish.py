@@ -10,8 +10,7 @@ import pytest
 
 import dunia
 import stacgen
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.fetch import Http
 from stacgen.library import Labour, Pixels, Upstream, recipe, requests
 from stacgen.models import Reflectance, Selection
@@ -91,7 +90,7 @@ def build(base: str, tmp_path: Path) -> Build:
         store = Recorder(tmp_path)
         order = pipeline.Order(
             requests=tuple(requests("29PKR", band, years=years or (2025,))),
-            endpoint=Endpoint(base=base),
+            endpoint=endpoints.find(base),
             recipe=recipe(Upstream(), pixels),
             **changes,
         )

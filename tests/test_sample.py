@@ -173,7 +173,7 @@ def test_the_highest_digital_number_is_whole() -> None:
 
 
 def test_cloud_and_nodata_figures_are_counted_on_the_picture(base: str) -> None:
-    images = _get(f"{base}/api/streaming/metadata/29PKR/2024")["images"]
+    images = _get(f"{base}/api/streaming/metadata/s2/2024/29PKR/10")["images"]
     acquisitions = passes.of_year(TILE, YEAR)
     partial = next(of.number for of in acquisitions if of.orbit != "full")
     for number in (0, partial):
@@ -287,7 +287,7 @@ def test_the_package_does_not_import_pyav_before_it_encodes() -> None:
         "/api/streaming/band_metadata/29PKR/B09/2018",
         "/api/streaming/band_metadata/29PKR/B09/2999",
         "/api/streaming/band_metadata/29PKR/B09/24",
-        "/api/streaming/metadata/29PKR/2018",
+        "/api/streaming/metadata/s2/2018/29PKR/10",
         "/api/streaming/s2-tiles/utm-bounds/00AAA",
         "/streams/29PKR/B09/2024/stream.mpd",
         "/streams/29PKR/B09/2024/seg_010.ts",

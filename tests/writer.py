@@ -4,8 +4,7 @@ import json
 import sys
 
 from crashes import BASE, YEAR, Api, Crew, frames
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.library import Pixels, Upstream, recipe, requests
 from stacgen.models import Selection
 from stacgen.selection import parse_moment
@@ -28,7 +27,7 @@ def main() -> None:
         order = pipeline.Order(
             requests=tuple(requests("29PKR", band, years=[YEAR])),
             selection=Selection(start=parse_moment(part[0]), end=parse_moment(part[-1])),
-            endpoint=Endpoint(base=BASE),
+            endpoint=endpoints.find(BASE),
             recipe=recipe(Upstream(), Pixels()),
         )
         pipeline.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)

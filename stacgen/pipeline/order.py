@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from stacgen import selection
-from stacgen.api import Endpoint
 from stacgen.bands import FIRST_YEAR, Band
+from stacgen.endpoints import DUNIA, Endpoint
 from stacgen.errors import UsageError
 from stacgen.models import Selection
 from stacgen.pipeline.work import Recipe
@@ -49,7 +49,7 @@ class Order:
 
     requests: tuple[Request, ...]
     selection: Selection = field(default_factory=Selection)
-    endpoint: Endpoint = field(default_factory=Endpoint)
+    endpoint: Endpoint = DUNIA
     recipe: Recipe
     base_url: str | None = None
     """Public URL of the output root, where it is known."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stacgen import api, playlist, stac, succession
-from stacgen.api import Endpoint
 from stacgen.bands import Band
+from stacgen.endpoints import Endpoint
 from stacgen.errors import (
     MissingError,
     NotStreamedError,
@@ -300,8 +300,9 @@ def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Wa
     except MissingError:
         watch(
             Noted(
-                text=f"The API has no TCI metadata at {url}: cloud and nodata figures of {stream}"
-                " are left out. If they are elsewhere, say where with --tci-path."
+                text=f"{endpoint.name} has no TCI metadata at {url}: cloud and nodata figures of"
+                f" {stream} are left out. If it has them elsewhere, name their path with"
+                " --tci-path."
             )
         )
         return stream

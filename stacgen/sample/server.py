@@ -28,12 +28,15 @@ JSON: Final = "application/json"
 PLAYLIST: Final = "application/vnd.apple.mpegurl"
 SEGMENT: Final = "video/mp2t"
 
+_PREFIX = r"/api(?:/streaming)?"
+"""DestinE Streamer's prefix, or DUNIA's: both are answered."""
+
 _PATHS = {
     name: re.compile(pattern, re.ASCII)
     for name, pattern in {
-        "band": r"/api/streaming/band_metadata/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})",
-        "tci": r"/api/streaming/metadata/(?P<tile>\w+)/(?P<year>\d{4})",
-        "bounds": r"/api/streaming/s2-tiles/utm-bounds/(?P<tile>\w+)",
+        "band": rf"{_PREFIX}/band_metadata/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{{4}})",
+        "tci": rf"{_PREFIX}/metadata/s2/(?P<year>\d{{4}})/(?P<tile>\w+)/10",
+        "bounds": rf"{_PREFIX}/s2-tiles/utm-bounds/(?P<tile>\w+)",
         "playlist": r"/streams/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})/stream\.m3u8",
         "segment": r"/streams/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})/seg_(?P<index>\d{3})\.ts",
     }.items()
