@@ -57,6 +57,7 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
         playlist_url=playlist_url,
         frames=tuple(sorted(map(_frame, images), key=lambda frame: frame.number)),
         timeline=_timeline(images),
+        is_sample=_is_synthetic(answer),
     )
 
 
@@ -91,6 +92,19 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
         resolution=band.resolution,
         size=band.size,
     )
+
+
+def is_synthetic(raw: bytes, *, url: str) -> bool:
+    """True if an answer says of itself that its data are made up, as those of the sample do.
+
+    Raises:
+        AnswerError: It is no JSON object.
+    """
+    return _is_synthetic(_open(raw, url))
+
+
+def _is_synthetic(answer: "_Node") -> bool:
+    return answer.value.get("synthetic") is True
 
 
 def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:

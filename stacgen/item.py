@@ -29,14 +29,6 @@ _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the frames come from, as the documents tell it."""
-
-    is_sample: bool = False
-    """Whether the pixels are the package's own synthetic landscape."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The segment of the stream that a frame was decoded from, as it arrived."""
 
@@ -87,7 +79,6 @@ def build(
     pixels: Pixels,
     *,
     item_id: str,
-    source: Source,
     software: Mapping[str, str],
     now: datetime,
 ) -> stac.Document:
@@ -99,7 +90,6 @@ def build(
         grid: Where its pixels lie.
         pixels: What its pixels say.
         item_id: Unique in its Collection.
-        source: What it was made of.
         software: Name and version of what made it, `{"stacgen": "0.1.0"}`.
         now: The time of creation, in UTC.
     """
@@ -116,7 +106,7 @@ def build(
             "created": timestamp(now),
             "updated": timestamp(now),
             **_properties(stream, frame, grid),
-            "processing:lineage": lineage(stream, pixels, source),
+            "processing:lineage": lineage(stream, pixels),
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
         },
@@ -124,7 +114,7 @@ def build(
             stream.band.name: _data(stream.band, grid, pixels, item_place),
             "thumbnail": _thumbnail(pixels),
         },
-        links=_links(stream, frame, item_place, source, pixels.origin),
+        links=_links(stream, frame, item_place, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )
 
@@ -140,10 +130,10 @@ def band_object(band: Band) -> dict[str, Any]:
     }
 
 
-def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
+def lineage(stream: Stream, pixels: Pixels) -> str:
     """How the pixels came to be, and what was done to them, in plain sentences."""
     grid = f"MGRS {stream.tile} {stream.band.resolution} m grid"
-    if source.is_sample:
+    if stream.is_sample:
         origin = (
             "Synthetic landscape made by stacgen's sample server, no satellite data; encoded as a"
             " lossy HEVC stream, decoded to integer digital numbers and written as a"
@@ -151,8 +141,8 @@ def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
         )
     else:
         origin = (
-            "Copernicus Sentinel-2 L2A band frame, distributed by ESA DUNIA as one frame of a"
-            " lossy HEVC stream, decoded to integer digital numbers and written as a"
+            f"Copernicus Sentinel-2 L2A band frame, distributed by {stream.service} as one frame of"
+            " a lossy HEVC stream, decoded to integer digital numbers and written as a"
             f" Cloud-Optimized GeoTIFF on the {grid}."
         )
     notes = [
@@ -237,7 +227,7 @@ def _thumbnail(pixels: Pixels) -> dict[str, Any]:
 
 
 def _links(
-    stream: Stream, frame: Frame, place: ItemPlace, source: Source, origin: Origin | None
+    stream: Stream, frame: Frame, place: ItemPlace, origin: Origin | None
 ) -> list[stac.Link]:
     home = CollectionPlace(tile=stream.tile, band=stream.band)
     year = frame.sensing_time.year
@@ -246,20 +236,20 @@ def _links(
         return stac.Link(rel=rel, href=layout.href(place.key, key), title=name)
 
     links = [
-        up("root", layout.ROOT, layout.ROOT_TITLE),
+        up("root", layout.ROOT, layout.root_title(is_sample=stream.is_sample)),
         up("parent", home.year_key(year), str(year)),
         up("collection", home.key, home.title),
     ]
-    if not source.is_sample:
+    if not stream.is_sample:
         links.append(
             stac.Link(
                 rel="derived_from",
                 href=public_url(stream.playlist_url),
                 type=stac.HLS,
-                title=f"ESA DUNIA HLS stream, frame {frame.number}",
+                title=f"{stream.service} HLS stream, frame {frame.number}",
             )
         )
-    if not source.is_sample and origin is not None:
+    if not stream.is_sample and origin is not None:
         links.append(_segment_link(origin))
     return links
 

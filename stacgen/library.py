@@ -14,7 +14,6 @@ from stacgen.endpoints import Endpoint
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
-from stacgen.item import Source
 from stacgen.layout import ROOT
 from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
@@ -235,7 +234,7 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
             requests=tuple(asked),
             selection=wanted,
             endpoint=endpoint,
-            recipe=recipe(upstream, pixels),
+            recipe=recipe(pixels),
             base_url=base_url,
             force=force,
             verify=verify,
@@ -277,7 +276,6 @@ def frames(
             requests=(request(tile, band, years=years, wanted=wanted),),
             selection=wanted,
             endpoint=endpoint,
-            recipe=recipe(upstream, Pixels()),
         )
         found = pipeline.list_frames(order, fetch=fetch, watch=watch or _unwatched)
         return [frame for _, frame in found]
@@ -384,13 +382,12 @@ def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:
     return tuple(range(start.year, end.year + 1))
 
 
-def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
+def recipe(pixels: Pixels) -> Recipe:
     """How frames become files, as the pipeline has it."""
     return Recipe(
         profile=pixels.profile,
         clean_nodata=pixels.clean_nodata,
         reflectance=pixels.reflectance,
-        source=Source(is_sample=upstream.sample),
         strict=pixels.strict,
     )
 

@@ -86,6 +86,11 @@ class Stream:
     """In the order of their numbers, which are unique."""
 
     timeline: Timeline
+    service: str = "ESA DUNIA"
+    """Name of the service that distributes it, as documents give it."""
+
+    is_sample: bool = False
+    """True if the pixels are a synthetic landscape, as the answer itself says."""
 
     def __str__(self) -> str:
         """Tile, band and year, as a user types them."""

@@ -231,12 +231,14 @@ def _assets(
 
 def _links(scene: Scene, place: ScenesPlace, key: str) -> list[stac.Link]:
     year = scene.moment.year
-    sources = (stac.links(document, "derived_from") for document in scene.items.values())
+    sources = [
+        link for document in scene.items.values() for link in stac.links(document, "derived_from")
+    ]
     return [
-        catalog.up("root", key, layout.ROOT, layout.ROOT_TITLE),
+        catalog.up("root", key, layout.ROOT, layout.root_title(is_sample=not sources)),
         catalog.up("parent", key, place.year_key(year), str(year)),
         catalog.up("collection", key, place.key, place.title),
-        *(link for links in sources for link in links),
+        *sources,
     ]
 
 
@@ -264,6 +266,7 @@ def year(
     *,
     place: ScenesPlace,
     number: int,
+    is_sample: bool,
     anew: Collection[Pass],
 ) -> stac.Document:
     """A year's Catalog with links to its scenes, those of most bands first, and then by time.
@@ -275,6 +278,7 @@ def year(
         scenes: Items to link.
         place: Of the scenes of the tile.
         number: The year.
+        is_sample: True if the pixels are synthetic.
         anew: What `scenes` tells all of; other links to these are dropped.
     """
 
@@ -287,6 +291,7 @@ def year(
         scenes,
         place=place,
         number=number,
+        is_sample=is_sample,
         order=lambda link: (-bands_shown(link), link.href),
     )
 
@@ -343,7 +348,7 @@ def _describe(place: ScenesPlace, *, is_sample: bool) -> str:
         f"The synthetic frames on MGRS tile {place.tile} that stacgen's sample server made up, an"
         " Item an acquisition, with an asset a band. No satellite data."
         if is_sample
-        else f"The frames of MGRS tile {place.tile} that were built from ESA DUNIA's streams, an"
+        else f"The frames of MGRS tile {place.tile} that were built from their video streams, an"
         " Item an acquisition, with an asset a band. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )

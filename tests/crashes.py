@@ -21,7 +21,7 @@ from stacgen import endpoints, pipeline, stac
 from stacgen.bands import Band
 from stacgen.errors import MissingError
 from stacgen.layout import CollectionPlace
-from stacgen.library import Pixels, Upstream, recipe, requests
+from stacgen.library import Pixels, recipe, requests
 from stacgen.models import ByteRange, Resource, Selection
 from stacgen.outcomes import Built, FrameRef, Report, Watch
 from stacgen.pipeline.plan import Task, read_item
@@ -266,7 +266,7 @@ class Work:
             requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
             selection=Selection(),
             endpoint=endpoints.find(BASE),
-            recipe=recipe(Upstream(), Pixels()),
+            recipe=recipe(Pixels()),
             force=self.force,
             shard=self.shard,
         )

@@ -636,7 +636,7 @@ def test_a_bucket_gets_the_same_catalog_as_a_folder(
             pipeline.Request(tile=tiles.parse("29PKR"), band=bands.find("B09"), years=(2025,)),
         ),
         endpoint=endpoints.find(upstream.base),
-        recipe=recipe(Upstream(), Pixels()),
+        recipe=recipe(Pixels()),
     )
 
     def run() -> Report:

@@ -12,7 +12,7 @@ import dunia
 import stacgen
 from stacgen import endpoints, pipeline
 from stacgen.fetch import Http
-from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.models import Reflectance, Selection
 from stacgen.outcomes import Report, Watch
 from stacgen.pipeline import Shard
@@ -91,7 +91,7 @@ def build(base: str, tmp_path: Path) -> Build:
         order = pipeline.Order(
             requests=tuple(requests("29PKR", band, years=years or (2025,))),
             endpoint=endpoints.find(base),
-            recipe=recipe(Upstream(), pixels),
+            recipe=recipe(pixels),
             **changes,
         )
         report = pipeline.build(order, fetch=Http(), store=store, watch=watch, hire=Labour().crew)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,11 +21,17 @@ import pytest
 import requests
 from numpy.typing import NDArray
 
+import dunia
+import stacgen
 from stacgen import blocks, decode, tiles
-from stacgen.models import Timeline
+from stacgen.errors import ForeignCatalogError
+from stacgen.library import Upstream
+from stacgen.models import Selection, Timeline
+from stacgen.pipeline import read
 from stacgen.sample import cover, encode, landscape, passes, serve, weather
 from stacgen.sample.segments import Segments
 from stacgen.sample.streams import Stream
+from stacgen.store import open_store
 
 TILE = tiles.parse("29PKR")
 YEAR = 2024
@@ -98,9 +105,21 @@ def test_the_stream_is_named_after_the_host_that_was_asked(base: str) -> None:
 
 
 def test_bounds_are_those_of_the_tile(base: str) -> None:
-    assert _get(f"{base}/api/streaming/s2-tiles/utm-bounds/56HKH") == {
-        "utm": {"epsg": "EPSG:32756", "bbox": [199980, 6190240, 309780, 6300040]}
-    }
+    utm = {"epsg": "EPSG:32756", "bbox": [199980, 6190240, 309780, 6300040]}
+    answer = _get(f"{base}/api/streaming/s2-tiles/utm-bounds/56HKH")
+    assert answer == {"synthetic": True, "utm": utm}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["band_metadata/29PKR/B09/2024", "s2-tiles/utm-bounds/29PKR", "metadata/s2/2024/29PKR/10"],
+)
+def test_both_services_prefixes_give_one_answer_that_says_it_is_synthetic(
+    base: str, path: str
+) -> None:
+    dunias, destines = (_get(f"{base}{prefix}/{path}") for prefix in ("/api/streaming", "/api"))
+    assert dunias == destines
+    assert dunias["synthetic"] is True
 
 
 def test_the_playlist_lists_segments_beside_it_and_ends(base: str) -> None:
@@ -388,7 +407,7 @@ def test_the_server_ends_with_its_threads_and_an_open_connection() -> None:
     before = set(threading.enumerate())
     with serve() as url, requests.Session() as session:
         session.get(f"{url}{STREAM.path}/stream.m3u8", timeout=60)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
 
@@ -397,4 +416,82 @@ def test_the_server_ends_while_it_makes_a_segment_ahead() -> None:
     before = set(threading.enumerate())
     with serve() as url:
         requests.get(f"{url}{STREAM.path}/seg_{LAST - 1:03d}.ts", timeout=60)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
+
+
+ONE = Selection(limit=1)
+
+
+@pytest.fixture(scope="module")
+def synthetic(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of one frame, from the sample asked as any API is."""
+    root = tmp_path_factory.mktemp("synthetic")
+    asked = Upstream(api=f"{base}/api")
+    stacgen.build("29PKR", "B09", years=[YEAR], wanted=ONE, upstream=asked, output=root)
+    return root
+
+
+def test_a_catalog_of_the_sample_is_synthetic_whoever_asks(synthetic: Path, base: str) -> None:
+    """Only the address is given; that nothing was sensed, the answers say."""
+    documents = {path: json.loads(path.read_bytes()) for path in synthetic.rglob("*.json")}
+    root = documents[synthetic / "catalog.json"]
+    assert (root["title"], root["stacgen:content"]) == (
+        "Synthetic frames, not Sentinel-2",
+        "sample",
+    )
+    for path, document in documents.items():
+        links = {link["rel"]: link for link in document["links"]}
+        assert links["root"]["title"] == root["title"], path
+        assert not {"derived_from", "license", "cite-as"} & set(links), path
+        assert "providers" not in document or not document["providers"], path
+        text = json.dumps(document)
+        assert "DUNIA" not in text and base not in text, path  # noqa: PT018 - of one document
+    lineages = [
+        document["properties"]["processing:lineage"]
+        for document in documents.values()
+        if document["type"] == "Feature"
+    ]
+    assert len(lineages) == 2  # the Item, and the scene
+    assert all(each.startswith("Synthetic landscape") for each in lineages)
+    page = (synthetic / "29PKR/B09/index.html").read_text()
+    assert "Synthetic frames" in page
+    assert "Copernicus Sentinel data" not in page
+    assert root["title"] in (synthetic / "index.html").read_text()
+    found = read.series(read.Home(place=open_store(synthetic / "29PKR/B09")), Selection())
+    assert found.about == "synthetic landscape of --sample"
+
+
+def test_an_update_of_a_synthetic_catalog_adds_to_it(synthetic: Path, base: str) -> None:
+    before = (synthetic / "catalog.json").read_bytes()
+    done = stacgen.update(synthetic, wanted=ONE, upstream=Upstream(api=base))
+    assert len(done.report.skipped) == 1
+    assert (synthetic / "catalog.json").read_bytes() == before
+
+
+def test_real_frames_and_synthetic_ones_never_share_a_root(
+    synthetic: Path, base: str, tmp_path: Path
+) -> None:
+    """Whichever comes second is refused before it writes, also within one run."""
+    names = sorted(synthetic.rglob("*"))
+    with dunia.Server().running() as server:
+        dunia.publish(server, [dunia.landscape(0)], year=YEAR)
+        real = Upstream(api=server.base)
+        for dry_run in (True, False):
+            with pytest.raises(ForeignCatalogError, match="holds synthetic frames; real are not"):
+                stacgen.build(
+                    "29PKR", "B09", years=[YEAR], upstream=real, output=synthetic, dry_run=dry_run
+                )
+        assert sorted(synthetic.rglob("*")) == names
+        stacgen.build("29PKR", "B09", years=[YEAR], upstream=real, output=tmp_path)
+        for upstream in (Upstream(api=base), Upstream(sample=True)):
+            with pytest.raises(ForeignCatalogError, match="holds real frames; synthetic are not"):
+                stacgen.build("29PKR", "B01", years=[YEAR], upstream=upstream, output=tmp_path)
+        assert not (tmp_path / "29PKR/B01").exists()
+        path = f"/api/streaming/band_metadata/29PKR/B01/{YEAR}"
+        answer = json.loads(server.content[path.replace("B01", "B09")])
+        server.put_json(path, {"synthetic": True, **answer})
+        with pytest.raises(ForeignCatalogError, match="B01 2024 are synthetic, but those of 29PKR"):
+            stacgen.build(
+                "29PKR", "B09,B01", years=[YEAR], upstream=real, output=tmp_path / "mixed"
+            )
+        assert not (tmp_path / "mixed/29PKR/B01").exists()

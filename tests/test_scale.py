@@ -334,7 +334,7 @@ def test_what_dask_workers_write_elsewhere_is_not_linked(
                 requests=tuple(requests("29PKR", "B09", years=[2025])),
                 selection=Selection(),
                 endpoint=endpoints.find(upstream.api),
-                recipe=recipe(upstream, Pixels()),
+                recipe=recipe(Pixels()),
                 force=force,
             )
             pipeline.build(

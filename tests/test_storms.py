@@ -18,7 +18,7 @@ from stacgen import endpoints, pipeline
 from stacgen.errors import UpstreamError
 from stacgen.fetch import Http
 from stacgen.gate import Gate
-from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.models import Selection
 from stacgen.outcomes import Report
 from stacgen.store.folder import Folder
@@ -89,7 +89,7 @@ def build(server: dunia.Server, root: Path) -> Run:
         requests=tuple(requests("29PKR", "B09", years=[2025])),
         selection=Selection(),
         endpoint=endpoints.find(server.base),
-        recipe=recipe(Upstream(), Pixels()),
+        recipe=recipe(Pixels()),
     )
     fetch = Http(patience=HASTY, gate=Gate(home=server.base), sleep=waits.append)
     try:

@@ -15,7 +15,7 @@ from conftest import Figures
 from crashes import BASE, YEAR, Api, Crew, DiedError, Reader, Tried, Work, tree
 from servers import Service
 from stacgen import endpoints, layout, mirror, pipeline, succession
-from stacgen.library import Pixels, Upstream, recipe
+from stacgen.library import Pixels, recipe
 from stacgen.models import Selection
 from stacgen.outcomes import Change, Updated
 from stacgen.ports import Store
@@ -48,7 +48,7 @@ def keep_up(store: Store, api: Api, *, drops: bool) -> Updated:
         requests=(),
         selection=Selection(),
         endpoint=endpoints.find(BASE),
-        recipe=recipe(Upstream(), Pixels()),
+        recipe=recipe(Pixels()),
     )
     return pipeline.keep_up(
         order,

@@ -5,7 +5,7 @@ import sys
 
 from crashes import BASE, YEAR, Api, Crew, frames
 from stacgen import endpoints, pipeline
-from stacgen.library import Pixels, Upstream, recipe, requests
+from stacgen.library import Pixels, recipe, requests
 from stacgen.models import Selection
 from stacgen.selection import parse_moment
 from stacgen.store import open_store
@@ -28,7 +28,7 @@ def main() -> None:
             requests=tuple(requests("29PKR", band, years=[YEAR])),
             selection=Selection(start=parse_moment(part[0]), end=parse_moment(part[-1])),
             endpoint=endpoints.find(BASE),
-            recipe=recipe(Upstream(), Pixels()),
+            recipe=recipe(Pixels()),
         )
         pipeline.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)
 

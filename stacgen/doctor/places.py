@@ -28,7 +28,7 @@ _RETRIES = 1
 def api(name: str, asked: str, headers: Mapping[str, str]) -> Iterator[Finding]:
     """Ask for the bounds of a tile, once, under the rules of every other request."""
     from stacgen import bands, endpoints, tiles  # noqa: PLC0415 - numpy, which may be broken
-    from stacgen.api import parse_grid  # noqa: PLC0415 - same
+    from stacgen.api import is_synthetic, parse_grid  # noqa: PLC0415 - same
     from stacgen.fetch import Http, Patience  # noqa: PLC0415 - requests, likewise
     from stacgen.gate import Gate  # noqa: PLC0415 - with them
     from stacgen.models import Resource  # noqa: PLC0415 - numpy
@@ -45,11 +45,12 @@ def api(name: str, asked: str, headers: Mapping[str, str]) -> Iterator[Finding]:
     answer = http(Resource(url=address, is_text=True))
     took = time.monotonic() - began
     parse_grid(answer.body, url=address, tile=tile, band=band)
+    kind = ", with synthetic data" if is_synthetic(answer.body, url=address) else ""
     yield Finding(
         part="API",
         name=name,
         mark=Mark.OK,
-        text=f"{endpoint.name} answered in {took:.2f} s at {endpoint.base}",
+        text=f"{endpoint.name} answered in {took:.2f} s at {endpoint.base}{kind}",
     )
 
 

@@ -50,7 +50,7 @@ class Order:
     requests: tuple[Request, ...]
     selection: Selection = field(default_factory=Selection)
     endpoint: Endpoint = DUNIA
-    recipe: Recipe
+    recipe: Recipe = Recipe()  # noqa: RUF009 - frozen
     base_url: str | None = None
     """Public URL of the output root, where it is known."""
 

@@ -1,7 +1,7 @@
 """What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stacgen import api, playlist, stac, succession
@@ -97,7 +97,10 @@ def describe(
         raise NotStreamedError(
             f"There is no stream for {tile} {band.name} {year} ({url})."
         ) from error
-    stream = api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year)
+    stream = replace(
+        api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year),
+        service=endpoint.name,
+    )
     if all(_has_figures(frame) for frame in stream.frames):
         return stream
     return _with_figures(stream, endpoint, fetch=fetch, watch=watch)

@@ -108,5 +108,6 @@ def _image(of: passes.Pass) -> dict[str, object]:
     }
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, indent=1).encode()
+def _json(value: dict[str, object]) -> bytes:
+    """An answer, which says of itself that nothing of it was sensed."""
+    return json.dumps({"synthetic": True, **value}, indent=1).encode()
