@@ -86,9 +86,8 @@ def _found(name: str, words: dict[str, str], *, base: str, segments: Segments) -
         return Reply(body=streams.bounds(tile))
     year = _year(words["year"])
     if name == "tci":
-        of = Stream(tile=tile, band=streams.TCI, year=year)
-        return Reply(body=streams.tci_metadata(of, base=base))
-    of = Stream(tile=tile, band=_band(words["band"]), year=year)
+        return Reply(body=streams.tci_metadata(tile, year, base=base))
+    of = Stream(tile=tile, band=_band(words["band"], is_metadata=name == "band"), year=year)
     if name == "band":
         return Reply(body=streams.band_metadata(of, base=base))
     if name == "playlist":
@@ -109,8 +108,8 @@ def _tile(text: str) -> TileId:
     return tile
 
 
-def _band(text: str) -> str:
-    if text not in landscape.bands():
+def _band(text: str, *, is_metadata: bool) -> str:
+    if text not in landscape.bands() and (is_metadata or text not in landscape.pictures()):
         raise _NotHereError(f"Band {text!r} is not streamed.")
     return text
 
