@@ -65,8 +65,8 @@ def find(api: str, *, tci_path: str | None = None) -> Endpoint:
             `{year}`; empty for none. None takes the service's.
 
     Raises:
-        UsageError: It is neither word nor URL, it holds a password, or the template cannot be
-            filled.
+        UsageError: It is neither word nor URL, the URL has a password, query or fragment, or the
+            template cannot be filled.
 
     >>> find("destine") == find("https://streamer.destine.eu/api/") == DESTINE
     True
@@ -93,7 +93,12 @@ def _at(url: str) -> Endpoint:
             f"The API's address {public_url(url)!r} came with a user or password, which"
             " addresses show. Send them in a header: --header 'Authorization=Basic ...'."
         )
-    if split is None or split.query or split.fragment:
+    if split is not None and (split.query or split.fragment):
+        raise UsageError(
+            f"The API's address {public_url(url)!r} goes on with a query or fragment, which cannot"
+            " stand before paths; leave it out."
+        )
+    if split is None:
         raise UsageError(
             f"The API's address {public_url(url)!r} is no http(s) URL, and no service: --api takes"
             f" {', '.join(SERVICES)} or the URL of an API that answers as they do."

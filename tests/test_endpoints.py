@@ -69,14 +69,21 @@ def test_a_tci_path_takes_the_place_of_the_service_s(template: str, url: str | N
     "api",
     [
         *("", "dunja", "dunia.esa.int", "file:///etc", "https://", "http:///x", "http://["),
-        *("ftp://a/", "https://dunia.example/#part"),
+        "ftp://a/",
     ],
 )
 def test_what_is_neither_word_nor_url_is_refused_with_the_words(api: str) -> None:
     with pytest.raises(UsageError, match="--api takes dunia, destine or the URL") as raised:
         endpoints.find(api)
     assert str(raised.value).count(". ") == 0  # one sentence
-    assert repr(api.partition("#")[0]) in str(raised.value)
+    assert repr(api) in str(raised.value)
+
+
+@pytest.mark.parametrize("api", ["https://dunia.example/?key=canary", "https://a.example/x#canary"])
+def test_a_url_that_goes_on_after_its_path_is_refused(api: str) -> None:
+    with pytest.raises(UsageError, match="query or fragment") as raised:
+        endpoints.find(api)
+    assert "canary" not in str(raised.value)
 
 
 def test_an_address_with_a_password_is_refused_and_the_password_not_shown() -> None:

@@ -79,5 +79,5 @@ class Order:
             if request.years[0] < FIRST_YEAR:
                 raise UsageError(
                     f"There is no stream for {request.tile} {request.band.name}"
-                    f" {request.years[0]}: DUNIA's begin with {FIRST_YEAR}."
+                    f" {request.years[0]}: streams begin with {FIRST_YEAR}."
                 )
