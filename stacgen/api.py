@@ -17,16 +17,10 @@ from urllib.parse import urljoin, urlsplit
 
 from stacgen import tiles
 from stacgen.bands import TILE_EXTENT, Band
-from stacgen.errors import AnswerError, NotStreamedError, UsageError
+from stacgen.errors import AnswerError, NotStreamedError
 from stacgen.gate import public_url
 from stacgen.models import Doubt, Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
-
-DUNIA = "https://dunia.esa.int"
-"""Where ESA serves the API."""
-
-TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
-"""Where cloud and nodata figures are assumed to be; ESA's notebook does not say."""
 
 _BASELINE = re.compile(r"N(\d\d)(\d\d)|(\d\d?)\.(\d\d)", re.ASCII)
 """`N0511` as in product names, `05.11` or `5.11`: major and minor version."""
@@ -50,65 +44,6 @@ _SENSING_TIME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """An API that answers as DUNIA's does."""
-
-    base: str = DUNIA
-    """Scheme, host and what stands before `/api/...`."""
-
-    tci_path: str = TCI_PATH
-    """Template of the path of the TCI metadata; empty where there is none."""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no URL, and a template that cannot be filled."""
-        if _web_url(self.base) is None:
-            raise UsageError(f"The API's address {public_url(self.base)!r} is no http(s) URL.")
-        if "@" in urlsplit(self.base).netloc:
-            raise UsageError(
-                f"The API's address {public_url(self.base)!r} came with a user or password, which"
-                " addresses show. Send them in a header: --header 'Authorization=Basic ...'."
-            )
-        try:
-            self._fill("29PKR", 2025)
-        except (LookupError, ValueError, AttributeError, TypeError) as error:
-            raise UsageError(
-                f"The TCI path {self.tci_path!r} may hold {{tile}} and {{year}}, nothing else."
-            ) from error
-
-    def metadata(self, tile: TileId, band: Band, year: int) -> str:
-        """URL of the frames of a stream, be it of a band or of true colour.
-
-        Raises:
-            UsageError: It is that of true colour, and `tci_path` is empty.
-        """
-        if not band.is_color:
-            return self.band_metadata(tile, band, year)
-        url = self.tci_metadata(tile, year)
-        if url is None:
-            raise UsageError("TCI can't be built without --tci-path: that is where its stream is.")
-        return url
-
-    def band_metadata(self, tile: TileId, band: Band, year: int) -> str:
-        """URL of the frames of a stream."""
-        return self._url(f"/api/streaming/band_metadata/{tile}/{band.name}/{year}")
-
-    def tile_bounds(self, tile: TileId) -> str:
-        """URL of the bounds of a tile."""
-        return self._url(f"/api/streaming/s2-tiles/utm-bounds/{tile}")
-
-    def tci_metadata(self, tile: TileId, year: int) -> str | None:
-        """URL of cloud and nodata figures, or None where the template is empty."""
-        return self._url(self._fill(tile, year)) if self.tci_path else None
-
-    def _fill(self, tile: str, year: int) -> str:
-        """The TCI path of a tile and year; `{tile_id}`, the notebook's word, is understood, too."""
-        return self.tci_path.format(tile=tile, tile_id=tile, year=year)
-
-    def _url(self, path: str) -> str:
-        return self.base.rstrip("/") + "/" + path.lstrip("/")
-
-
 def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -> Stream:
     """The stream of a band, or of true colour, that an answer describes.
 
@@ -116,7 +51,7 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
     another image, is in doubt: it is refused by itself, and no other is shifted.
 
     Args:
-        raw: The answer of `Endpoint.metadata`.
+        raw: The answer of `stacgen.endpoints.Endpoint.metadata`.
         url: Where it came from; messages name it, and a relative playlist is resolved against it.
         tile: The tile asked for.
         band: The band asked for.
@@ -156,6 +91,7 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
         frames=frames,
         doubtful=doubtful,
         timeline=timeline,
+        is_sample=_is_synthetic(answer),
     )
 
 
@@ -163,7 +99,7 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
     """The grid of a band on a tile.
 
     Args:
-        raw: The answer of `Endpoint.tile_bounds`.
+        raw: The answer of `stacgen.endpoints.Endpoint.tile_bounds`.
         url: Where it came from; messages name it.
         tile: The tile asked for; its zone must be that of the answer.
         band: The band, whose resolution must divide the bounds into its frame.
@@ -192,11 +128,25 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
     )
 
 
+def is_synthetic(raw: bytes, *, url: str) -> bool:
+    """True if an answer says of itself that its data are made up, as those of the sample do.
+
+    Raises:
+        AnswerError: It is no JSON object.
+    """
+    return _is_synthetic(_open(raw, url))
+
+
+def _is_synthetic(answer: "_Node") -> bool:
+    return answer.value.get("synthetic") is True
+
+
 def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     """The stream, with cloud and nodata figures from the TCI stream where its own lack them.
 
-    A figure belongs to the frame of the same sensing time; where several TCI images have that
-    time, to the one of the same baseline; where that is not clear, it is left out.
+    A figure belongs to the frame of the same second, since the TCI stream has whole seconds; where
+    several TCI images have that second, to the one of the same baseline; where that is not clear,
+    it is left out.
 
     Raises:
         AnswerError: The answer is no JSON or a figure in it is no percentage.
@@ -205,10 +155,10 @@ def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     figures: dict[datetime, list[_Figures]] = {}
     for image in answer.children("images"):
         found = _figures(image)
-        figures.setdefault(found.sensing_time, []).append(found)
+        figures.setdefault(found.sensing_time.replace(microsecond=0), []).append(found)
 
     def fill(frame: Frame) -> Frame:
-        candidates = figures.get(frame.sensing_time, [])
+        candidates = figures.get(frame.sensing_time.replace(microsecond=0), [])
         if len(candidates) > 1:
             candidates = [each for each in candidates if each.baseline == frame.baseline]
         if len(candidates) != 1:

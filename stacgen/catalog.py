@@ -127,6 +127,7 @@ def year(
     *,
     place: Place,
     number: int,
+    is_sample: bool,
     order: Callable[[stac.Link], Any] = _by_time,
 ) -> stac.Document:
     """A year's Catalog with links to its Items, those it had and those given, in order."""
@@ -145,7 +146,7 @@ def year(
         title=str(number),
         description=f"Frames of {place.title} sensed in {number}.",
         links=[
-            up("root", key, layout.ROOT, layout.ROOT_TITLE),
+            up("root", key, layout.ROOT, layout.root_title(is_sample=is_sample)),
             up("parent", key, place.key, place.title),
             *_merged(existing, "item", found, order=order),
         ],
@@ -215,7 +216,7 @@ def gathered(
         },
         assets={"items": MIRROR},
         links=[
-            up("root", key, layout.ROOT, layout.ROOT_TITLE),
+            up("root", key, layout.ROOT, layout.root_title(is_sample=is_sample)),
             up("parent", key, place.tile_key, place.tile),
             *children,
             stac.Link(
@@ -240,9 +241,9 @@ def resolution_of(document: stac.Document) -> int:
     return min(int(asset["gsd"]) for asset in assets if "gsd" in asset)
 
 
-def tile(existing: stac.Document | None, *, place: Place) -> stac.Document:
+def tile(existing: stac.Document | None, *, place: Place, is_sample: bool) -> stac.Document:
     """A tile's Catalog with links to its Collections, in the order of the bands, scenes last."""
-    key = place.tile_key
+    key, root_title = place.tile_key, layout.root_title(is_sample=is_sample)
     found = stac.Link(rel="child", href=layout.href(key, place.key), title=place.title)
     bands = list(NAMES)
 
@@ -255,8 +256,8 @@ def tile(existing: stac.Document | None, *, place: Place) -> stac.Document:
         title=place.tile,
         description=f"Sentinel-2 tile {place.tile}: a Collection a band, and one of all together.",
         links=[
-            up("root", key, layout.ROOT, layout.ROOT_TITLE),
-            up("parent", key, layout.ROOT, layout.ROOT_TITLE),
+            up("root", key, layout.ROOT, root_title),
+            up("parent", key, layout.ROOT, root_title),
             *_merged(existing, "child", [found], order=by_band),
         ],
     )
@@ -273,27 +274,30 @@ def root(
 
     It has a `self` link only where its public URL is known: given now, or known before.
     """
+    title = layout.root_title(is_sample=is_sample)
     found = stac.Link(rel="child", href=layout.href(layout.ROOT, place.tile_key), title=place.tile)
     known = stac.links(existing or {}, "self")
     if base_url is not None:
         href = f"{base_url.rstrip('/')}/{layout.ROOT}"
-        known = [stac.Link(rel="self", href=href, title=layout.ROOT_TITLE)]
+        known = [stac.Link(rel="self", href=href, title=title)]
     what = "Synthetic frames of stacgen's sample server" if is_sample else origin.WHAT
     return stac.catalog(
         id="sentinel-2-l2a-dunia" + ("-sample" if is_sample else ""),
-        title=layout.ROOT_TITLE,
+        title=title,
         description=f"{what}, as Cloud-Optimized GeoTIFFs; a Catalog a tile.",
         extra={_MARK: _content(is_sample=is_sample)},
         links=[
             *known,
-            stac.Link(rel="root", href="./catalog.json", title=layout.ROOT_TITLE),
+            stac.Link(rel="root", href="./catalog.json", title=title),
             *_merged(existing, "child", [found], order=lambda link: link.href),
         ],
     )
 
 
-def check_ours(existing: stac.Document | None, *, is_sample: bool, name: str) -> None:
+def check_ours(existing: stac.Document | None, *, is_sample: bool | None, name: str) -> None:
     """Refuse to touch a root that stacgen did not make, or that holds the other kind of frames.
+
+    The kind is not compared where `is_sample` is None, since it is not known yet.
 
     Raises:
         ForeignCatalogError: It is such a root.
@@ -305,17 +309,18 @@ def check_ours(existing: stac.Document | None, *, is_sample: bool, name: str) ->
         raise ForeignCatalogError(
             f"{name} is a catalog that stacgen did not make; it is left alone. Take another output."
         )
-    if content != _content(is_sample=is_sample):
-        kind, other = ("synthetic", "DUNIA's") if content == "sample" else ("DUNIA's", "synthetic")
+    if is_sample is not None and content != _content(is_sample=is_sample):
+        kind, other = ("synthetic", "real") if content == "sample" else ("real", "synthetic")
         raise ForeignCatalogError(
             f"{name} holds {kind} frames; {other} are not put beside them. Take another output:"
             " -o FOLDER."
         )
 
 
-def is_sample(root: stac.Document) -> bool:
-    """Whether a root of ours holds synthetic frames."""
-    return bool(root.get(_MARK) == _content(is_sample=True))
+def is_sample(document: stac.Document) -> bool:
+    """True for a root or a Collection of ours that holds synthetic frames."""
+    content = _content(is_sample=True)
+    return document.get(_MARK) == content or content in document.get("keywords", ())
 
 
 def public_url(root: stac.Document | None) -> str | None:
@@ -427,7 +432,7 @@ def _describe(place: CollectionPlace, *, is_sample: bool) -> str:
         )
     return (
         f"Every Sentinel-2 MSI L2A frame of MGRS tile {place.tile}, {what}, that"
-        " was built from ESA DUNIA's stream, as COGs. Contains modified Copernicus Sentinel data."
+        " was built from its video stream, as COGs. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )
 

@@ -34,14 +34,6 @@ _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the frames come from, as the documents tell it."""
-
-    is_sample: bool = False
-    """Whether the pixels are the package's own synthetic landscape."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The segment of the stream that a frame was decoded from, as it arrived."""
 
@@ -97,7 +89,6 @@ def build(
     pixels: Pixels,
     *,
     item_id: str,
-    source: Source,
     software: Mapping[str, str],
     now: datetime,
 ) -> stac.Document:
@@ -109,7 +100,6 @@ def build(
         grid: Where its pixels lie.
         pixels: What its pixels say.
         item_id: Unique in its Collection.
-        source: What it was made of.
         software: Name and version of what made it, `{"stacgen": "0.1.0"}`.
         now: The time of creation, in UTC.
     """
@@ -126,7 +116,7 @@ def build(
             "created": timestamp(now),
             "updated": timestamp(now),
             **_properties(stream, frame, grid),
-            "processing:lineage": lineage(stream, pixels, source),
+            "processing:lineage": lineage(stream, pixels),
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
             **({STREAM_YEAR: stream.year} if stream.year != frame.sensing_time.year else {}),
@@ -135,7 +125,7 @@ def build(
             stream.band.asset: _data(stream.band, grid, pixels, item_place),
             "thumbnail": _thumbnail(stream.band, pixels),
         },
-        links=_links(stream, frame, item_place, source, pixels.origin),
+        links=_links(stream, frame, item_place, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )
 
@@ -177,13 +167,13 @@ def shared_facts(band: Band, reflectance: Mapping[str, float]) -> dict[str, Any]
     }
 
 
-def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
+def lineage(stream: Stream, pixels: Pixels) -> str:
     """How the pixels came to be, and what was done to them, in plain sentences."""
     grid = f"MGRS {stream.tile} {stream.band.resolution} m grid"
     what, codes = "band frame", "integer digital numbers"
     if stream.band.is_color:
         what, codes = "true-colour image (TCI)", "bytes of red, green and blue"
-    if source.is_sample:
+    if stream.is_sample:
         origin = (
             "Synthetic landscape made by stacgen's sample server, no satellite data; encoded as a"
             f" lossy video stream, decoded to {codes} and written as a"
@@ -191,7 +181,7 @@ def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
         )
     else:
         origin = (
-            f"Copernicus Sentinel-2 L2A {what}, distributed by ESA DUNIA as one frame of a"
+            f"Copernicus Sentinel-2 L2A {what}, distributed by {stream.service} as one frame of a"
             f" lossy video stream, decoded to {codes} and written as a"
             f" Cloud-Optimized GeoTIFF on the {grid}."
         )
@@ -290,7 +280,7 @@ def _thumbnail(band: Band, pixels: Pixels) -> dict[str, Any]:
 
 
 def _links(
-    stream: Stream, frame: Frame, place: ItemPlace, source: Source, origin: Origin | None
+    stream: Stream, frame: Frame, place: ItemPlace, origin: Origin | None
 ) -> list[stac.Link]:
     home = CollectionPlace(tile=stream.tile, band=stream.band)
     year = frame.sensing_time.year
@@ -299,20 +289,20 @@ def _links(
         return stac.Link(rel=rel, href=layout.href(place.key, key), title=name)
 
     links = [
-        up("root", layout.ROOT, layout.ROOT_TITLE),
+        up("root", layout.ROOT, layout.root_title(is_sample=stream.is_sample)),
         up("parent", home.year_key(year), str(year)),
         up("collection", home.key, home.title),
     ]
-    if not source.is_sample:
+    if not stream.is_sample:
         links.append(
             stac.Link(
                 rel="derived_from",
                 href=public_url(stream.playlist_url),
                 type=stac.HLS,
-                title=f"ESA DUNIA HLS stream, frame {frame.number}",
+                title=f"{stream.service} HLS stream, frame {frame.number}",
             )
         )
-    if not source.is_sample and origin is not None:
+    if not stream.is_sample and origin is not None:
         links.append(_segment_link(origin))
     return links
 

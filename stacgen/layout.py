@@ -11,13 +11,17 @@ from stacgen.bands import BANDS, TCI, Band, find
 from stacgen.tiles import TileId
 
 ROOT = "catalog.json"
-ROOT_TITLE = "Sentinel-2 frames from ESA DUNIA"
 PAGE = "index.html"
 """For people, beside the document that it shows."""
 MIRROR = "items.parquet"
 """Of all Items under the folder that it lies in."""
 SCENES = "scenes"
 """The folder of a tile's scenes, beside those of its bands."""
+
+
+def root_title(*, is_sample: bool) -> str:
+    """The title of the root, which links to it give, too."""
+    return "Synthetic frames, not Sentinel-2" if is_sample else "Sentinel-2 L2A frames"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

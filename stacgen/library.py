@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacgen import bands, pipeline, sample, selection, tiles
-from stacgen.api import DUNIA, TCI_PATH, Endpoint
+from stacgen import bands, endpoints, pipeline, sample, selection, tiles
 from stacgen.bands import FIRST_YEAR, Band
+from stacgen.endpoints import Endpoint
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
-from stacgen.item import Source
 from stacgen.layout import ROOT
 from stacgen.models import Frame, Reflectance, Selection
 from stacgen.outcomes import Event, Report, Watch
@@ -36,11 +35,13 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [!-~]([ -~]*[!-~])?", re.ASC
 class Upstream:
     """The API to ask, and how."""
 
-    api: str = DUNIA
-    """Its address; ignored with `sample`."""
+    api: str = "dunia"
+    """`dunia`, `destine`, or the URL of one that answers as they do: with its prefix, or a host
+    alone for DUNIA's. Ignored with `sample`."""
 
-    tci_path: str = TCI_PATH
-    """Template of the path of the cloud and nodata figures; empty for none."""
+    tci_path: str | None = None
+    """Template of the path of the TCI metadata, which has the cloud and nodata figures; empty for
+    none. None takes the service's."""
 
     sample: bool = False
     """Ask the package's own server on this machine instead, which makes up a landscape."""
@@ -236,7 +237,7 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
             requests=tuple(asked),
             selection=wanted,
             endpoint=endpoint,
-            recipe=recipe(upstream, pixels),
+            recipe=recipe(pixels),
             base_url=base_url,
             force=force,
             verify=verify,
@@ -280,7 +281,6 @@ def frames(
             requests=(request(tile, band, years=years, resolution=resolution, wanted=wanted),),
             selection=wanted,
             endpoint=endpoint,
-            recipe=recipe(upstream, Pixels()),
         )
         found = pipeline.list_frames(order, fetch=fetch, watch=watch or _unwatched)
         return [frame for _, frame in found]
@@ -382,14 +382,14 @@ def reached(upstream: Upstream) -> Iterator[tuple[Endpoint, Http]]:
     """The API, and what asks it, while the context lasts.
 
     Raises:
-        UsageError: A header cannot be sent.
+        UsageError: There is no such API, or a header cannot be sent.
     """
     if not upstream.sample:
-        endpoint = Endpoint(base=upstream.api, tci_path=upstream.tci_path)
+        endpoint = endpoints.find(upstream.api, tci_path=upstream.tci_path)
         yield endpoint, _http(upstream, endpoint)
         return
     with sample.serve() as base:
-        endpoint = Endpoint(base=base)
+        endpoint = endpoints.find(base)
         yield endpoint, _http(upstream, endpoint)
 
 
@@ -407,13 +407,12 @@ def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:
     return tuple(range(start.year, end.year + 1))
 
 
-def recipe(upstream: Upstream, pixels: Pixels) -> Recipe:
+def recipe(pixels: Pixels) -> Recipe:
     """How frames become files, as the pipeline has it."""
     return Recipe(
         profile=pixels.profile,
         clean_nodata=pixels.clean_nodata,
         reflectance=pixels.reflectance,
-        source=Source(is_sample=upstream.sample),
         strict=pixels.strict,
     )
 

@@ -113,6 +113,11 @@ class Stream:
     """Frames that the API lists and whose place in the stream is not certain."""
 
     timeline: Timeline
+    service: str = "ESA DUNIA"
+    """Name of the service that distributes it, as documents give it."""
+
+    is_sample: bool = False
+    """True if the pixels are a synthetic landscape, as the answer itself says."""
 
     def __str__(self) -> str:
         """Tile, band and year, as a user types them."""

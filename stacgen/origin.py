@@ -4,7 +4,7 @@ from typing import Any
 
 from stacgen import stac
 
-WHAT = "Sentinel-2 Level-2A frames that ESA DUNIA distributes as video"
+WHAT = "Sentinel-2 Level-2A frames that ESA distributes as video"
 DOI = "10.5270/S2_-znk9xsj"
 PROVIDERS: tuple[dict[str, Any], ...] = (
     {

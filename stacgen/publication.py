@@ -138,7 +138,7 @@ def published(
                 "rel": "self",
                 "href": f"{base_url.rstrip('/')}/{layout.ROOT}",
                 "type": stac.JSON,
-                "title": layout.ROOT_TITLE,
+                "title": root["title"],
             }
         ]
     others = [link for link in root["links"] if link["rel"] != "self"]

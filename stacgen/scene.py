@@ -248,12 +248,12 @@ def _links(
 ) -> list[stac.Link]:
     year = scene.moment.year
     documents = (*scene.items.values(), *([image] if image is not None else []))
-    sources = (stac.links(document, "derived_from") for document in documents)
+    sources = [link for document in documents for link in stac.links(document, "derived_from")]
     return [
-        catalog.up("root", key, layout.ROOT, layout.ROOT_TITLE),
+        catalog.up("root", key, layout.ROOT, layout.root_title(is_sample=not sources)),
         catalog.up("parent", key, place.year_key(year), str(year)),
         catalog.up("collection", key, place.key, place.title),
-        *(link for links in sources for link in links),
+        *sources,
     ]
 
 
@@ -281,6 +281,7 @@ def year(
     *,
     place: ScenesPlace,
     number: int,
+    is_sample: bool,
     anew: Collection[Pass],
 ) -> stac.Document:
     """A year's Catalog with links to its scenes, those of most bands first, and then by time.
@@ -292,6 +293,7 @@ def year(
         scenes: Items to link.
         place: Of the scenes of the tile.
         number: The year.
+        is_sample: True if the pixels are synthetic.
         anew: What `scenes` tells all of; other links to these are dropped.
     """
 
@@ -304,6 +306,7 @@ def year(
         scenes,
         place=place,
         number=number,
+        is_sample=is_sample,
         order=lambda link: (-bands_shown(link), link.href),
     )
 
@@ -375,7 +378,7 @@ def _describe(place: ScenesPlace, *, is_sample: bool) -> str:
         f"The synthetic frames on MGRS tile {place.tile} that stacgen's sample server made up, an"
         " Item an acquisition, with an asset a band. No satellite data."
         if is_sample
-        else f"The frames of MGRS tile {place.tile} that were built from ESA DUNIA's streams, an"
+        else f"The frames of MGRS tile {place.tile} that were built from their video streams, an"
         " Item an acquisition, with an asset a band. Contains modified Copernicus Sentinel data."
         " Pixels come from a lossy video stream."
     )

@@ -61,7 +61,7 @@ def update(  # noqa: PLR0913 - each is one thing that a user may say
             requests=(),
             selection=wanted,
             endpoint=endpoint,
-            recipe=recipe(upstream, pixels),
+            recipe=recipe(pixels),
             base_url=base_url,
         )
         return pipeline.keep_up(

@@ -62,7 +62,7 @@ class Reference:
         base = f"/streams/{self.folder.name}"
         paths = {
             "band.json": f"/api/streaming/band_metadata/{self.tile}/{self.band}/{self.year}",
-            "tci.json": f"/api/streaming/metadata/{self.tile}/{self.year}",
+            "tci.json": dunia.tci_path(self.tile, self.year),
             "bounds.json": f"/api/streaming/s2-tiles/utm-bounds/{self.tile}",
         }
         for name, path in paths.items():

@@ -17,12 +17,11 @@ from typing import Any, TypeVar
 
 import dunia
 from items import Scene, make
-from stacgen import pipeline, stac
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline, stac
 from stacgen.bands import Band
 from stacgen.errors import MissingError
 from stacgen.layout import CollectionPlace
-from stacgen.library import Pixels, Upstream, recipe, requests
+from stacgen.library import Pixels, recipe, requests
 from stacgen.models import ByteRange, Resource, Selection
 from stacgen.outcomes import Built, FrameRef, Report, Watch
 from stacgen.pipeline.plan import Task, read_item
@@ -266,8 +265,8 @@ class Work:
         order = pipeline.Order(
             requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
             selection=Selection(),
-            endpoint=Endpoint(base=BASE),
-            recipe=recipe(Upstream(), Pixels()),
+            endpoint=endpoints.find(BASE),
+            recipe=recipe(Pixels()),
             force=self.force,
             shard=self.shard,
         )

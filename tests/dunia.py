@@ -258,6 +258,11 @@ def landscape(number: int, *, size: int = 1830, peak: int = 4000) -> NDArray[np.
     return np.ascontiguousarray(np.broadcast_to(ramp, (size, size)))
 
 
+def tci_path(tile: str = "29PKR", year: int = 2025) -> str:
+    """The path of a TCI stream's metadata, which have the cloud and nodata figures."""
+    return f"/api/streaming/metadata/s2/{year}/{tile}/10"
+
+
 def publish(
     server: Server,
     frames: Sequence[Codes],
@@ -286,16 +291,21 @@ def publish(
     server.put_json(f"/api/streaming/s2-tiles/utm-bounds/{tile}", BOUNDS_29PKR)
     figures = [
         {
-            "sensing_time": image["sensing_time"],
+            "sensing_time": image["sensing_time"].partition(".")[0],
             "image_number": image["image_number"],
-            "pts_time": image["pts_time"],
-            "baseline": image["baseline"],
             "cloudy_pixel_percentage": 10.0 * number % 100,
             "nodata_pixel_percentage": 0.0,
         }
         for number, image in enumerate(metadata)
     ]
     server.put_json(
-        f"/api/streaming/metadata/{tile}/{year}",
-        {"metadata": {"stream_full": "@BASE@/tci.m3u8"}, "images": figures},
+        tci_path(tile, year),
+        {
+            "metadata": {
+                "stream_2k": "@BASE@/tci_2k.m3u8",
+                "stream_4k": "@BASE@/tci_4k.m3u8",
+                "stream_full": "@BASE@/tci.m3u8",
+            },
+            "images": figures,
+        },
     )

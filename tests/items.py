@@ -97,6 +97,7 @@ def make(scene: Scene) -> Keyed:
         playlist_url="https://dunia.example/stream.m3u8",
         frames=(frame,),
         timeline=Timeline(origin=Fraction("1.4")),
+        is_sample=scene.is_sample,
     )
     item_id = item_ids(stream)[0]
     document = item.build(
@@ -124,7 +125,6 @@ def make(scene: Scene) -> Keyed:
             thumbnail_shape=(458, 458),
         ),
         item_id=item_id,
-        source=item.Source(is_sample=scene.is_sample),
         software={"stacgen": "0.1.0"},
         now=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -151,7 +151,7 @@ def file(
     """
     scenes = list(scenes)
     publish(store, scenes)
-    ledger = Ledger(store, is_sample=False)
+    ledger = Ledger(store)
     places = sorted({scene.place for scene in scenes}, key=lambda place: place.id)
     for place in places:
         ours = [scene for scene in scenes if scene.place == place]

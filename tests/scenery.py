@@ -56,7 +56,7 @@ def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
         filing = Filing(place=place, grid=GRID, scale=0.0001, is_sample=False, base_url=None)
         commit(documents, filing, store, recount=True)
     touched = {Pass.of(each["id"]) for several in by_band.values() for each in several}
-    finish(touched, store, is_sample=False)
+    finish(touched, store)
 
 
 def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -> stac.Document:
@@ -104,7 +104,6 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
             GRID,
             facts,
             item_id=item_id,
-            source=item.Source(),
             software={"stacgen": "0.1.0"},
             now=NOW,
         )

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import dunia
 from stacgen import bands, tiles
-from stacgen.api import DUNIA, Endpoint, parse_grid, parse_stream, with_tci_figures
-from stacgen.errors import AnswerError, UsageError
+from stacgen.api import parse_grid, parse_stream, with_tci_figures
+from stacgen.errors import AnswerError
 from stacgen.models import Grid, Stream, item_ids
 
 URL = "https://dunia.example/api/streaming/band_metadata/29PKR/B09/2025"
@@ -519,14 +519,17 @@ def _figures(number: int, cloud: Json, nodata: Json, **changes: Json) -> dict[st
     }
 
 
-def test_figures_go_to_the_frame_of_their_time() -> None:
+def test_figures_go_to_the_frame_of_their_second() -> None:
+    """The TCI stream has whole seconds where a band stream has fractions."""
+    whole = {"sensing_time": "2025-03-07T11:21:09"}
+    assert _with_figures(_stream(_metadata()), [_figures(1, 3, 4, **whole)])[1] == (3.0, 4.0)
     images = [_figures(2, 2, 0.2), _figures(7, 7, 0.7), _figures(0, 0, 100)]
     found = _with_figures(_stream(_metadata()), images)
     assert found == [(0.0, 100.0), (None, None), (2.0, 0.2)]
 
 
-def test_figures_of_a_time_too_close_to_call_are_of_another_frame() -> None:
-    image = _figures(0, 1, 1, sensing_time="2025-03-02T11:21:09.024001")
+def test_figures_of_the_next_second_are_of_another_frame() -> None:
+    image = _figures(0, 1, 1, sensing_time="2025-03-02T11:21:10")
     assert _with_figures(_stream(_metadata()), [image])[0] == (None, None)
 
 
@@ -564,44 +567,7 @@ def test_figures_that_are_none_are_refused(image: Json, problem: str) -> None:
     assert said == f"cannot be used: {problem}."
 
 
-def test_an_endpoint_knows_where_things_are() -> None:
-    endpoint = Endpoint()
-    api = f"{DUNIA}/api/streaming"
-    assert endpoint.band_metadata(TILE, BAND, 2025) == f"{api}/band_metadata/29PKR/B09/2025"
-    assert endpoint.tile_bounds(TILE) == f"{api}/s2-tiles/utm-bounds/29PKR"
-    assert endpoint.tci_metadata(TILE, 2025) == f"{api}/metadata/29PKR/2025"
-
-
-def test_an_endpoint_may_be_elsewhere() -> None:
-    endpoint = Endpoint(base="http://127.0.0.1:8080/dunia/", tci_path="tci/{year}/{tile}.json")
-    assert endpoint.tile_bounds(TILE).startswith("http://127.0.0.1:8080/dunia/api/streaming/")
-    assert endpoint.tci_metadata(TILE, 2025) == "http://127.0.0.1:8080/dunia/tci/2025/29PKR.json"
-    assert Endpoint(tci_path="").tci_metadata(TILE, 2025) is None
-    by_id = Endpoint(base="http://127.0.0.1:8080", tci_path="/tci/{tile_id}")
-    assert by_id.tci_metadata(TILE, 2025) == f"http://127.0.0.1:8080/tci/{TILE}"
-
-
-@pytest.mark.parametrize(
-    "base", ["", "dunia.esa.int", "file:///etc", "https://", "http:///x", "http://[", "ftp://a/"]
-)
-def test_an_address_that_is_no_url_is_refused(base: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"The API's address {base!r} is no http(s)")):
-        Endpoint(base=base)
-
-
-def test_an_address_with_a_password_is_refused_and_the_password_not_shown() -> None:
-    with pytest.raises(UsageError, match="a header") as raised:
-        Endpoint(base="https://me:canary@dunia.example/?key=canary")
-    assert "canary" not in str(raised.value)
-
-
 def test_a_name_that_comes_twice_is_refused_wherever_it_is() -> None:
     raw = b'{"metadata": {"stream_full": "https://a.example/s.m3u8", "stream_full": "/t.m3u8"}}'
     with pytest.raises(AnswerError, match='it has "stream_full" twice'):
         parse_stream(raw, url=URL, tile=TILE, band=BAND, year=2025)
-
-
-@pytest.mark.parametrize("path", ["/{band}", "/{}", "/{", "/{tile.x}", "/{year[0]}", "/{year:x.}"])
-def test_a_template_that_cannot_be_filled_is_refused(path: str) -> None:
-    with pytest.raises(UsageError, match=r"may hold \{tile\} and \{year\}, nothing else"):
-        Endpoint(tci_path=path)

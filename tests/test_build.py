@@ -29,8 +29,7 @@ import damage
 import dunia
 import stacgen
 from conftest import Reference
-from stacgen import bands, mirror, pipeline, tiles
-from stacgen.api import Endpoint
+from stacgen import bands, endpoints, mirror, pipeline, tiles
 from stacgen.errors import (
     EmptySelectionError,
     ForeignCatalogError,
@@ -292,7 +291,7 @@ def test_a_smaller_figure_after_force_shrinks_the_summaries(
     build: Build, upstream: dunia.Server, tmp_path: Path
 ) -> None:
     build()
-    tci = "/api/streaming/metadata/29PKR/2025"
+    tci = dunia.tci_path()
     figures = json.loads(upstream.content[tci])
     for image in figures["images"]:
         image["cloudy_pixel_percentage"] = 5.0
@@ -594,7 +593,7 @@ def test_a_year_without_wanted_frames_is_no_error_beside_one_with(
 def test_unknown_figures_are_left_out_and_noted(
     build: Build, upstream: dunia.Server, tmp_path: Path
 ) -> None:
-    del upstream.content["/api/streaming/metadata/29PKR/2025"]
+    del upstream.content[dunia.tci_path()]
     report = build(wanted=Selection(limit=1))
     assert "--tci-path" in report.notes[0]
     document = json.loads(Path(report.built[0].ref.href).read_bytes())
@@ -606,7 +605,7 @@ def test_unknown_figures_are_left_out_and_noted(
 def test_without_a_tci_path_none_is_asked_for(build: Build, upstream: dunia.Server) -> None:
     quiet = replace(Upstream(api=upstream.base), tci_path="")
     assert not build(wanted=Selection(limit=1), upstream=quiet).notes
-    assert "/api/streaming/metadata/29PKR/2025" not in upstream.paths()
+    assert dunia.tci_path() not in upstream.paths()
 
 
 def test_figures_of_the_band_stream_are_used_first(build: Build, upstream: dunia.Server) -> None:
@@ -615,7 +614,7 @@ def test_figures_of_the_band_stream_are_used_first(build: Build, upstream: dunia
     upstream.put_json(BAND_METADATA, {"metadata": {"stream_full": stream_full}, "images": images})
     report = build(wanted=Selection(limit=1))
     assert report.built[0].ref.frame.cloud_cover == 7.5
-    assert "/api/streaming/metadata/29PKR/2025" not in upstream.paths()
+    assert dunia.tci_path() not in upstream.paths()
 
 
 def test_frames_lists_what_there_is_without_touching_the_stream(upstream: dunia.Server) -> None:
@@ -636,8 +635,8 @@ def test_a_bucket_gets_the_same_catalog_as_a_folder(
         requests=(
             pipeline.Request(tile=tiles.parse("29PKR"), band=bands.find("B09"), years=(2025,)),
         ),
-        endpoint=Endpoint(base=upstream.base),
-        recipe=recipe(Upstream(), Pixels()),
+        endpoint=endpoints.find(upstream.base),
+        recipe=recipe(Pixels()),
     )
 
     def run() -> Report:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -147,6 +148,7 @@ def make_item(
     *frames: Frame,
     place: CollectionPlace = PLACE,
     pixels: item.Pixels = PIXELS,
+    service: str = "ESA DUNIA",
     is_sample: bool = False,
     now: datetime = NOW,
 ) -> stac.Document:
@@ -158,6 +160,8 @@ def make_item(
         playlist_url="https://user:secret@dunia.example/s/stream.m3u8?token=secret",
         frames=frames or (frame(number),),
         timeline=Timeline(origin=Fraction("1.4")),
+        service=service,
+        is_sample=is_sample,
     )
     return item.build(
         stream,
@@ -165,22 +169,22 @@ def make_item(
         replace(GRID, resolution=place.band.resolution, size=place.band.size),
         pixels,
         item_id=item_ids(stream)[number],
-        source=item.Source(is_sample=is_sample),
         software={"stacgen": "0.1.0"},
         now=now,
     )
 
 
 def test_a_year_links_each_item_once_and_in_time() -> None:
-    first = catalog.year(None, [make_item(3), make_item(1)], place=PLACE, number=2025)
-    second = catalog.year(first, [make_item(2), make_item(1)], place=PLACE, number=2025)
+    year = partial(catalog.year, place=PLACE, number=2025, is_sample=False)
+    first = year(None, [make_item(3), make_item(1)])
+    second = year(first, [make_item(2), make_item(1)])
     titles = [link.title for link in stac.links(second, "item")]
     assert titles == [
         "Sentinel-2 L2A 29PKR B09, 2025-03-07 11:21:09 UTC",
         "Sentinel-2 L2A 29PKR B09, 2025-03-12 11:21:09 UTC",
         "Sentinel-2 L2A 29PKR B09, 2025-03-17 11:21:09 UTC",
     ]
-    assert catalog.year(second, [], place=PLACE, number=2025) == second
+    assert year(second, []) == second
 
 
 def test_a_secret_in_the_playlist_url_is_not_published() -> None:
@@ -198,6 +202,36 @@ def test_a_sample_says_that_it_is_one_and_claims_no_source() -> None:
     )
     assert "providers" not in collection or not collection["providers"]
     assert "sci:doi" not in collection
+    assert catalog.is_sample(collection)
+
+
+def test_lineage_and_source_name_the_service() -> None:
+    document = make_item(0, service="DestinE Streamer")
+    assert "by DestinE Streamer as one frame" in document["properties"]["processing:lineage"]
+    titles = [link.title for link in stac.links(document, "derived_from")]
+    assert titles[0] == "DestinE Streamer HLS stream, frame 0"
+    assert "DUNIA" not in stac.to_bytes(document).decode()
+
+
+@pytest.mark.parametrize(
+    ("is_sample", "title"),
+    [(True, "Synthetic frames, not Sentinel-2"), (False, "Sentinel-2 L2A frames")],
+)
+def test_every_link_to_the_root_has_its_title(is_sample: bool, title: str) -> None:  # noqa: FBT001
+    document = make_item(0, is_sample=is_sample)
+    documents = [
+        document,
+        catalog.root(None, place=PLACE, is_sample=is_sample, base_url="https://a.example"),
+        catalog.tile(None, place=PLACE, is_sample=is_sample),
+        catalog.year(None, [document], place=PLACE, number=2025, is_sample=is_sample),
+        catalog.collection(
+            catalog.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=is_sample
+        ),
+    ]
+    assert documents[1]["title"] == title
+    for each in documents:
+        titles = [link.title for rel in ("root", "self") for link in stac.links(each, rel)]
+        assert set(titles) == {title}
 
 
 def test_saturated_pixels_are_told_in_the_lineage() -> None:
@@ -227,7 +261,7 @@ def test_only_a_root_of_ours_is_written_to() -> None:
     ours = catalog.root(None, place=PLACE, is_sample=False, base_url=None)
     catalog.check_ours(None, is_sample=False, name="x")
     catalog.check_ours(ours, is_sample=False, name="x")
-    with pytest.raises(ForeignCatalogError, match="DUNIA's frames; synthetic"):
+    with pytest.raises(ForeignCatalogError, match="real frames; synthetic"):
         catalog.check_ours(ours, is_sample=True, name="x")
     with pytest.raises(ForeignCatalogError, match="did not make"):
         catalog.check_ours({"type": "Catalog", "id": "x"}, is_sample=False, name="x")

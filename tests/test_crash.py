@@ -12,11 +12,10 @@ import dunia
 from conftest import Figures
 from crashes import Crew, DiedError, Reader, Tried, Work, tree
 from servers import Service
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.errors import OutputError
 from stacgen.fetch import Http
-from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.ports import Entry, Store
 from stacgen.store import open_store
 from stacgen.store.bucket import Bucket
@@ -189,8 +188,8 @@ def test_the_stand_in_puts_files_in_the_order_of_a_real_segment(server: dunia.Se
         store = Tried(memory())
         order = pipeline.Order(
             requests=tuple(requests("29PKR", "B09", years=[2025])),
-            endpoint=Endpoint(base=server.base),
-            recipe=recipe(Upstream(), Pixels()),
+            endpoint=endpoints.find(server.base),
+            recipe=recipe(Pixels()),
         )
         pipeline.build(order, fetch=Http(), store=store, watch=lambda _: None, hire=hire)
         traces.append(store.changes)

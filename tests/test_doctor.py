@@ -18,6 +18,7 @@ import rasterio
 
 import dunia
 from servers import Service
+from stacgen import sample
 from stacgen.doctor import as_record, examine
 from stacgen.doctor.bad import FLAWS, flaws
 from stacgen.doctor.libraries import declared
@@ -208,7 +209,8 @@ def test_the_api_is_asked_once_with_the_token(run: Run, upstream: dunia.Server) 
     upstream.requests.clear()
     done = run("doctor", "--json", STACGEN_TOKEN="canary")  # noqa: S106 - of the test
     told = found(records(done), "API", "127.0.0.1")
-    assert re.search(r"answered in \d+\.\d\d s", told["text"])
+    place = f"{upstream.base.partition('//')[2]} answered in"
+    assert re.match(rf"{place} \d+\.\d\d s at {upstream.base}/api/streaming$", told["text"])
     assert upstream.paths() == [BOUNDS]
     assert upstream.requests[0].headers["Authorization"] == "Bearer canary"
     assert "canary" not in done.stdout + done.stderr
@@ -244,6 +246,17 @@ def test_an_address_that_is_none_and_a_host_that_is_not_there_are_findings() -> 
     assert "no http(s) URL" in found(examined(api="ftp://x"), "API", "x")["text"]
     away = found(examined(api="http://127.0.0.1:9"), "API", "127.0.0.1")
     assert "the connection failed" in away["text"]
+
+
+def test_an_api_that_says_so_is_synthetic() -> None:
+    with sample.serve() as base:
+        told = found(examined(api=f"{base}/api"), "API", "127.0.0.1")
+    assert told["text"].endswith(f" s at {base}/api, with synthetic data")
+
+
+def test_a_word_that_names_no_service_is_a_finding() -> None:
+    told = found(examined(api="dunja"), "API", "dunja")
+    assert (told["mark"], "dunia, destine" in told["text"]) == ("fail", True)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:

@@ -10,10 +10,9 @@ import pytest
 
 import dunia
 import stacgen
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.fetch import Http
-from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.models import Reflectance, Selection
 from stacgen.outcomes import Report, Watch
 from stacgen.pipeline import Shard
@@ -91,8 +90,8 @@ def build(base: str, tmp_path: Path) -> Build:
         store = Recorder(tmp_path)
         order = pipeline.Order(
             requests=tuple(requests("29PKR", band, years=years or (2025,))),
-            endpoint=Endpoint(base=base),
-            recipe=recipe(Upstream(), pixels),
+            endpoint=endpoints.find(base),
+            recipe=recipe(pixels),
             **changes,
         )
         report = pipeline.build(order, fetch=Http(), store=store, watch=watch, hire=Labour().crew)

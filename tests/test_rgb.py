@@ -228,7 +228,7 @@ def test_a_second_run_writes_nothing(mine: Path) -> None:
 def test_finishing_and_indexing_again_keep_the_pictures(mine: Path) -> None:
     stacgen.rgb(mine, "29PKR")
     before = {key: value[:64] for key, value in scenery.digests(mine).items()}
-    finish({Pass.of(each.id) for each in items(mine)}, Folder(mine), is_sample=False)
+    finish({Pass.of(each.id) for each in items(mine)}, Folder(mine))
     assert {key: value[:64] for key, value in scenery.digests(mine).items()} == before
     index(Folder(mine))
     assert {key: value[:64] for key, value in scenery.digests(mine).items()} == before

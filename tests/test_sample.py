@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,11 +21,18 @@ import pytest
 import requests
 from numpy.typing import NDArray
 
+import dunia
+import stacgen
+from conftest import SHARED
 from stacgen import blocks, decode, tiles
-from stacgen.models import Timeline
-from stacgen.sample import cover, encode, landscape, passes, serve, weather
+from stacgen.errors import ForeignCatalogError
+from stacgen.library import Upstream
+from stacgen.models import Selection, Timeline
+from stacgen.pipeline import read
+from stacgen.sample import cover, encode, landscape, passes, serve, streams, weather
 from stacgen.sample.segments import Segments
 from stacgen.sample.streams import Stream
+from stacgen.store import open_store
 
 TILE = tiles.parse("29PKR")
 YEAR = 2024
@@ -98,9 +106,21 @@ def test_the_stream_is_named_after_the_host_that_was_asked(base: str) -> None:
 
 
 def test_bounds_are_those_of_the_tile(base: str) -> None:
-    assert _get(f"{base}/api/streaming/s2-tiles/utm-bounds/56HKH") == {
-        "utm": {"epsg": "EPSG:32756", "bbox": [199980, 6190240, 309780, 6300040]}
-    }
+    utm = {"epsg": "EPSG:32756", "bbox": [199980, 6190240, 309780, 6300040]}
+    answer = _get(f"{base}/api/streaming/s2-tiles/utm-bounds/56HKH")
+    assert answer == {"synthetic": True, "utm": utm}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["band_metadata/29PKR/B09/2024", "s2-tiles/utm-bounds/29PKR", "metadata/s2/2024/29PKR/10"],
+)
+def test_both_services_prefixes_give_one_answer_that_says_it_is_synthetic(
+    base: str, path: str
+) -> None:
+    dunias, destines = (_get(f"{base}{prefix}/{path}") for prefix in ("/api/streaming", "/api"))
+    assert dunias == destines
+    assert dunias["synthetic"] is True
 
 
 def test_the_playlist_lists_segments_beside_it_and_ends(base: str) -> None:
@@ -173,7 +193,7 @@ def test_the_highest_digital_number_is_whole() -> None:
 
 
 def test_cloud_and_nodata_figures_are_counted_on_the_picture(base: str) -> None:
-    images = _get(f"{base}/api/streaming/metadata/29PKR/2024")["images"]
+    images = _get(f"{base}/api/streaming/metadata/s2/2024/29PKR/10")["images"]
     acquisitions = passes.of_year(TILE, YEAR)
     partial = next(of.number for of in acquisitions if of.orbit != "full")
     for number in (0, partial):
@@ -287,7 +307,7 @@ def test_the_package_does_not_import_pyav_before_it_encodes() -> None:
         "/api/streaming/band_metadata/29PKR/B09/2018",
         "/api/streaming/band_metadata/29PKR/B09/2999",
         "/api/streaming/band_metadata/29PKR/B09/24",
-        "/api/streaming/metadata/29PKR/2018",
+        "/api/streaming/metadata/s2/2018/29PKR/10",
         "/api/streaming/s2-tiles/utm-bounds/00AAA",
         "/streams/29PKR/B09/2024/stream.mpd",
         "/streams/29PKR/B09/2024/seg_010.ts",
@@ -388,7 +408,7 @@ def test_the_server_ends_with_its_threads_and_an_open_connection() -> None:
     before = set(threading.enumerate())
     with serve() as url, requests.Session() as session:
         session.get(f"{url}{STREAM.path}/stream.m3u8", timeout=60)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
 
@@ -397,4 +417,206 @@ def test_the_server_ends_while_it_makes_a_segment_ahead() -> None:
     before = set(threading.enumerate())
     with serve() as url:
         requests.get(f"{url}{STREAM.path}/seg_{LAST - 1:03d}.ts", timeout=60)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
+
+
+COLOUR = Stream(tile=TILE, band="TCI_60m", year=YEAR)
+
+
+@pytest.fixture(scope="module")
+def colour_segment(base: str) -> bytes:
+    """The first four frames in true colour, at 60 m."""
+    return requests.get(f"{base}{COLOUR.path}/seg_000.ts", timeout=60).content
+
+
+def _colours(body: bytes) -> list[tuple[int, NDArray[np.uint8]]]:
+    """(PTS in 1/90000 s, red, green and blue) of each frame, by PyAV."""
+    with av.open(io.BytesIO(body), "r") as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("hevc", "yuv420p")
+        return [
+            (frame.pts or 0, np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+            for frame in container.decode(stream)
+        ]
+
+
+def _pictured(number: int, size: int = 1830) -> NDArray[np.uint8]:
+    out = np.empty((size, size, 3), np.uint8)
+    landscape.paint_picture(passes.of_year(TILE, YEAR)[number], out)
+    return out
+
+
+def test_the_tci_answer_has_the_form_of_the_services(base: str) -> None:
+    """Three streams by size; times of images with whole seconds, and neither PTS nor baseline."""
+    answer = _get(f"{base}/api/metadata/s2/{YEAR}/29PKR/10")
+    assert answer["metadata"] == {
+        "stream_2k": f"{base}/streams/29PKR/TCI_60m/{YEAR}/stream.m3u8",
+        "stream_4k": f"{base}/streams/29PKR/TCI_20m/{YEAR}/stream.m3u8",
+        "stream_full": f"{base}/streams/29PKR/TCI_10m/{YEAR}/stream.m3u8",
+    }
+    bands = _get(f"{base}/api/band_metadata/29PKR/B09/{YEAR}")["images"]
+    assert [image["sensing_time"] for image in answer["images"]] == [
+        image["sensing_time"].partition(".")[0] for image in bands
+    ]
+    known = {"sensing_time", "image_number"}
+    figures = {"cloudy_pixel_percentage", "nodata_pixel_percentage"}
+    assert all(set(image) == known | figures for image in answer["images"])
+
+
+def test_the_sample_answers_with_the_keys_of_the_reference_stream(base: str) -> None:
+    path = SHARED / "streams" / "29PKR_TCI_2025" / "tci.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not on this machine")
+    reference, answer = json.loads(path.read_bytes()), _get(f"{base}/api/metadata/s2/2025/29PKR/10")
+    assert set(answer["metadata"]) == set(reference["metadata"])
+    assert set(answer["images"][0]) == set(reference["images"][0])
+    times = [each["images"][0]["sensing_time"] for each in (answer, reference)]
+    assert len(times[0]) == len(times[1])
+
+
+@pytest.mark.parametrize("band", ["TCI_60m", "TCI_20m", "TCI_10m"])
+def test_a_colour_playlist_has_as_many_frames_as_a_band_at_4_a_second(base: str, band: str) -> None:
+    lines = _playlist(base, band)
+    durations = [float(line[8:-1]) for line in lines if line.startswith("#EXTINF:")]
+    assert durations == [1.0] * 9 + [0.25]
+    assert sum(durations) * 4 == 37
+    assert "#EXT-X-TARGETDURATION:1" in lines
+
+
+def _playlist(base: str, band: str) -> list[str]:
+    url = f"{base}/streams/29PKR/{band}/{YEAR}/stream.m3u8"
+    return requests.get(url, timeout=60).text.splitlines()
+
+
+def test_colour_segments_decode_by_themselves_a_quarter_second_apart(
+    base: str, colour_segment: bytes
+) -> None:
+    frames = _colours(colour_segment)
+    assert [time for time, _ in frames] == [126_000, 148_500, 171_000, 193_500]
+    assert {pixels.shape for _, pixels in frames} == {(1830, 1830, 3)}
+    last = requests.get(f"{base}{COLOUR.path}/seg_{LAST:03d}.ts", timeout=60).content
+    assert [time for time, _ in _colours(last)] == [126_000 + 36 * 22_500]
+
+
+def test_a_colour_frame_of_20_m_is_the_same_picture_in_finer_pixels(base: str) -> None:
+    body = requests.get(
+        f"{base}/streams/29PKR/TCI_20m/{YEAR}/seg_{LAST:03d}.ts", timeout=300
+    ).content
+    ((_, fine),) = _colours(body)
+    assert fine.shape == (5490, 5490, 3)
+    coarse = fine.reshape(1830, 3, 1830, 3, 3).mean(axis=(1, 3))
+    assert np.abs(coarse - _pictured(36)).mean() < 12
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="the ffmpeg program is not installed")
+def test_the_ffmpeg_program_decodes_the_same_colours(colour_segment: bytes) -> None:
+    command = "ffmpeg -v error -i - -f rawvideo -pix_fmt rgb24 -"
+    done = subprocess.run(command.split(), input=colour_segment, capture_output=True, check=True)
+    assert not done.stderr
+    frames = np.frombuffer(done.stdout, np.uint8).reshape(-1, 1830, 1830, 3)
+    assert np.array_equal(frames, [pixels for _, pixels in _colours(colour_segment)])
+
+
+def test_decoded_colours_are_near_those_of_the_bands(colour_segment: bytes) -> None:
+    """Reflectance 0 to 0.3 is 1 to 255, and nodata black."""
+    for number, (_, pixels) in enumerate(_colours(colour_segment)):
+        pictured = _pictured(number)
+        assert np.abs(pixels.astype(int) - pictured).mean() < 6, f"frame {number}"
+        unseen = weather.sky(passes.of_year(TILE, YEAR)[number]).unseen
+        assert not pictured[unseen].any()
+        assert pictured[~unseen].min() >= 1
+    of = passes.of_year(TILE, YEAR)[0]
+    codes = np.empty((1830, 1830), np.uint16)
+    landscape.paint(of, "B04", codes)
+    reflectances = (codes * landscape.scale(of, "B04") - of.offset) / 10_000
+    assert np.abs(_pictured(0)[..., 0] - (1 + reflectances * 254 / 0.3).clip(1, 255)).max() <= 0.51
+
+
+def test_the_same_colours_give_the_same_bytes() -> None:
+    first, second = (
+        encode.segment(_rainbow, range(2), size=250, kind=streams.TCI) for _ in range(2)
+    )
+    assert first == second
+
+
+def _rainbow(number: int, out: NDArray[np.uint8]) -> None:
+    across = np.arange(len(out), dtype=np.uint8)
+    out[..., 0], out[..., 1], out[..., 2] = across, across[:, np.newaxis], 60 * number
+
+
+ONE = Selection(limit=1)
+
+
+@pytest.fixture(scope="module")
+def synthetic(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of one frame, from the sample asked as any API is."""
+    root = tmp_path_factory.mktemp("synthetic")
+    asked = Upstream(api=f"{base}/api")
+    stacgen.build("29PKR", "B09", years=[YEAR], wanted=ONE, upstream=asked, output=root)
+    return root
+
+
+def test_a_catalog_of_the_sample_is_synthetic_whoever_asks(synthetic: Path, base: str) -> None:
+    """Only the address is given; that nothing was sensed, the answers say."""
+    documents = {path: json.loads(path.read_bytes()) for path in synthetic.rglob("*.json")}
+    root = documents[synthetic / "catalog.json"]
+    assert (root["title"], root["stacgen:content"]) == (
+        "Synthetic frames, not Sentinel-2",
+        "sample",
+    )
+    for path, document in documents.items():
+        links = {link["rel"]: link for link in document["links"]}
+        assert links["root"]["title"] == root["title"], path
+        assert not {"derived_from", "license", "cite-as"} & set(links), path
+        assert "providers" not in document or not document["providers"], path
+        text = json.dumps(document)
+        assert "DUNIA" not in text and base not in text, path  # noqa: PT018 - of one document
+    lineages = [
+        document["properties"]["processing:lineage"]
+        for document in documents.values()
+        if document["type"] == "Feature"
+    ]
+    assert len(lineages) == 2  # the Item, and the scene
+    assert all(each.startswith("Synthetic landscape") for each in lineages)
+    page = (synthetic / "29PKR/B09/index.html").read_text()
+    assert "Synthetic frames" in page
+    assert "Copernicus Sentinel data" not in page
+    assert root["title"] in (synthetic / "index.html").read_text()
+    found = read.series(read.Home(place=open_store(synthetic / "29PKR/B09")), Selection())
+    assert found.about == "synthetic landscape of --sample"
+
+
+def test_an_update_of_a_synthetic_catalog_adds_to_it(synthetic: Path, base: str) -> None:
+    before = (synthetic / "catalog.json").read_bytes()
+    done = stacgen.update(synthetic, wanted=ONE, upstream=Upstream(api=base))
+    assert len(done.report.skipped) == 1
+    assert (synthetic / "catalog.json").read_bytes() == before
+
+
+def test_real_frames_and_synthetic_ones_never_share_a_root(
+    synthetic: Path, base: str, tmp_path: Path
+) -> None:
+    """Whichever comes second is refused before it writes, also within one run."""
+    names = sorted(synthetic.rglob("*"))
+    with dunia.Server().running() as server:
+        dunia.publish(server, [dunia.landscape(0)], year=YEAR)
+        real = Upstream(api=server.base)
+        for dry_run in (True, False):
+            with pytest.raises(ForeignCatalogError, match="holds synthetic frames; real are not"):
+                stacgen.build(
+                    "29PKR", "B09", years=[YEAR], upstream=real, output=synthetic, dry_run=dry_run
+                )
+        assert sorted(synthetic.rglob("*")) == names
+        stacgen.build("29PKR", "B09", years=[YEAR], upstream=real, output=tmp_path)
+        for upstream in (Upstream(api=base), Upstream(sample=True)):
+            with pytest.raises(ForeignCatalogError, match="holds real frames; synthetic are not"):
+                stacgen.build("29PKR", "B01", years=[YEAR], upstream=upstream, output=tmp_path)
+        assert not (tmp_path / "29PKR/B01").exists()
+        path = f"/api/streaming/band_metadata/29PKR/B01/{YEAR}"
+        answer = json.loads(server.content[path.replace("B01", "B09")])
+        server.put_json(path, {"synthetic": True, **answer})
+        with pytest.raises(ForeignCatalogError, match="B01 2024 are synthetic, but those of 29PKR"):
+            stacgen.build(
+                "29PKR", "B09,B01", years=[YEAR], upstream=real, output=tmp_path / "mixed"
+            )
+        assert not (tmp_path / "mixed/29PKR/B01").exists()

@@ -20,8 +20,7 @@ from obstore.store import MemoryStore
 import crashes
 import dunia
 import stacgen
-from stacgen import bands, pipeline
-from stacgen.api import Endpoint
+from stacgen import bands, endpoints, pipeline
 from stacgen.bands import Band
 from stacgen.cli import PARTLY
 from stacgen.errors import (
@@ -334,8 +333,8 @@ def test_what_dask_workers_write_elsewhere_is_not_linked(
             order = Order(
                 requests=tuple(requests("29PKR", "B09", years=[2025])),
                 selection=Selection(),
-                endpoint=Endpoint(base=upstream.api),
-                recipe=recipe(upstream, Pixels()),
+                endpoint=endpoints.find(upstream.api),
+                recipe=recipe(Pixels()),
                 force=force,
             )
             pipeline.build(

@@ -175,7 +175,7 @@ def test_streams_of_all_bands_are_named() -> None:
 
 def test_scenes_of_most_bands_are_linked_first() -> None:
     one, two = scenes_of(*items("B02", frame(0), frame(1)), *items("B8A", frame(1)))
-    year = scene.year(None, [one, two], place=SCENES, number=2025, anew=set())
+    year = scene.year(None, [one, two], place=SCENES, number=2025, is_sample=False, anew=set())
     assert [link.title for link in stac.links(year, "item")] == [
         two["properties"]["title"],
         one["properties"]["title"],
@@ -183,7 +183,7 @@ def test_scenes_of_most_bands_are_linked_first() -> None:
     passes = {Pass.of(each["id"]) for each in (one, two)}
     assert scene.unlike(year, dict(zip(sorted(passes), (1, 2), strict=True))) == set()
     assert scene.unlike(year, dict(zip(sorted(passes), (2, 2), strict=True))) == {min(passes)}
-    gone = scene.year(year, [], place=SCENES, number=2025, anew={min(passes)})
+    gone = scene.year(year, [], place=SCENES, number=2025, is_sample=False, anew={min(passes)})
     assert [layout.id_of(link.href) for link in stac.links(gone, "item")] == [two["id"]]
 
 
@@ -196,7 +196,7 @@ def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
     place = replace(PLACE, band=band)
     publish(store, documents)
     filing = filing_of(documents[0], place, base_url=None)
-    ledger = Ledger(store, is_sample=False)
+    ledger = Ledger(store)
     is_shown = commit(documents, filing, store)
     ledger.add(place, documents, replaced=False, is_shown=is_shown)
     ledger.close()

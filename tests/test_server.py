@@ -101,7 +101,7 @@ def test_pystac_client_sees_every_collection(client: pystac_client.Client) -> No
         "sentinel-2-l2a-29PKR-B09",
         "sentinel-2-l2a-60KYF-B09",
     ]
-    assert client.title == layout.ROOT_TITLE
+    assert client.title == layout.root_title(is_sample=False)
     collection = client.get_collection("sentinel-2-l2a-29PKR-B09")
     assert isinstance(collection, pystac_client.CollectionClient)
     assert len(list(collection.get_items())) == 12
@@ -839,7 +839,7 @@ def test_people_get_a_page_and_programs_the_landing_page(tmp_path: Path) -> None
     with reader.serve(tmp_path, port=0) as base:
         page = get(base, Accept="text/html,*/*")
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert layout.ROOT_TITLE in page.text
+        assert layout.root_title(is_sample=False) in page.text
         for target in re.findall(r'href="([^"]+)"', page.text):
             assert get(base + target).status_code == 200
         (tmp_path / "index.html").write_text("<p>The catalog's own")

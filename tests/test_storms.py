@@ -14,12 +14,11 @@ import pytest
 import dunia
 from conftest import Figures
 from dunia import Reply, Request
-from stacgen import pipeline
-from stacgen.api import Endpoint
+from stacgen import endpoints, pipeline
 from stacgen.errors import UpstreamError
 from stacgen.fetch import Http
 from stacgen.gate import Gate
-from stacgen.library import Labour, Pixels, Upstream, recipe, requests
+from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.models import Selection
 from stacgen.outcomes import Report
 from stacgen.store.folder import Folder
@@ -28,7 +27,7 @@ from test_faults import HASTY, body_of, lasting, passing, to
 
 CHANCE = 0.2
 FRAMES = 4
-FIGURES = "/api/streaming/metadata/29PKR/2025"
+FIGURES = dunia.tci_path()
 """Of cloud and nodata. Where the API says that there are none, it is believed, and told."""
 
 
@@ -89,8 +88,8 @@ def build(server: dunia.Server, root: Path) -> Run:
     order = pipeline.Order(
         requests=tuple(requests("29PKR", "B09", years=[2025])),
         selection=Selection(),
-        endpoint=Endpoint(base=server.base),
-        recipe=recipe(Upstream(), Pixels()),
+        endpoint=endpoints.find(server.base),
+        recipe=recipe(Pixels()),
     )
     fetch = Http(patience=HASTY, gate=Gate(home=server.base), sleep=waits.append)
     try:

@@ -181,7 +181,7 @@ def build(server: dunia.Server, segments: list[bytes], tmp_path: Path) -> Build:
             "years": [2025],
             "resolution": 60,
             "output": tmp_path / "out",
-            "upstream": Upstream(api=server.base, patience=HASTY, tci_path=PATH),
+            "upstream": Upstream(api=server.base, patience=HASTY),
         }
         return stacgen.build("29PKR", **usual | changes)
 
@@ -382,9 +382,7 @@ def test_an_update_keeps_the_resolution(
     with_band(band="B09,TCI")
     path = tmp_path / "out/29PKR/TCI/2025/T29PKR_20250307T112109_TCI_60m"
     (path / f"{path.name}.tif").unlink()
-    found = stacgen.update(
-        tmp_path / "out", upstream=Upstream(api=server.base, patience=HASTY, tci_path=PATH)
-    )
+    found = stacgen.update(tmp_path / "out", upstream=Upstream(api=server.base, patience=HASTY))
     assert [each.collection for each in found.changes] == ["29PKR TCI"]
     assert (path / f"{path.name}.tif").exists()
 

@@ -14,9 +14,8 @@ import pytest
 from conftest import Figures
 from crashes import BASE, YEAR, Api, Crew, DiedError, Reader, Tried, Work, tree
 from servers import Service
-from stacgen import layout, mirror, pipeline, succession
-from stacgen.api import Endpoint
-from stacgen.library import Pixels, Upstream, recipe
+from stacgen import endpoints, layout, mirror, pipeline, succession
+from stacgen.library import Pixels, recipe
 from stacgen.models import Selection
 from stacgen.outcomes import Change, Updated
 from stacgen.ports import Store
@@ -48,8 +47,8 @@ def keep_up(store: Store, api: Api, *, drops: bool) -> Updated:
     order = pipeline.Order(
         requests=(),
         selection=Selection(),
-        endpoint=Endpoint(base=BASE),
-        recipe=recipe(Upstream(), Pixels()),
+        endpoint=endpoints.find(BASE),
+        recipe=recipe(Pixels()),
     )
     return pipeline.keep_up(
         order,

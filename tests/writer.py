@@ -4,9 +4,8 @@ import json
 import sys
 
 from crashes import BASE, YEAR, Api, Crew, frames
-from stacgen import pipeline
-from stacgen.api import Endpoint
-from stacgen.library import Pixels, Upstream, recipe, requests
+from stacgen import endpoints, pipeline
+from stacgen.library import Pixels, recipe, requests
 from stacgen.models import Selection
 from stacgen.selection import parse_moment
 from stacgen.store import open_store
@@ -28,8 +27,8 @@ def main() -> None:
         order = pipeline.Order(
             requests=tuple(requests("29PKR", band, years=[YEAR])),
             selection=Selection(start=parse_moment(part[0]), end=parse_moment(part[-1])),
-            endpoint=Endpoint(base=BASE),
-            recipe=recipe(Upstream(), Pixels()),
+            endpoint=endpoints.find(BASE),
+            recipe=recipe(Pixels()),
         )
         pipeline.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)
 

@@ -29,7 +29,12 @@ def doctor(
     ] = None,
     *,
     api: Annotated[
-        str, typer.Option(envvar="STACGEN_API", help="Address of the API; empty to ask none.")
+        str,
+        typer.Option(
+            envvar="STACGEN_API",
+            metavar="NAME|URL",
+            help="dunia, destine, or the URL of an API like them; empty to ask none.",
+        ),
     ] = API,
     store_option: StoreOptions = None,
     as_json: Annotated[

@@ -7,7 +7,6 @@ import typer
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     API,
-    TCI_PATH,
     AllowHosts,
     Api,
     End,
@@ -45,7 +44,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
     max_nodata: MaxNodata = None,
     limit: Limit = None,
     api: Api = API,
-    tci_path: TciPath = TCI_PATH,
+    tci_path: TciPath = None,
     allow_host: AllowHosts = None,
     header: Headers = None,
     sample: Sample = False,

@@ -33,12 +33,20 @@ MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
 Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
 Api = Annotated[
-    str, typer.Option(envvar="STACGEN_API", help="Address of the API.", rich_help_panel="API")
-]
-TciPath = Annotated[
     str,
     typer.Option(
-        help="Path of the cloud and nodata figures; empty for none.", rich_help_panel="API"
+        envvar="STACGEN_API",
+        metavar="NAME|URL",
+        help="dunia, destine, or the URL of an API like them.",
+        rich_help_panel="API",
+    ),
+]
+TciPath = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Path of the cloud and nodata figures, if not the service's; empty for none.",
+        rich_help_panel="API",
     ),
 ]
 AllowHosts = Annotated[
@@ -84,8 +92,8 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line a frame."
 TOKEN = "STACGEN_TOKEN"  # noqa: S105 - its name
 """The environment variable with what the API is told after `Authorization: Bearer`."""
 
-API = "https://dunia.esa.int"
-TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
+API = "dunia"
+"""The service that is asked unless told."""
 
 
 class InterruptedBuildError(StacgenError):
@@ -155,7 +163,12 @@ def chosen(
 
 
 def upstream(
-    api: str, tci_path: str, *, sample: bool, allow_hosts: list[str] | None, pairs: list[str] | None
+    api: str,
+    tci_path: str | None,
+    *,
+    sample: bool,
+    allow_hosts: list[str] | None,
+    pairs: list[str] | None,
 ) -> "Upstream":
     """The API to ask, with the token of the environment."""
     from stacgen.library import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while

@@ -15,7 +15,7 @@ def sample(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8765,
 ) -> None:
-    """Serve a made-up landscape as DUNIA would, until Ctrl-C."""
+    """Serve a synthetic landscape as DUNIA and DestinE Streamer would, until Ctrl-C."""
     from stacgen import sample as server  # noqa: PLC0415 - only here
 
     try:

@@ -24,7 +24,6 @@ from stacgen.cli.making import (
 from stacgen.cli.options import (
     API,
     PARTLY,
-    TCI_PATH,
     AllowHosts,
     Api,
     BaseUrl,
@@ -65,7 +64,7 @@ def update(  # noqa: PLR0913 - one parameter an option
     store_option: StoreOptions = None,
     base_url: BaseUrl = None,
     api: Api = API,
-    tci_path: TciPath = TCI_PATH,
+    tci_path: TciPath = None,
     allow_host: AllowHosts = None,
     header: Headers = None,
     sample: Sample = False,

@@ -24,7 +24,7 @@ def examine(
     Args:
         version: That of stacgen.
         root: Where a catalog is or shall be: a folder, or the URL of a bucket. None for nowhere.
-        api: Address of the API; None or empty to ask none.
+        api: Word or URL of the API, as `--api` takes it; None or empty to ask none.
         headers: What it is told, and no other host.
         store_options: Settings of the bucket beside those in the environment.
     """
@@ -39,9 +39,9 @@ def examine(
         yield from look(part, wheel, at, advice=f"{_REINSTALL} {wheel}")
     yield from bad.flaws(native.versions())
     if api:
-        host = urlsplit(api).hostname or api
-        asked = partial(places.api, api, headers or {})
-        yield from look("API", host, asked, advice=_FIRST)
+        name = urlsplit(api).hostname or api
+        asked = partial(places.api, name, api, headers or {})
+        yield from look("API", name, asked, advice=_FIRST)
     if root is not None:
         kept = partial(places.store, root, store_options or {})
         yield from look("Store", root, kept, advice=_FIRST)

@@ -25,29 +25,32 @@ _RETRIES = 1
 """Of a bucket; a build has more patience than who asks what is wrong."""
 
 
-def api(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
+def api(name: str, asked: str, headers: Mapping[str, str]) -> Iterator[Finding]:
     """Ask for the bounds of a tile, once, under the rules of every other request."""
-    from stacgen import bands, tiles  # noqa: PLC0415 - numpy, which may be broken
-    from stacgen.api import Endpoint, parse_grid  # noqa: PLC0415 - same
+    from stacgen import bands, endpoints, tiles  # noqa: PLC0415 - numpy, which may be broken
+    from stacgen.api import is_synthetic, parse_grid  # noqa: PLC0415 - same
     from stacgen.fetch import Http, Patience  # noqa: PLC0415 - requests, likewise
     from stacgen.gate import Gate  # noqa: PLC0415 - with them
     from stacgen.models import Resource  # noqa: PLC0415 - numpy
 
-    endpoint = Endpoint(base=url)
+    endpoint = endpoints.find(asked)
     tile, band = tiles.parse(_TILE), bands.find(_BAND)
     address = endpoint.tile_bounds(tile)
     http = Http(
-        patience=Patience(connect=5, read=15, tries=1), gate=Gate(home=url), headers=headers
+        patience=Patience(connect=5, read=15, tries=1),
+        gate=Gate(home=endpoint.base),
+        headers=headers,
     )
     began = time.monotonic()
     answer = http(Resource(url=address, is_text=True))
     took = time.monotonic() - began
     parse_grid(answer.body, url=address, tile=tile, band=band)
+    kind = ", with synthetic data" if is_synthetic(answer.body, url=address) else ""
     yield Finding(
         part="API",
-        name=urlsplit(url).hostname or url,
+        name=name,
         mark=Mark.OK,
-        text=f"answered in {took:.2f} s, and as DUNIA does",
+        text=f"{endpoint.name} answered in {took:.2f} s at {endpoint.base}{kind}",
     )
 
 

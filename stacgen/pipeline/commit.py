@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from stacgen import catalog, layout, stac
 from stacgen.catalog import Holdings
+from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace
-from stacgen.models import Grid
+from stacgen.models import Grid, Stream
 from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
@@ -30,11 +31,27 @@ class Filing:
     """Where the catalog will be public, if that is known."""
 
 
-def check_root(store: Store, *, is_sample: bool) -> None:
+def check_root(store: Store, *, is_sample: bool | None = None) -> None:
     """Refuse a root that is not ours to write to; see `stacgen.catalog.check_ours`."""
     existing = read(store, layout.ROOT)
     name = f"{store.address}/{layout.ROOT}"
     catalog.check_ours(existing, is_sample=is_sample, name=name)
+
+
+def check_kind(stream: Stream, store: Store, *, beside: Stream | None) -> None:
+    """Refuse to mix synthetic frames with real ones, in a catalog or in the run that makes it.
+
+    Raises:
+        ForeignCatalogError: The root holds the other kind, or the stream `beside` is of it.
+    """
+    if beside is None:
+        check_root(store, is_sample=stream.is_sample)
+    elif stream.is_sample != beside.is_sample:
+        kinds = ("synthetic", "real") if stream.is_sample else ("real", "synthetic")
+        raise ForeignCatalogError(
+            f"The frames of {stream} are {kinds[0]}, but those of {beside} are {kinds[1]}, and a"
+            " catalog holds one kind. Build them into two outputs."
+        )
 
 
 def commit(
@@ -79,7 +96,9 @@ def commit(
         ) -> stac.Document:
             if prune and existing is not None:
                 existing = _pruned(existing, place.year_key(year), documents, store)
-            return catalog.year(existing, documents, place=place, number=year)
+            return catalog.year(
+                existing, documents, place=place, number=year, is_sample=filing.is_sample
+            )
 
         update_document(store, place.year_key(year), linked)
     total = (_recounted if recount else _grown)(catalog.total(holdings), place, store)
@@ -105,7 +124,11 @@ def commit(
             every=None if existing is None else lambda: linked_items(store, place),
         )
     update_document(store, place.key, grown)
-    update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
+    update_document(
+        store,
+        place.tile_key,
+        lambda tile: catalog.tile(tile, place=place, is_sample=filing.is_sample),
+    )
     update_document(
         store,
         layout.ROOT,

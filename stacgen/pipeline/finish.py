@@ -33,7 +33,6 @@ def finish(
     touched: Collection[Pass],
     store: Store,
     *,
-    is_sample: bool,
     tiles: Collection[TileId] = (),
     recount: bool = False,
 ) -> None:
@@ -45,7 +44,6 @@ def finish(
     Args:
         touched: Passes of which an Item was written, or that are `overdue`.
         store: Holds the Collections of the bands, and will hold the scenes.
-        is_sample: Whether the pixels are made up.
         tiles: Others whose scenes are there, and may not be shown as they are.
         recount: Whether to look at every scene of these tiles, and write only what changes.
     """
@@ -56,7 +54,7 @@ def finish(
         if not due and is_shown(place, (), store):
             continue
         while due is not None:
-            due = _finish_tile(place, due, store, is_sample=is_sample, recount=whole)
+            due = _finish_tile(place, due, store, recount=whole)
             whole = False
 
 
@@ -142,7 +140,7 @@ def _are_linked(places: Sequence[Place], store: Store) -> bool:
 
 
 def _finish_tile(
-    place: ScenesPlace, touched: set[Pass], store: Store, *, is_sample: bool, recount: bool
+    place: ScenesPlace, touched: set[Pass], store: Store, *, recount: bool
 ) -> set[Pass] | None:
     """Bring the scenes of a tile up to its bands.
 
@@ -152,8 +150,9 @@ def _finish_tile(
     """
     bands, images = _bands(place, store), _images(place, store)
     homes = [*bands, *images]
+    is_sample = any(map(catalog.is_sample, bands.values()))
     years = {
-        number: _year(place, number, homes, touched, store, recount=recount)
+        number: _year(place, number, homes, touched, store, is_sample=is_sample, recount=recount)
         for number in _years(bands)
     }
     made = [document for year in years.values() for document in year.made]
@@ -181,7 +180,11 @@ def _finish_tile(
     update_document(
         store, place.key, lambda _: document, always=any(y.wrote for y in years.values())
     )
-    update_document(store, place.tile_key, lambda tile: catalog.tile(tile, place=place))
+    update_document(
+        store,
+        place.tile_key,
+        lambda tile: catalog.tile(tile, place=place, is_sample=is_sample),
+    )
     now, images_now = _bands(place, store), _images(place, store)
     changed = {
         each
@@ -260,6 +263,7 @@ def _year(
     touched: set[Pass],
     store: Store,
     *,
+    is_sample: bool,
     recount: bool,
 ) -> _Year:
     """The Catalog of a year once its scenes are made."""
@@ -293,7 +297,9 @@ def _year(
         return _Year(document=None)
 
     def linked(before: stac.Document | None) -> stac.Document:
-        return scene.year(before, documents, place=place, number=number, anew=anew)
+        return scene.year(
+            before, documents, place=place, number=number, is_sample=is_sample, anew=anew
+        )
 
     wrote = update_document(store, key, linked, always=bool(files))
     year = read(store, key) or linked(existing)

@@ -27,20 +27,19 @@ def index(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
     Raises:
         OutputError: The store cannot be used, or holds a catalog that is not ours.
     """
-    items, is_sample = 0, False
+    items = 0
     touched: set[Pass] = set()
     places = list(collections(store))
     for place in places:
         documents = list(all_items(store, place))
         items += len(documents)
         filing = filing_of(documents[0], place, base_url=base_url)
-        is_sample = filing.is_sample
-        check_root(store, is_sample=is_sample)
+        check_root(store, is_sample=filing.is_sample)
         commit(documents, filing, store, recount=True, prune=True)
         # Not of these documents, since another builder may have filed more since they were listed.
         refresh(place, (), store, every=partial(linked_items, store, place))
         touched.add(Pass.of(documents[0]["id"]))  # one is enough to name the tile
-    finish(touched, store, is_sample=is_sample, recount=True)
+    finish(touched, store, recount=True)
     root.rebuild(store)
     return len(places), items
 

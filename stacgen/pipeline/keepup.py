@@ -62,7 +62,6 @@ def keep_up(
         superseded = supersede(
             _places(store),
             store,
-            is_sample=order.recipe.source.is_sample,
             drops=drops,
             now=now,
         )

@@ -53,9 +53,8 @@ class Ledger:
     have been killed.
     """
 
-    def __init__(self, store: Store, *, is_sample: bool) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._is_sample = is_sample
         self._open: dict[CollectionPlace, _Account] = {}
         self._closed: list[Place] = []
         self._passes: set[Pass] = set()
@@ -113,7 +112,7 @@ class Ledger:
             self._settle(place, self._open.pop(place))
         tiles = {place.tile for place in but}
         done = {each for each in self._passes if each.tile not in tiles}
-        finish(done, self._store, tiles=self._tiles - tiles, is_sample=self._is_sample)
+        finish(done, self._store, tiles=self._tiles - tiles)
         self._passes -= done
         self._tiles &= tiles
 

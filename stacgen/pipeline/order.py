@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from stacgen import selection
-from stacgen.api import Endpoint
 from stacgen.bands import FIRST_YEAR, Band
+from stacgen.endpoints import DUNIA, Endpoint
 from stacgen.errors import UsageError
 from stacgen.models import Selection
 from stacgen.pipeline.work import Recipe
@@ -49,8 +49,8 @@ class Order:
 
     requests: tuple[Request, ...]
     selection: Selection = field(default_factory=Selection)
-    endpoint: Endpoint = field(default_factory=Endpoint)
-    recipe: Recipe
+    endpoint: Endpoint = DUNIA
+    recipe: Recipe = Recipe()  # noqa: RUF009 - frozen
     base_url: str | None = None
     """Public URL of the output root, where it is known."""
 
@@ -87,5 +87,5 @@ class Order:
             if request.years[0] < FIRST_YEAR:
                 raise UsageError(
                     f"There is no stream for {request.tile} {request.band.name}"
-                    f" {request.years[0]}: DUNIA's begin with {FIRST_YEAR}."
+                    f" {request.years[0]}: streams begin with {FIRST_YEAR}."
                 )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stacgen import api, catalog, playlist, stac, succession
-from stacgen.api import Endpoint
 from stacgen.bands import Band
+from stacgen.endpoints import Endpoint
 from stacgen.errors import (
     MissingError,
     NotStreamedError,
@@ -100,7 +100,10 @@ def describe(
         raise NotStreamedError(
             f"There is no stream for {tile} {band.name} {year} ({url})."
         ) from error
-    stream = api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year)
+    stream = replace(
+        api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year),
+        service=endpoint.name,
+    )
     if band.is_color or all(_has_figures(frame) for frame in stream.frames):
         return stream
     return _with_figures(stream, endpoint, fetch=fetch, watch=watch)
@@ -359,8 +362,9 @@ def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Wa
     except MissingError:
         watch(
             Noted(
-                text=f"The API has no TCI metadata at {url}: cloud and nodata figures of {stream}"
-                " are left out. If they are elsewhere, say where with --tci-path."
+                text=f"{endpoint.name} has no TCI metadata at {url}: cloud and nodata figures of"
+                f" {stream} are left out. If it has them elsewhere, name their path with"
+                " --tci-path."
             )
         )
         return stream

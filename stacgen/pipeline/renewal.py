@@ -4,7 +4,7 @@ from dataclasses import replace
 from threading import Lock
 
 from stacgen import api, playlist
-from stacgen.api import Endpoint
+from stacgen.endpoints import Endpoint
 from stacgen.errors import AnswerError, DeniedError, PlaylistError
 from stacgen.models import Frame, Resource, Segment, Stream
 from stacgen.pipeline.placement import placed

@@ -35,7 +35,7 @@ def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
     root = _readable(store, layout.ROOT)
     if root is not None:
         name = f"{store.address}/{layout.ROOT}"
-        catalog.check_ours(root, is_sample=catalog.is_sample(root), name=name)
+        catalog.check_ours(root, is_sample=None, name=name)
     there = {entry.key for entry in store.list("")}
     base_url = base_url or _public_url(root, store)
     useful = _useful(there)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen import __version__, gdal, geotiff, layout, png, scene, stac, visual
+from stacgen import __version__, catalog, gdal, geotiff, layout, png, scene, stac, visual
 from stacgen.errors import OutputError, StacgenError, UsageError
 from stacgen.layout import ItemPlace, Pass, ScenesPlace
 from stacgen.models import Facts, Reflectance, Selection, StoredFile
@@ -67,8 +67,7 @@ def rgb(
             f" stacgen build {place.tile} B02,B03,B04 --year 2025."
         )
     found = series(Home(place=store, key=place.key), Selection())
-    is_sample = "sample" in found.collection.get("keywords", ())
-    check_root(store, is_sample=is_sample)
+    check_root(store, is_sample=catalog.is_sample(found.collection))
     scenes = [each for each in found.acquisitions if not years or each.moment.year in years]
     chosen = {each.id for each in choose(scenes, wanted, f"{store.address}/{place.tile}/scenes")}
     outcomes: list[Pictured] = []
@@ -84,7 +83,7 @@ def rgb(
     finally:
         made |= _unfiled(place, scenes, store)
         if made:
-            finish(made, store, is_sample=is_sample)
+            finish(made, store)
             root.keep(store, [place.key])
     return outcomes
 

@@ -10,7 +10,12 @@ from zlib import crc32
 
 from stacgen import selection, stac
 from stacgen.bands import Band
-from stacgen.errors import EmptySelectionError, NotStreamedError, UpstreamError, UsageError
+from stacgen.errors import (
+    EmptySelectionError,
+    NotStreamedError,
+    UpstreamError,
+    UsageError,
+)
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
 from stacgen.outcomes import (
@@ -96,10 +101,10 @@ def build(
         OutputError: The store cannot be written, or holds a catalog that is not ours.
     """
     recorder = _Recorder(watch)
-    filing.check_root(store, is_sample=order.recipe.source.is_sample)
+    filing.check_root(store)
     crew: Crew | None = None
     sites: list[_Site] = []
-    ledger = Ledger(store, is_sample=order.recipe.source.is_sample)
+    ledger = Ledger(store)
     running: dict[Future[list[Result]], _Site] = {}
     work = _work(order, sites, ledger, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
@@ -127,7 +132,7 @@ def build(
 def dry_run(order: Order, *, fetch: Fetch, store: Store, watch: Watch, measure: Measure) -> Report:
     """What `build` would do, with the bytes that it would fetch; nothing is written."""
     recorder = _Recorder(watch)
-    filing.check_root(store, is_sample=order.recipe.source.is_sample)
+    filing.check_root(store)
     for each in _plans(order, fetch=fetch, store=store, watch=recorder):
         sizes = [_size(task, measure) for task in each.tasks]
         known = None if None in sizes else sum(size for size in sizes if size is not None)
@@ -157,7 +162,7 @@ class _Site:
             place=self.plan.place,
             grid=self.plan.grid,
             scale=(order.recipe.reflectance or _DEFAULT).scale,
-            is_sample=order.recipe.source.is_sample,
+            is_sample=self.plan.stream.is_sample,
             base_url=order.base_url,
         )
         documents = [existing.document for existing in self.plan.existing] + self.documents
@@ -312,12 +317,15 @@ def _chosen(
 def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterator[Plan]:
     """A plan a stream; what cannot be had is told, and raised if it leaves nothing at all."""
     errors: list[UpstreamError | UsageError] = []
+    first: Stream | None = None
     planned = 0
     parts = list(_parts(order))
     ground = _Ground(order, fetch)
     for part in parts:
         try:
             for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
+                filing.check_kind(stream, store, beside=first)
+                first = first or stream
                 each = planning.plan(
                     stream,
                     ground.of(part),

@@ -307,7 +307,6 @@ def _published(
             origin=origin,
         ),
         item_id=ref.item_id,
-        source=context.recipe.source,
         software={"stacgen": __version__, **staged.software, **staged.cog.software},
         now=context.now(),
     )

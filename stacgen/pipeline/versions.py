@@ -53,7 +53,7 @@ def beside(frames: Sequence[FrameRef], place: CollectionPlace, store: Store) -> 
 
 
 def supersede(
-    places: Iterable[CollectionPlace], store: Store, *, is_sample: bool, drops: bool, now: Clock
+    places: Iterable[CollectionPlace], store: Store, *, drops: bool, now: Clock
 ) -> dict[CollectionPlace, Superseded]:
     """Mark the Items of which there is a higher baseline, or take them out.
 
@@ -62,14 +62,13 @@ def supersede(
     Args:
         places: Of the Collections to look at.
         store: Holds them.
-        is_sample: Whether their pixels are made up.
         drops: Take them out, rather than mark them.
         now: The clock, in UTC.
 
     Returns:
         What was done, of the Collections where something was.
     """
-    ledger = Ledger(store, is_sample=is_sample)
+    ledger = Ledger(store)
     done: dict[CollectionPlace, Superseded] = {}
     gone: list[ItemPlace] = []
     for place in places:

@@ -6,7 +6,6 @@ from datetime import datetime
 from threading import Event
 
 from stacgen import stac
-from stacgen.item import Source
 from stacgen.models import Grid, Reflectance, Stream
 from stacgen.outcomes import Built, Failed
 from stacgen.pipeline.renewal import Renewal
@@ -25,7 +24,6 @@ class Recipe:
     reflectance: Reflectance | None = None
     """None for ESA's scale and offset of the frame's baseline."""
 
-    source: Source
     strict: bool = False
     """Refuse a frame that is odd, and decode segments without picture hashes in two ways."""
 

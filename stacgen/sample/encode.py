@@ -1,11 +1,12 @@
-"""Codes to an MPEG-TS segment: 12-bit gray HEVC by x265, as DUNIA streams it.
+"""Pixels to an MPEG-TS segment of HEVC by x265, bands and true colour as DUNIA streams them.
 
-No clock, and no threads whose order matters: the same codes give the same bytes.
+No clock, and no threads whose order matters: the same pixels give the same bytes.
 """
 
 import io
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.container
@@ -13,17 +14,11 @@ import av.video.stream
 import numpy as np
 from numpy.typing import NDArray
 
-RATE = 25
-"""Frames a second."""
+from stacgen.sample.streams import BAND, Kind
 
-ORIGIN = 35
-"""When frame 0 is shown, in frames: 1.4 s."""
-
-FORMAT = "gray12le"
-"""Twelve bits a pixel in two bytes, nothing but luma."""
-
-Paint = Callable[[int, NDArray[np.uint16]], None]
-"""Writes the codes of a frame, given by its number, into a (size, size) uint16 array."""
+Paint = Callable[[int, NDArray[Any]], None]
+"""Writes the pixels of a frame, given by its number, into an array: codes of a band into
+(size, size) uint16, red, green and blue into (size, size, 3) uint8."""
 
 _LARGE = 4_000  # pixels in a row from which an encoder is given one frame only
 _BLOCK = 32  # pixels; x265 codes whole blocks
@@ -39,24 +34,25 @@ _X265 = (
 )
 
 
-def segment(paint: Paint, numbers: range, *, size: int) -> bytes:
+def segment(paint: Paint, numbers: range, *, size: int, kind: Kind = BAND) -> bytes:
     """The frames of those numbers as one MPEG-TS segment, decodable by itself.
 
     It starts with an IDR picture and holds the tables and parameter sets; frame `n` is shown at
-    1.4 s + n / 25 s. x265 takes 1.6 GB for a 10 m frame and as much again for each it remembers:
+    1.4 s + n / rate. x265 takes 1.6 GB for a 10 m frame and as much again for each it remembers:
     at 10 and 20 m each frame is an IDR picture, from an encoder of its own.
 
     Args:
         paint: Called once for each frame, in order.
         numbers: Of the frames, in the stream.
         size: Rows, and columns.
+        kind: How the frames are coded.
     """
     few = 1 if size >= _LARGE else len(numbers)
     runs = [numbers[at : at + few] for at in range(0, len(numbers), few)]
-    return _renumbered(b"".join(_run(paint, run, size=size) for run in runs))
+    return _renumbered(b"".join(_run(paint, run, size=size, kind=kind) for run in runs))
 
 
-def _run(paint: Paint, numbers: range, *, size: int) -> bytes:
+def _run(paint: Paint, numbers: range, *, size: int, kind: Kind) -> bytes:
     """Frames from one encoder, as a transport stream.
 
     x265 fills up blocks at the right and lower edge with whatever its memory holds, and its bytes
@@ -66,32 +62,37 @@ def _run(paint: Paint, numbers: range, *, size: int) -> bytes:
     wide = -(-size // _BLOCK) * _BLOCK
     out = io.BytesIO()
     with av.open(out, "w", format="mpegts", options={"mpegts_copyts": "1"}) as container:
-        stream = container.add_stream("libx265", rate=RATE)
+        stream = container.add_stream("libx265", rate=kind.rate)
         stream.width = stream.height = wide
-        stream.pix_fmt = FORMAT
-        stream.time_base = stream.codec_context.time_base = Fraction(1, RATE)
+        stream.pix_fmt = kind.coded
+        stream.time_base = stream.codec_context.time_base = Fraction(1, kind.ticks)
         stream.options = _options(large=size >= _LARGE)
         cut = f"hevc_metadata=crop_right={wide - size}:crop_bottom={wide - size}"
         cropped = av.BitStreamFilterContext(cut, stream)
         for number in (*numbers, None):
-            frame = None if number is None else _frame(paint, number, size=size, wide=wide)
-            for coded in stream.encode(frame):
+            for coded in stream.encode(
+                None if number is None else _frame(paint, number, size=size, wide=wide, kind=kind)
+            ):
                 for packet in cropped.filter(coded):
                     packet.stream = stream
                     container.mux(packet)
     return out.getvalue()
 
 
-def _frame(paint: Paint, number: int, *, size: int, wide: int) -> av.VideoFrame:
+def _frame(paint: Paint, number: int, *, size: int, wide: int, kind: Kind) -> av.VideoFrame:
     """A frame painted into its own memory, its edges drawn out to whole blocks."""
-    frame = av.VideoFrame(wide, wide, FORMAT)
-    rows = np.frombuffer(memoryview(frame.planes[0]), dtype="<u2").reshape(wide, -1)
+    frame = av.VideoFrame(wide, wide, kind.painted)
+    plane = frame.planes[0]
+    shape, pixel = kind.shape(wide), np.dtype(kind.data_type)
+    strides = (plane.line_size, *np.empty(shape[1:], pixel).strides)
+    rows: NDArray[Any] = np.ndarray(shape, pixel, memoryview(plane), strides=strides)
     paint(number, rows[:size, :size])
     rows[:size, size:wide] = rows[:size, size - 1 : size]
     rows[size:] = rows[size - 1]
-    frame.pts = ORIGIN + number
-    frame.time_base = Fraction(1, RATE)
-    return frame
+    coded = frame.reformat(format=kind.coded)
+    coded.pts = kind.pts(number)
+    coded.time_base = Fraction(1, kind.ticks)
+    return coded
 
 
 def _options(*, large: bool) -> dict[str, object]:

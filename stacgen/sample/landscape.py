@@ -28,6 +28,8 @@ _FACTORS = {
     **dict.fromkeys(("B05", "B06", "B07", "B8A", "B11", "B12"), 3),
     **dict.fromkeys(("B02", "B03", "B04", "B08"), 6),
 }
+_PICTURES = {"TCI_60m": 1, "TCI_20m": 3, "TCI_10m": 6}
+_WHITE = 0.3  # reflectance that true colour shows as 255; ESA's TCI has it near 0.36
 _HAZE = {"B01": 0.42, "B02": 0.30, "B03": 0.20, "B04": 0.14, "B09": 0.18}
 _SHORTWAVE = ("B11", "B12")
 _BLUISH = ("B01", "B02", "B03")  # the sky lights shadows in these
@@ -43,13 +45,18 @@ def bands() -> tuple[str, ...]:
     return tuple(_FACTORS)
 
 
-def size(band: str) -> int:
-    """Rows, and columns, of a frame of the band.
+def pictures() -> tuple[str, ...]:
+    """The sizes of the true-colour stream, smallest first."""
+    return tuple(_PICTURES)
 
-    >>> size("B09"), size("B8A"), size("B04")
+
+def size(band: str) -> int:
+    """Rows, and columns, of a frame of a band, or of a size of true colour.
+
+    >>> size("B09"), size("B8A"), size("TCI_10m")
     (1830, 5490, 10980)
     """
-    return SIZE * _FACTORS[band]
+    return SIZE * (_FACTORS | _PICTURES)[band]
 
 
 def scale(of: Pass, band: str) -> float:
@@ -59,9 +66,12 @@ def scale(of: Pass, band: str) -> float:
 
 
 def paint(of: Pass, band: str, out: NDArray[np.uint16]) -> None:
-    """Writes a frame's codes into `out`, (size, size) uint16: 0 is no data, else 80 to 4095."""
+    """Writes a frame's codes into `out`, (size, size) uint16: 0 is no data, else 80 to 4095.
+
+    The size of `out` is the resolution: 1830, 5490 or 10980 rows, whatever the band's own is.
+    """
     sky = weather.sky(of)
-    blocks = Blocks(_FACTORS[band])
+    blocks = Blocks(len(out) // SIZE)
     below = ground(of.tile, blocks.factor)
     through, glow = _air(of, band, sky)
     colours = _colours(of, band)
@@ -80,6 +90,21 @@ def paint(of: Pass, band: str, out: NDArray[np.uint16]) -> None:
     _glint(out, sky.unseen, at)
     if sky.unseen.any():
         _blank(out, sky.unseen)
+
+
+def paint_picture(of: Pass, out: NDArray[np.uint8]) -> None:
+    """Writes true colour into `out`, (size, size, 3) uint8 of red, green and blue; 0 is no data.
+
+    As in ESA's TCI, one fixed stretch holds for all: reflectance 0 to 0.3 becomes 1 to 255.
+    """
+    codes = np.empty(out.shape[:2], np.uint16)
+    every = np.arange(TOP + 1, dtype=np.float32)
+    for place, band in enumerate(("B04", "B03", "B02")):
+        paint(of, band, codes)
+        reflectances = (every * scale(of, band) - of.offset) / 10_000
+        levels = np.rint(np.clip(1 + reflectances * (254 / _WHITE), 1, 255)).astype(np.uint8)
+        levels[0] = 0
+        np.take(levels, codes, out=out[..., place])
 
 
 def _colours(of: Pass, band: str) -> NDArray[np.float32]:

@@ -3,13 +3,13 @@
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from contextlib import nullcontext
+from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.sample import landscape, passes
-from stacgen.sample.streams import Stream
+from stacgen.sample.streams import TCI, Stream
 
 ROOM: Final = 512 * 1024 * 1024
 """Bytes of segments that are kept."""
@@ -88,12 +88,13 @@ class Segments:
         acquisitions = passes.of_year(stream.tile, stream.year)
         size = landscape.size(stream.band)
 
-        def paint(number: int, out: NDArray[np.uint16]) -> None:
+        def paint(number: int, out: NDArray[Any]) -> None:
             if self._stopped.is_set():
                 raise StoppedError
-            landscape.paint(acquisitions[number], stream.band, out)
+            if stream.kind is TCI:
+                landscape.paint_picture(acquisitions[number], out)
+            else:
+                landscape.paint(acquisitions[number], stream.band, out)
 
-        if size < _HEAVY:
-            return encode.segment(paint, stream.numbers[index], size=size)
-        with self._one_heavy:
-            return encode.segment(paint, stream.numbers[index], size=size)
+        with self._one_heavy if size >= _HEAVY else nullcontext():
+            return encode.segment(paint, stream.numbers[index], size=size, kind=stream.kind)

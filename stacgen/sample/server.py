@@ -28,12 +28,15 @@ JSON: Final = "application/json"
 PLAYLIST: Final = "application/vnd.apple.mpegurl"
 SEGMENT: Final = "video/mp2t"
 
+_PREFIX = r"/api(?:/streaming)?"
+"""DestinE Streamer's prefix, or DUNIA's: both are answered."""
+
 _PATHS = {
     name: re.compile(pattern, re.ASCII)
     for name, pattern in {
-        "band": r"/api/streaming/band_metadata/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})",
-        "tci": r"/api/streaming/metadata/(?P<tile>\w+)/(?P<year>\d{4})",
-        "bounds": r"/api/streaming/s2-tiles/utm-bounds/(?P<tile>\w+)",
+        "band": rf"{_PREFIX}/band_metadata/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{{4}})",
+        "tci": rf"{_PREFIX}/metadata/s2/(?P<year>\d{{4}})/(?P<tile>\w+)/10",
+        "bounds": rf"{_PREFIX}/s2-tiles/utm-bounds/(?P<tile>\w+)",
         "playlist": r"/streams/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})/stream\.m3u8",
         "segment": r"/streams/(?P<tile>\w+)/(?P<band>\w+)/(?P<year>\d{4})/seg_(?P<index>\d{3})\.ts",
     }.items()
@@ -83,9 +86,8 @@ def _found(name: str, words: dict[str, str], *, base: str, segments: Segments) -
         return Reply(body=streams.bounds(tile))
     year = _year(words["year"])
     if name == "tci":
-        of = Stream(tile=tile, band=streams.TCI, year=year)
-        return Reply(body=streams.tci_metadata(of, base=base))
-    of = Stream(tile=tile, band=_band(words["band"]), year=year)
+        return Reply(body=streams.tci_metadata(tile, year, base=base))
+    of = Stream(tile=tile, band=_band(words["band"], is_metadata=name == "band"), year=year)
     if name == "band":
         return Reply(body=streams.band_metadata(of, base=base))
     if name == "playlist":
@@ -106,8 +108,8 @@ def _tile(text: str) -> TileId:
     return tile
 
 
-def _band(text: str) -> str:
-    if text not in landscape.bands():
+def _band(text: str, *, is_metadata: bool) -> str:
+    if text not in landscape.bands() and (is_metadata or text not in landscape.pictures()):
         raise _NotHereError(f"Band {text!r} is not streamed.")
     return text
 

@@ -18,11 +18,48 @@ EXTENT: Final = 109_800
 FRAMES: Final = 4
 """Frames a segment; the last one of a year may hold fewer."""
 
-RATE: Final = 25
-"""Frames a second."""
 
-TCI: Final = "TCI"
-"""The true colour stream: its metadata is answered, its pictures are not made."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Pixels and clock of a stream."""
+
+    painted: str
+    """FFmpeg's name of the format in which frames are made."""
+
+    coded: str
+    """FFmpeg's name of the format that is encoded."""
+
+    data_type: str
+    """Of the frames that are made, as numpy names it."""
+
+    colours: int
+    """Components of a pixel."""
+
+    rate: int
+    """Frames per second."""
+
+    ticks: int
+    """Per second, in which times are counted; 1.4 s and the time of a frame are whole numbers."""
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        """Shape of a frame of so many rows and columns, numpy order."""
+        return (size, size) if self.colours == 1 else (size, size, self.colours)
+
+    def pts(self, number: int) -> int:
+        """Ticks at which a frame is shown: the first at 1.4 s, as ffmpeg's muxer begins."""
+        return self.ticks * 7 // 5 + self.ticks // self.rate * number
+
+
+BAND: Final = Kind(
+    painted="gray12le", coded="gray12le", data_type="<u2", colours=1, rate=25, ticks=25
+)
+"""Twelve bits a pixel in two bytes, nothing but luma."""
+
+TCI: Final = Kind(painted="rgb24", coded="yuv420p", data_type="u1", colours=3, rate=4, ticks=20)
+"""True colour in eight bits, chroma in half the rows and columns."""
+
+_TCI_STREAMS = {"stream_2k": "TCI_60m", "stream_4k": "TCI_20m", "stream_full": "TCI_10m"}
+"""The sizes of the true-colour stream, by their keys in the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +68,24 @@ class Stream:
 
     tile: TileId
     band: str
+    """Of `landscape.bands`, or a size of true colour, of `landscape.pictures`."""
+
     year: int
 
     @property
     def path(self) -> str:
         """Where it is served, without a slash at the end."""
         return f"/streams/{self.tile}/{self.band}/{self.year}"
+
+    @property
+    def kind(self) -> Kind:
+        """How its frames are coded."""
+        return TCI if self.band in landscape.pictures() else BAND
+
+    @property
+    def playlist_path(self) -> str:
+        """Where its playlist is served."""
+        return f"{self.path}/stream.m3u8"
 
     @property
     def numbers(self) -> list[range]:
@@ -48,27 +97,37 @@ class Stream:
 def band_metadata(stream: Stream, *, base: str) -> bytes:
     """The answer to `band_metadata`: where the stream is, and how to read each of its frames."""
     images = [
-        _image(of) | {"scale_factor": landscape.scale(of, stream.band), "add_offset": 0.0}
+        {
+            "sensing_time": _time(of, "microseconds"),
+            "image_number": of.number,
+            "pts_time": round(1.4 + of.number / BAND.rate, 6),
+            "baseline": of.baseline,
+            "scale_factor": landscape.scale(of, stream.band),
+            "add_offset": 0.0,
+        }
         for of in passes.of_year(stream.tile, stream.year)
     ]
-    return _json(
-        {"metadata": {"stream_full": f"{base}{stream.path}/stream.m3u8"}, "images": images}
-    )
+    return _json({"metadata": {"stream_full": f"{base}{stream.playlist_path}"}, "images": images})
 
 
-def tci_metadata(stream: Stream, *, base: str) -> bytes:
-    """The answer to `metadata`: how much of each picture is cloud, and how much is missing."""
+def tci_metadata(tile: TileId, year: int, *, base: str) -> bytes:
+    """The answer to `metadata/s2`: the true-colour streams, and cloud and nodata of each image."""
     images = [
-        _image(of) | {"cloudy_pixel_percentage": cloudy, "nodata_pixel_percentage": nodata}
+        {
+            "sensing_time": _time(of, "seconds"),
+            "image_number": of.number,
+            "cloudy_pixel_percentage": cloudy,
+            "nodata_pixel_percentage": nodata,
+        }
         for of, (cloudy, nodata) in zip(
-            passes.of_year(stream.tile, stream.year),
-            figures(stream.tile, stream.year),
-            strict=True,
+            passes.of_year(tile, year), figures(tile, year), strict=True
         )
     ]
-    return _json(
-        {"metadata": {"stream_full": f"{base}{stream.path}/stream.m3u8"}, "images": images}
-    )
+    urls = {
+        key: f"{base}{Stream(tile=tile, band=name, year=year).playlist_path}"
+        for key, name in _TCI_STREAMS.items()
+    }
+    return _json({"metadata": urls, "images": images})
 
 
 def bounds(tile: TileId) -> bytes:
@@ -83,12 +142,12 @@ def playlist(stream: Stream) -> bytes:
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:3",
-        "#EXT-X-TARGETDURATION:0",
+        f"#EXT-X-TARGETDURATION:{FRAMES // stream.kind.rate}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
     ]
     for index, numbers in enumerate(stream.numbers):
-        lines += [f"#EXTINF:{len(numbers) / RATE:.6f},", f"seg_{index:03d}.ts"]
+        lines += [f"#EXTINF:{len(numbers) / stream.kind.rate:.6f},", f"seg_{index:03d}.ts"]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""]).encode()
 
 
@@ -99,14 +158,10 @@ def figures(tile: TileId, year: int) -> tuple[tuple[float, float], ...]:
     return tuple((sky.cloudy_percentage, sky.nodata_percentage) for sky in skies)
 
 
-def _image(of: passes.Pass) -> dict[str, object]:
-    return {
-        "sensing_time": of.time.replace(tzinfo=None).isoformat(timespec="microseconds"),
-        "image_number": of.number,
-        "pts_time": round(1.4 + of.number / RATE, 6),
-        "baseline": of.baseline,
-    }
+def _time(of: passes.Pass, timespec: str) -> str:
+    return of.time.replace(tzinfo=None).isoformat(timespec=timespec)
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, indent=1).encode()
+def _json(value: dict[str, object]) -> bytes:
+    """An answer, which says of itself that nothing of it was sensed."""
+    return json.dumps({"synthetic": True, **value}, indent=1).encode()

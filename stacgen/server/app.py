@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from stacgen import __version__, layout
+from stacgen import __version__
 from stacgen.errors import OutputError
 from stacgen.ports import Store
 from stacgen.server import bodies
@@ -80,7 +80,7 @@ def make(store: Store, settings: Settings) -> FastAPI:
         TokenPaginationExtension(),
     ]
     root = holdings.now().root
-    title = str(root.get("title", layout.ROOT_TITLE))
+    title = str(root.get("title", root.get("id", "stacgen")))
     api = ApiSettings(
         stac_fastapi_title=title,
         stac_fastapi_description=str(root.get("description", title)),

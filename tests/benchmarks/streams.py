@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacgen import sample
-from stacgen.api import Endpoint, parse_stream
+from stacgen import endpoints, sample
+from stacgen.api import parse_stream
 from stacgen.bands import Band, find
 from stacgen.fetch import Http
 from stacgen.models import Resource, Segment, Stream
@@ -47,7 +47,7 @@ def make(band: str, frames: int, folder: Path) -> Material:
     wanted = find(band)
     fetch = Http()
     with sample.serve() as base:
-        endpoint = Endpoint(base=base)
+        endpoint = endpoints.find(base)
         url = endpoint.band_metadata(TILE, wanted, YEAR)
         metadata = fetch(Resource(url=url)).body
         stream = parse_stream(metadata, url=url, tile=TILE, band=wanted, year=YEAR)
@@ -88,7 +88,7 @@ def served(material: Material) -> Iterator[str]:
             {"metadata": {"stream_full": f"@BASE@{folder}/stream.m3u8"}, "images": images},
         )
         server.content[f"/api/streaming/s2-tiles/utm-bounds/{TILE}"] = material.bounds
-        server.content[f"/api/streaming/metadata/{TILE}/{YEAR}"] = material.tci
+        server.content[dunia.tci_path(TILE, YEAR)] = material.tci
         yield server.base
 
 

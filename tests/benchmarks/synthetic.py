@@ -43,7 +43,6 @@ _MORE = 3
 """Frames that are added at the end, one by one."""
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = item.Source()
 SOFTWARE = {"stacgen": "0.1.0"}
 PIXELS = item.Pixels(
     statistics=(
@@ -137,7 +136,6 @@ def publish(each: Stream, store: Folder, ledger: Ledger, numbers: range) -> None
             ground,
             PIXELS,
             item_id=ids[n],
-            source=SOURCE,
             software=SOFTWARE,
             now=NOW,
         )
@@ -159,7 +157,7 @@ def publish_tile(root: Path, tile: tiles.TileId, count: int) -> int:
         The peak memory of this process, in bytes.
     """
     store = Folder(root)
-    ledger = Ledger(store, is_sample=False)
+    ledger = Ledger(store)
     for number in range(count):
         each = stream(tile, number)
         ledger.settle(but=[CollectionPlace(tile=tile, band=each.band)])
@@ -200,7 +198,7 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
         f"{wall:.1f} s, peak memory of each {peak / 1e6:.0f} MB",
     )
     begin = time.perf_counter()
-    Ledger(store, is_sample=False).close()
+    Ledger(store).close()
     wall = time.perf_counter() - begin
     size = (root / "items.parquet").stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -238,7 +236,7 @@ def one_more(store: Folder, number: int) -> float:
         for each in range(number + 1)
     )
     begin = time.perf_counter()
-    ledger = Ledger(store, is_sample=False)
+    ledger = Ledger(store)
     more = replace(first, frames=(*first.frames, *extra))
     publish(more, store, ledger, range(YEARLY + number, YEARLY + number + 1))
     ledger.close()
