@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -28,6 +28,7 @@ DUNIA = "https://dunia.esa.int"
 TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
 """Where cloud and nodata figures are assumed to be; ESA's notebook does not say."""
 
+_CLOUD, _NODATA = "cloudy_pixel_percentage", "nodata_pixel_percentage"
 _BASELINE = re.compile(r"\d\d\.\d\d", re.ASCII)
 _SENSING_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
@@ -148,51 +149,108 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
 def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     """The stream, with cloud and nodata figures from the TCI stream where its own lack them.
 
-    A figure belongs to the frame of the same sensing time; where several TCI images have that
-    time, to the one of the same baseline; where that is not clear, it is left out.
+    Times of TCI images have whole seconds, so a frame takes the figures of the TCI image of the
+    same second. Of several the nearest in time counts; of several that are equally near, the only
+    one of the frame's baseline. Where these still contradict each other, the figures are left out.
+    Frames without figures carry the reason.
 
     Raises:
-        AnswerError: The answer is no JSON or a figure in it is no percentage.
+        AnswerError: The answer is no JSON, or holds no list of images.
     """
-    answer = _open(raw, url)
-    figures: dict[datetime, list[_Figures]] = {}
-    for image in answer.children("images"):
-        found = _figures(image)
-        figures.setdefault(found.sensing_time, []).append(found)
+    images: dict[datetime, list[_Figures]] = {}
+    for image in _open(raw, url).children("images", skips=True):
+        figures = _figures(image)
+        if figures is not None:
+            images.setdefault(_second(figures.sensing_time), []).append(figures)
+    frames = (
+        frame if frame.has_figures else _filled(frame, images.get(_second(frame.sensing_time), []))
+        for frame in stream.frames
+    )
+    return replace(stream, frames=tuple(frames))
 
-    def fill(frame: Frame) -> Frame:
-        candidates = figures.get(frame.sensing_time, [])
-        if len(candidates) > 1:
-            candidates = [each for each in candidates if each.baseline == frame.baseline]
-        if len(candidates) != 1:
-            return frame
-        cloud, nodata = candidates[0].cloud_cover, candidates[0].nodata_percentage
-        return replace(
-            frame,
-            cloud_cover=cloud if frame.cloud_cover is None else frame.cloud_cover,
-            nodata_percentage=nodata
-            if frame.nodata_percentage is None
-            else frame.nodata_percentage,
-        )
 
-    return replace(stream, frames=tuple(map(fill, stream.frames)))
+def without_tci_figures(stream: Stream, reason: str) -> Stream:
+    """The stream, its frames that lack figures carrying the reason that none could be had."""
+    frames = (frame if frame.has_figures else _because(frame, reason) for frame in stream.frames)
+    return replace(stream, frames=tuple(frames))
+
+
+def _second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def _filled(frame: Frame, images: "Sequence[_Figures]") -> Frame:
+    """A frame with the figures of the TCI images of its second, where these are clear."""
+    distances = [abs(image.sensing_time - frame.sensing_time) for image in images]
+    nearest = [
+        image
+        for image, distance in zip(images, distances, strict=True)
+        if distance == min(distances)
+    ]
+    if len({image.percentages for image in nearest}) > 1:
+        of_baseline = [image for image in nearest if image.baseline == frame.baseline]
+        if len(of_baseline) != 1:
+            reason = f"{len(nearest)} TCI images of that second contradict each other"
+            return _because(frame, reason)
+        nearest = of_baseline
+    if not nearest:
+        return _because(frame, "no TCI image is of that second")
+    cloud, nodata = nearest[0].percentages
+    filled = replace(
+        frame,
+        cloud_cover=cloud if frame.cloud_cover is None else frame.cloud_cover,
+        nodata_percentage=nodata if frame.nodata_percentage is None else frame.nodata_percentage,
+    )
+    if filled.has_figures:
+        return replace(filled, unknown_reason="")
+    return _because(
+        filled, f"in its TCI image {nearest[0].unknown_reason or 'a figure is missing'}"
+    )
+
+
+def _because(frame: Frame, reason: str) -> Frame:
+    """A frame with one more reason why a figure is not known."""
+    return replace(
+        frame, unknown_reason=", and ".join(filter(None, [frame.unknown_reason, reason]))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Figures:
+    """Cloud and nodata of a TCI image."""
+
     sensing_time: datetime
-    baseline: str | None
-    cloud_cover: float | None
-    nodata_percentage: float | None
+    baseline: object
+    """As the answer has it; None where it has none."""
+
+    percentages: tuple[float | None, float | None]
+    """Cloud and nodata; None where it does not say."""
+
+    unknown_reason: str
 
 
-def _figures(image: "_Node") -> _Figures:
+def _figures(image: "_Node") -> _Figures | None:
+    """Those of a TCI image, or None where its time cannot be read: figures are optional."""
+    try:
+        moment = image.moment("sensing_time")
+    except AnswerError:
+        return None
     return _Figures(
-        sensing_time=image.moment("sensing_time"),
-        baseline=image.text("baseline") if "baseline" in image.value else None,
-        cloud_cover=image.percentage("cloudy_pixel_percentage"),
-        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+        sensing_time=moment,
+        baseline=image.value.get("baseline"),
+        percentages=(image.percentage(_CLOUD), image.percentage(_NODATA)),
+        unknown_reason=_oddities(image),
     )
+
+
+def _oddities(image: "_Node") -> str:
+    """The figures of an image that are given and are no percentages, in words."""
+    odd = [
+        f"{key} is {_short(image.value[key])}"
+        for key in (_CLOUD, _NODATA)
+        if image.value.get(key) is not None and image.percentage(key) is None
+    ]
+    return " and ".join(odd)
 
 
 def _frame(image: "_Node") -> Frame:
@@ -208,8 +266,9 @@ def _frame(image: "_Node") -> Frame:
         baseline=baseline,
         scale=scale,
         offset=image.number("add_offset"),
-        cloud_cover=image.percentage("cloudy_pixel_percentage"),
-        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+        cloud_cover=image.percentage(_CLOUD),
+        nodata_percentage=image.percentage(_NODATA),
+        unknown_reason=_oddities(image),
     )
 
 
@@ -259,12 +318,14 @@ class _Node:
             self.fail(key, f"is {_short(value)}, not an object")
         return _Node(value, self.url, f"{self.path}.{key}".lstrip("."))
 
-    def children(self, key: str) -> Iterator["_Node"]:
+    def children(self, key: str, *, skips: bool = False) -> Iterator["_Node"]:
+        """The objects of a list; with `skips` other values are left out rather than refused."""
         values = self._get(key)
         if not isinstance(values, list):
             self.fail(key, f"is {_short(values)}, not a list")
         for index, value in enumerate(values):
-            yield self._node(f"{key}[{index}]", value)
+            if isinstance(value, dict) or not skips:
+                yield self._node(f"{key}[{index}]", value)
 
     def text(self, key: str) -> str:
         value = self._get(key)
@@ -305,12 +366,11 @@ class _Node:
         return Fraction(repr(value))
 
     def percentage(self, key: str) -> float | None:
-        if self.value.get(key) is None:
+        """An optional figure; None where it is missing or none, as -1 and 999 for "not known"."""
+        value = self.value.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        value = self.number(key)
-        if not 0 <= value <= 100:  # noqa: PLR2004 - per cent
-            self.fail(key, f"is {_short(self.value[key])}, not a percentage")
-        return value
+        return float(value) if 0 <= value <= 100 else None  # noqa: PLR2004 - percent
 
     def moment(self, key: str) -> datetime:
         value = self.text(key)

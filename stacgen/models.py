@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.bands import Band
 from stacgen.tiles import TileId
+
+Unknown = Literal["refuse", "keep", "drop"]
+"""Treatment of frames whose cloud or nodata is not known where a limit is set: an error that names
+them, or they pass, or they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,15 @@ class Frame:
 
     nodata_percentage: float | None
     """Nodata pixels in percent, from the API; None where it does not say."""
+
+    unknown_reason: str = ""
+    """Why one of the two is not known, `no TCI image is of that second`; empty where both are known
+    or the API was not asked."""
+
+    @property
+    def has_figures(self) -> bool:
+        """True if both cloud and nodata are known."""
+        return self.cloud_cover is not None and self.nodata_percentage is not None
 
     def __str__(self) -> str:
         """Number and time, as messages name a frame."""
@@ -358,6 +371,9 @@ class Selection:
 
     max_nodata: float | None = None
     """Percent."""
+
+    unknown: Unknown = "refuse"
+    """Frames that `max_cloud` or `max_nodata` cannot judge."""
 
     limit: int | None = None
     """How many, the earliest first."""

@@ -21,6 +21,7 @@ from stacgen.cli.options import (
     Sample,
     Start,
     TciPath,
+    UnknownCloud,
     Years,
     chosen,
     upstream,
@@ -41,6 +42,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     max_nodata: MaxNodata = None,
+    unknown_cloud: UnknownCloud = None,
     limit: Limit = None,
     api: Api = API,
     tci_path: TciPath = TCI_PATH,
@@ -58,7 +60,9 @@ def frames(  # noqa: PLR0913 - one parameter an option
             tile,
             band,
             years=year or (),
-            wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
+            wanted=chosen(
+                start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
+            ),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             watch=watch,
         )

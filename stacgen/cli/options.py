@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
+UnknownCloud = Annotated[
+    Literal["keep", "drop"] | None,
+    typer.Option(help="Frames whose cloud or nodata is not known; unless told, an error."),
+]
 Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
 Api = Annotated[
     str, typer.Option(envvar="STACGEN_API", help="Address of the API.", rich_help_panel="API")
@@ -134,6 +138,8 @@ def chosen(
     max_cloud: float | None,
     max_nodata: float | None,
     limit: int | None,
+    *,
+    unknown_cloud: Literal["keep", "drop"] | None = None,
 ) -> "Selection":
     """The frames that are wanted, from the options that say so."""
     from stacgen import selection  # noqa: PLC0415 - numpy takes a while
@@ -148,7 +154,16 @@ def chosen(
     else:
         first = selection.parse_moment(start or "")
         last = selection.parse_moment(end or "", is_end=True)
-    return Selection(start=first, end=last, max_cloud=max_cloud, max_nodata=max_nodata, limit=limit)
+    if unknown_cloud is not None and max_cloud is None and max_nodata is None:
+        raise UsageError("--unknown-cloud is for --max-cloud or --max-nodata; say one of them.")
+    return Selection(
+        start=first,
+        end=last,
+        max_cloud=max_cloud,
+        max_nodata=max_nodata,
+        limit=limit,
+        unknown=unknown_cloud or "refuse",
+    )
 
 
 def upstream(

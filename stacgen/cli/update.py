@@ -38,6 +38,7 @@ from stacgen.cli.options import (
     Start,
     StoreOptions,
     TciPath,
+    UnknownCloud,
     Verbose,
     chosen,
     interruptible,
@@ -61,6 +62,7 @@ def update(  # noqa: PLR0913 - one parameter an option
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     max_nodata: MaxNodata = None,
+    unknown_cloud: UnknownCloud = None,
     limit: Limit = None,
     store_option: StoreOptions = None,
     base_url: BaseUrl = None,
@@ -94,7 +96,9 @@ def update(  # noqa: PLR0913 - one parameter an option
         done = upkeep.update(
             root,
             replace=replace,
-            wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
+            wanted=chosen(
+                start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
+            ),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             pixels=pixels(
                 compress,

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stacgen import api, playlist, stac, succession
+from stacgen import api, playlist, selection, stac, succession
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import (
     MissingError,
     NotStreamedError,
     OutputError,
+    UpstreamError,
 )
 from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -98,9 +99,12 @@ def describe(
             f"There is no stream for {tile} {band.name} {year} ({url})."
         ) from error
     stream = api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year)
-    if all(_has_figures(frame) for frame in stream.frames):
-        return stream
-    return _with_figures(stream, endpoint, fetch=fetch, watch=watch)
+    if not all(frame.has_figures for frame in stream.frames):
+        stream = _with_figures(stream, endpoint, fetch)
+    text = selection.unknown_figures(stream)
+    if text:
+        watch(Noted(text=text))
+    return stream
 
 
 def place_on_ground(endpoint: Endpoint, tile: TileId, band: Band, *, fetch: Fetch) -> Grid:
@@ -170,11 +174,12 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     for ref in frames:
         item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
         sound = None if force else sound_item(store, item_place, stream.band, verify=verify)
-        if sound is not None:
+        is_outdated = ref.item_id in outdated
+        if sound is not None and (is_outdated or _shows_figures(sound[0], ref.frame)):
             document, modified = sound
             skipped = Skipped(ref=ref)
             existing.append(Existing(skipped=skipped, document=document, modified=modified))
-        elif ref.item_id not in outdated:
+        elif not is_outdated:
             missing.append(ref)
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
@@ -237,6 +242,14 @@ def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
     return document if document.get("id") == place.id else None
 
 
+def _shows_figures(document: stac.Document, frame: Frame) -> bool:
+    """True unless the API knows cloud or nodata of a frame whose Item was made without."""
+    shown = document["properties"]
+    return (frame.cloud_cover is None or "eo:cloud_cover" in shown) and (
+        frame.nodata_percentage is None or "s2:nodata_pixel_percentage" in shown
+    )
+
+
 def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) -> Iterator[str]:
     place = CollectionPlace(tile=stream.tile, band=stream.band)
     numbered = [ref for ref in refs.values() if place.is_numbered(ref.item_id)]
@@ -287,22 +300,16 @@ def _tasks(
     return tasks, failed
 
 
-def _has_figures(frame: Frame) -> bool:
-    return frame.cloud_cover is not None and frame.nodata_percentage is not None
-
-
-def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Watch) -> Stream:
+def _with_figures(stream: Stream, endpoint: Endpoint, fetch: Fetch) -> Stream:
+    """The stream with figures of the TCI stream; no frame is lost for a figure."""
     url = endpoint.tci_metadata(stream.tile, stream.year)
     if url is None:
         return stream
     try:
         answer = fetch(Resource(url=url, is_text=True))
+        return api.with_tci_figures(stream, answer.body, url=answer.url)
     except MissingError:
-        watch(
-            Noted(
-                text=f"The API has no TCI metadata at {url}: cloud and nodata figures of {stream}"
-                " are left out. If they are elsewhere, say where with --tci-path."
-            )
-        )
-        return stream
-    return api.with_tci_figures(stream, answer.body, url=answer.url)
+        reason = f"the API has no TCI metadata at {url} (--tci-path says where else to look)"
+    except UpstreamError as error:
+        reason = str(error).removesuffix(".")
+    return api.without_tci_figures(stream, reason)
