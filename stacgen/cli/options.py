@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
+    from stacgen import models
     from stacgen.library import Upstream
     from stacgen.models import Selection
 
@@ -28,9 +30,21 @@ Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
+
+
+class Unknown(StrEnum):
+    """Treatment of frames that a limit cannot judge."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
 UnknownCloud = Annotated[
-    Literal["keep", "drop"] | None,
-    typer.Option(help="Frames whose cloud or nodata is not known; unless told, an error."),
+    Unknown | None,
+    typer.Option(
+        metavar="keep|drop",
+        help="Frames whose cloud or nodata is not known; without it, an error.",
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
 Api = Annotated[
@@ -89,6 +103,13 @@ API = "https://dunia.esa.int"
 TCI_PATH = "/api/streaming/metadata/{tile}/{year}"
 
 
+_UNKNOWN: "dict[Unknown | None, models.Unknown]" = {
+    None: "refuse",
+    Unknown.KEEP: "keep",
+    Unknown.DROP: "drop",
+}
+
+
 class InterruptedBuildError(StacgenError):
     """Ctrl-C; what was finished is in the catalog."""
 
@@ -139,7 +160,7 @@ def chosen(
     max_nodata: float | None,
     limit: int | None,
     *,
-    unknown_cloud: Literal["keep", "drop"] | None = None,
+    unknown_cloud: Unknown | None = None,
 ) -> "Selection":
     """The frames that are wanted, from the options that say so."""
     from stacgen import selection  # noqa: PLC0415 - numpy takes a while
@@ -162,7 +183,7 @@ def chosen(
         max_cloud=max_cloud,
         max_nodata=max_nodata,
         limit=limit,
-        unknown=unknown_cloud or "refuse",
+        unknown=_UNKNOWN[unknown_cloud],
     )
 
 
