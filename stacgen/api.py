@@ -8,16 +8,17 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from stacgen import tiles
+from stacgen import figures, tiles
 from stacgen.bands import TILE_EXTENT, Band
 from stacgen.errors import AnswerError, UsageError
+from stacgen.figures import TciImage
 from stacgen.gate import public_url
 from stacgen.models import Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
@@ -149,96 +150,27 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
 def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     """The stream, with cloud and nodata figures from the TCI stream where its own lack them.
 
-    Times of TCI images have whole seconds, so a frame takes the figures of the TCI image of the
-    same second. Of several the nearest in time counts; of several that are equally near, the only
-    one of the frame's baseline. Where these still contradict each other, the figures are left out.
-    Frames without figures carry the reason.
+    See `stacgen.figures.paired`. TCI images whose time cannot be read are passed over.
 
     Raises:
         AnswerError: The answer is no JSON, or holds no list of images.
     """
-    images: dict[datetime, list[_Figures]] = {}
-    for image in _open(raw, url).children("images", skips=True):
-        figures = _figures(image)
-        if figures is not None:
-            images.setdefault(_second(figures.sensing_time), []).append(figures)
-    frames = (
-        frame if frame.has_figures else _filled(frame, images.get(_second(frame.sensing_time), []))
-        for frame in stream.frames
-    )
-    return replace(stream, frames=tuple(frames))
+    images = map(_tci_image, _open(raw, url).children("images", skips=True))
+    return figures.paired(stream, [image for image in images if image is not None])
 
 
-def without_tci_figures(stream: Stream, reason: str) -> Stream:
-    """The stream, its frames that lack figures carrying the reason that none could be had."""
-    frames = (frame if frame.has_figures else _because(frame, reason) for frame in stream.frames)
-    return replace(stream, frames=tuple(frames))
-
-
-def _second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
-
-
-def _filled(frame: Frame, images: "Sequence[_Figures]") -> Frame:
-    """A frame with the figures of the TCI images of its second, where these are clear."""
-    distances = [abs(image.sensing_time - frame.sensing_time) for image in images]
-    nearest = [
-        image
-        for image, distance in zip(images, distances, strict=True)
-        if distance == min(distances)
-    ]
-    if len({image.percentages for image in nearest}) > 1:
-        of_baseline = [image for image in nearest if image.baseline == frame.baseline]
-        if len(of_baseline) != 1:
-            reason = f"{len(nearest)} TCI images of that second contradict each other"
-            return _because(frame, reason)
-        nearest = of_baseline
-    if not nearest:
-        return _because(frame, "no TCI image is of that second")
-    cloud, nodata = nearest[0].percentages
-    filled = replace(
-        frame,
-        cloud_cover=cloud if frame.cloud_cover is None else frame.cloud_cover,
-        nodata_percentage=nodata if frame.nodata_percentage is None else frame.nodata_percentage,
-    )
-    if filled.has_figures:
-        return replace(filled, unknown_reason="")
-    return _because(
-        filled, f"in its TCI image {nearest[0].unknown_reason or 'a figure is missing'}"
-    )
-
-
-def _because(frame: Frame, reason: str) -> Frame:
-    """A frame with one more reason why a figure is not known."""
-    return replace(
-        frame, unknown_reason=", and ".join(filter(None, [frame.unknown_reason, reason]))
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Figures:
-    """Cloud and nodata of a TCI image."""
-
-    sensing_time: datetime
-    baseline: object
-    """As the answer has it; None where it has none."""
-
-    percentages: tuple[float | None, float | None]
-    """Cloud and nodata; None where it does not say."""
-
-    unknown_reason: str
-
-
-def _figures(image: "_Node") -> _Figures | None:
-    """Those of a TCI image, or None where its time cannot be read: figures are optional."""
+def _tci_image(image: "_Node") -> TciImage | None:
+    """An image of the TCI stream, or None where its time cannot be read."""
     try:
         moment = image.moment("sensing_time")
     except AnswerError:
         return None
-    return _Figures(
+    baseline = image.value.get("baseline")
+    return TciImage(
         sensing_time=moment,
-        baseline=image.value.get("baseline"),
-        percentages=(image.percentage(_CLOUD), image.percentage(_NODATA)),
+        baseline=baseline if isinstance(baseline, str) else None,
+        cloud_cover=image.percentage(_CLOUD),
+        nodata_percentage=image.percentage(_NODATA),
         unknown_reason=_oddities(image),
     )
 

@@ -411,21 +411,3 @@ def row_blocks(rows: int, height: int) -> Iterator[slice]:
     """Slices of at most `height` rows that together are all of them, in order."""
     for first in range(0, rows, height):
         yield slice(first, min(first + height, rows))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """What a raster file is, by itself and by its pixels."""
-
-    problems: tuple[str, ...]
-    """Why it is no valid COG; none, where it is."""
-
-    epsg: int | None
-    transform: tuple[float, float, float, float, float, float]
-    shape: tuple[int, int]
-    data_type: str
-    nodata: float | None
-    scale: float
-    offset: float
-    statistics: tuple[Mapping[str, float], ...]
-    """Of the pixels of each band that are not nodata, by the names that Items have for them."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stacgen import api, playlist, selection, stac, succession
+from stacgen import api, figures, playlist, selection, stac, succession
 from stacgen.api import Endpoint
 from stacgen.bands import Band
 from stacgen.errors import (
@@ -312,4 +312,4 @@ def _with_figures(stream: Stream, endpoint: Endpoint, fetch: Fetch) -> Stream:
         reason = f"the API has no TCI metadata at {url} (--tci-path says where else to look)"
     except UpstreamError as error:
         reason = str(error).removesuffix(".")
-    return api.without_tci_figures(stream, reason)
+    return figures.unpaired(stream, reason)
