@@ -244,7 +244,7 @@ def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
 
 def _shows_figures(document: stac.Document, frame: Frame) -> bool:
     """True unless the API knows cloud or nodata of a frame whose Item was made without."""
-    shown = document["properties"]
+    shown = document.get("properties", {})
     return (frame.cloud_cover is None or "eo:cloud_cover" in shown) and (
         frame.nodata_percentage is None or "s2:nodata_pixel_percentage" in shown
     )
