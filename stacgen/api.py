@@ -15,9 +15,10 @@ from fractions import Fraction
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from stacgen import tiles
+from stacgen import figures, tiles
 from stacgen.bands import TILE_EXTENT, Band
 from stacgen.errors import AnswerError, NotStreamedError
+from stacgen.figures import TciImage
 from stacgen.gate import public_url
 from stacgen.models import Doubt, Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
@@ -38,6 +39,7 @@ _SIZES = {10: "stream_full", 20: "stream_4k", 60: "stream_2k"}
 _TRIED = 20
 """Images whose times are tried as the beat of the stream."""
 
+_CLOUD, _NODATA = "cloudy_pixel_percentage", "nodata_pixel_percentage"
 _SENSING_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
     re.ASCII,
@@ -144,52 +146,39 @@ def _is_synthetic(answer: "_Node") -> bool:
 def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     """The stream, with cloud and nodata figures from the TCI stream where its own lack them.
 
-    A figure belongs to the frame of the same second, since the TCI stream has whole seconds; where
-    several TCI images have that second, to the one of the same baseline; where that is not clear,
-    it is left out.
+    See `stacgen.figures.paired`. TCI images whose time cannot be read are passed over.
 
     Raises:
-        AnswerError: The answer is no JSON or a figure in it is no percentage.
+        AnswerError: The answer is no JSON, or holds no list of images.
     """
-    answer = _open(raw, url)
-    figures: dict[datetime, list[_Figures]] = {}
-    for image in answer.children("images"):
-        found = _figures(image)
-        figures.setdefault(found.sensing_time.replace(microsecond=0), []).append(found)
-
-    def fill(frame: Frame) -> Frame:
-        candidates = figures.get(frame.sensing_time.replace(microsecond=0), [])
-        if len(candidates) > 1:
-            candidates = [each for each in candidates if each.baseline == frame.baseline]
-        if len(candidates) != 1:
-            return frame
-        cloud, nodata = candidates[0].cloud_cover, candidates[0].nodata_percentage
-        return replace(
-            frame,
-            cloud_cover=cloud if frame.cloud_cover is None else frame.cloud_cover,
-            nodata_percentage=nodata
-            if frame.nodata_percentage is None
-            else frame.nodata_percentage,
-        )
-
-    return replace(stream, frames=tuple(map(fill, stream.frames)))
+    images = map(_tci_image, _open(raw, url).children("images", skips=True))
+    return figures.paired(stream, [image for image in images if image is not None])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Figures:
-    sensing_time: datetime
-    baseline: str | None
-    cloud_cover: float | None
-    nodata_percentage: float | None
-
-
-def _figures(image: "_Node") -> _Figures:
-    return _Figures(
-        sensing_time=image.moment("sensing_time"),
-        baseline=image.text("baseline") if "baseline" in image.value else None,
-        cloud_cover=image.percentage("cloudy_pixel_percentage"),
-        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+def _tci_image(image: "_Node") -> TciImage | None:
+    """An image of the TCI stream, or None where its time cannot be read."""
+    try:
+        moment = image.moment("sensing_time")
+    except AnswerError:
+        return None
+    baseline = image.value.get("baseline")
+    return TciImage(
+        sensing_time=moment,
+        baseline=baseline if isinstance(baseline, str) else None,
+        cloud_cover=image.percentage(_CLOUD),
+        nodata_percentage=image.percentage(_NODATA),
+        unknown_reason=_oddities(image),
     )
+
+
+def _oddities(image: "_Node") -> str:
+    """The figures of an image that are given and are no percentages, in words."""
+    odd = [
+        f"{key} is {_short(image.value[key])}"
+        for key in (_CLOUD, _NODATA)
+        if image.value.get(key) is not None and image.percentage(key) is None
+    ]
+    return " and ".join(odd)
 
 
 def _color_frame(image: "_Node") -> Frame:
@@ -200,8 +189,9 @@ def _color_frame(image: "_Node") -> Frame:
         baseline=None,
         scale=1.0,
         offset=0.0,
-        cloud_cover=image.percentage("cloudy_pixel_percentage"),
-        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+        cloud_cover=image.percentage(_CLOUD),
+        nodata_percentage=image.percentage(_NODATA),
+        unknown_reason=_oddities(image),
     )
 
 
@@ -215,8 +205,9 @@ def _frame(image: "_Node") -> Frame:
         baseline=image.baseline("baseline"),
         scale=scale,
         offset=image.number("add_offset"),
-        cloud_cover=image.percentage("cloudy_pixel_percentage"),
-        nodata_percentage=image.percentage("nodata_pixel_percentage"),
+        cloud_cover=image.percentage(_CLOUD),
+        nodata_percentage=image.percentage(_NODATA),
+        unknown_reason=_oddities(image),
     )
 
 
@@ -329,12 +320,14 @@ class _Node:
             self.fail(key, f"is {_short(value)}, not an object")
         return _Node(value, self.url, f"{self.path}.{key}".lstrip("."))
 
-    def children(self, key: str) -> Iterator["_Node"]:
+    def children(self, key: str, *, skips: bool = False) -> Iterator["_Node"]:
+        """The objects of a list; with `skips` other values are left out rather than refused."""
         values = self._get(key)
         if not isinstance(values, list):
             self.fail(key, f"is {_short(values)}, not a list")
         for index, value in enumerate(values):
-            yield self._node(f"{key}[{index}]", value)
+            if isinstance(value, dict) or not skips:
+                yield self._node(f"{key}[{index}]", value)
 
     def text(self, key: str) -> str:
         value = self._get(key)
@@ -385,12 +378,11 @@ class _Node:
         return Fraction(repr(value))
 
     def percentage(self, key: str) -> float | None:
-        if self.value.get(key) is None:
+        """An optional figure; None where it is missing or none, as -1 and 999 for "not known"."""
+        value = self.value.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        value = self.number(key)
-        if not 0 <= value <= 100:  # noqa: PLR2004 - per cent
-            self.fail(key, f"is {_short(self.value[key])}, not a percentage")
-        return value
+        return float(value) if 0 <= value <= 100 else None  # noqa: PLR2004 - percent
 
     def moment(self, key: str) -> datetime:
         value = self.text(key)

@@ -49,21 +49,41 @@ _FAINTEST = 0.15
 """Opacity of a marker where the tile is all cloud."""
 
 
+def has_points(readings: Sequence[Reading], *, at_place: bool) -> bool:
+    """True if `of_place`, or else `of_sky`, has anything to draw of these acquisitions."""
+    if at_place:
+        return any(_value(each) is not None for each in readings)
+    return any(each.cloud is not None or each.valid is not None for each in readings)
+
+
 def of_sky(readings: Sequence[Reading], *, title: str, about: str, kind: str) -> bytes:
     """Cloud cover and share of valid pixels over time, one above the other.
 
+    A panel is left out where no acquisition says anything; the subtitle then says so.
+
     Args:
-        readings: By time.
+        readings: By time; `has_points` holds.
         title: Of what.
         about: Where it comes from; may be empty.
         kind: `png` or `svg`.
     """
     with mpl.rc_context(_STYLE):
         figure = _figure()
-        above, below = figure.subplots(2, 1, sharex=True)
-        _stems(above, [(each, each.cloud) for each in readings], "Cloud cover (%)", _BLUE, "o")
-        _stems(below, [(each, each.valid) for each in readings], "Valid pixels (%)", _GREEN, "s")
-        _dress(above, below, title=title, subtitle=_acquisitions(readings), about=about)
+        panels = [
+            ("Cloud cover", [(each, each.cloud) for each in readings], _BLUE, "o"),
+            ("Valid pixels", [(each, each.valid) for each in readings], _GREEN, "s"),
+        ]
+        drawn = [panel for panel in panels if any(value is not None for _, value in panel[1])]
+        subtitle = "; ".join(
+            [
+                _acquisitions(readings),
+                *(f"{panel[0].lower()} unknown" for panel in panels if panel not in drawn),
+            ]
+        )
+        axes = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
+        for each, (label, pairs, color, marker) in zip(axes, drawn, strict=True):
+            _stems(each, pairs, f"{label} (%)", color, marker)
+        _dress(axes[0], axes[-1], title=title, subtitle=subtitle, about=about)
         return _rendered(figure, kind)
 
 
@@ -76,7 +96,7 @@ def of_place(
     holds less than half of the place are left out.
 
     Args:
-        readings: By time, all measured.
+        readings: By time, all measured; `has_points` holds.
         title: Of what.
         place: What was measured, `13.9° N 10.5° W`.
         about: Where it comes from; may be empty.
@@ -101,24 +121,28 @@ def of_place(
         note = f", {missing} of them show too little of it" if missing else ""
         subtitle = f"{place}; {_acquisitions(readings)}{note}"
         _dress(axes, axes, title=title, subtitle=subtitle, about=about)
-        clouds = [
-            0.0,
-            50.0,
-            100.0,
-            *([None] if any(each.cloud is None for each, _ in known) else []),
-        ]
-        axes.legend(
-            [Line2D([], [], linestyle="", **_marker(cloud)) for cloud in clouds],
-            ["unknown" if cloud is None else f"{cloud:.0f} %" for cloud in clouds],
-            title=f"Cloud cover of the tile (line: up to {_CLEAR:.0f} %)",
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.13),
-            ncols=len(clouds),
-            frameon=False,
-            fontsize=12,
-            title_fontsize=12,
-        )
+        _explain_markers(axes, [each.cloud for each, _ in known], has_line=len(clear) > 1)
         return _rendered(figure, kind)
+
+
+def _explain_markers(axes: Axes, clouds: Sequence[float | None], *, has_line: bool) -> None:
+    """A legend of the markers that acquisitions of such cloud cover have."""
+    shown: list[float | None] = []
+    if any(cloud is not None for cloud in clouds):
+        shown += [0.0, 50.0, 100.0]
+    if None in clouds:
+        shown.append(None)
+    axes.legend(
+        [Line2D([], [], linestyle="", **_marker(cloud)) for cloud in shown],
+        ["unknown" if cloud is None else f"{cloud:.0f} %" for cloud in shown],
+        title="Cloud cover of the tile" + (f" (line: up to {_CLEAR:.0f} %)" if has_line else ""),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=len(shown),
+        frameon=False,
+        fontsize=12,
+        title_fontsize=12,
+    )
 
 
 def _figure() -> Figure:
@@ -173,7 +197,7 @@ def _stems(
     axes.set_ylabel(label)
     if len(known) < len(pairs):
         axes.set_title(
-            f"not known of {len(pairs) - len(known)}", loc="right", fontsize=11, color=_FAINT
+            f"unknown of {len(pairs) - len(known)}", loc="right", fontsize=11, color=_FAINT
         )
 
 

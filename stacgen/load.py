@@ -9,7 +9,7 @@ from stacgen.bands import BANDS
 from stacgen.bands import find as find_band
 from stacgen.errors import UsageError
 from stacgen.layout import ScenesPlace
-from stacgen.models import Selection
+from stacgen.models import Selection, Unknown
 from stacgen.pipeline.read import Acquisition, Home, series
 from stacgen.selection import parse_interval
 from stacgen.succession import DEPRECATED
@@ -28,6 +28,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     *,
     datetime: str | None = None,
     max_cloud: float | None = None,
+    unknown_cloud: Unknown = "refuse",
     reflectance: bool = False,
     store_options: Mapping[str, str] | None = None,
     **odc_options: Any,  # noqa: ANN401 - whatever odc.stac.load takes
@@ -45,6 +46,8 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
         bands: `["B04", "B8A"]`; all that any scene has, unless told.
         datetime: From A to B, `2025-03-01/2025-06-30`; `..` leaves an end open.
         max_cloud: Most cloud, in percent.
+        unknown_cloud: Scenes that do not say how cloudy they are, where there is a `max_cloud`:
+            `refuse` raises an error that names them, `keep` takes them, `drop` does not.
         reflectance: Whether to turn digital numbers into surface reflectance.
         store_options: Settings of the bucket beside those in the environment, for documents.
         **odc_options: Arguments of `odc.stac.load`: `bbox`, `resolution`, `chunks` and so on.
@@ -64,7 +67,8 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     start, end = (None, None) if datetime is None else parse_interval(datetime)
     place = look.open_place(_address(root), store_options)
     home = Home(place=place, key=ScenesPlace(tile=tiles.parse(tile)).key)
-    found = series(home, Selection(start=start, end=end, max_cloud=max_cloud)).acquisitions
+    wanted = Selection(start=start, end=end, max_cloud=max_cloud, unknown=unknown_cloud)
+    found = series(home, wanted).acquisitions
     names = _names(found, bands, home.address)
     query = str(root).partition("?")[2]
     having = [each for each in found if _held(each, names)]

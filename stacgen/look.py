@@ -134,7 +134,8 @@ def plot(
     a marker an acquisition, faint where the tile is cloudy. Arguments are those of `readings`.
 
     Raises:
-        UsageError: As `readings`, or the ending of the output is none.
+        UsageError: As `readings`, or the ending of the output is none, or nothing is known that
+            could be drawn.
         OutputError: The Collection cannot be read, or the chart not be written.
         UpstreamError: The website does not answer.
     """
@@ -151,6 +152,8 @@ def plot(
         wanted=wanted,
         store_options=store_options,
     )
+    if not chart.has_points(found.readings, at_place=bool(found.place)):
+        raise UsageError(_pointless(found, collection))
     store, name = _target(output, store_options)
     kind = ending.removeprefix(".")
     if found.place:
@@ -161,6 +164,19 @@ def plot(
         content = chart.of_sky(found.readings, title=found.title, about=found.about, kind=kind)
     store.write(name, content, _CHARTS[ending])
     return found, Drawn(address=str(output), frames=len(found.readings), size=len(content))
+
+
+def _pointless(found: Readings, collection: str | Path) -> str:
+    """The reason that a chart would be empty."""
+    if found.place:
+        return (
+            f"{found.place} shows nothing to plot: of {len(found.readings)} acquisitions of"
+            f" {collection} each has nodata there, or its edge."
+        )
+    return (
+        f"No Item of {collection} says how cloudy or how valid it is, so there is nothing to plot"
+        " over time. Name a place: --point LON LAT, or --polygon FILE.geojson."
+    )
 
 
 def _place(point: tuple[float, float] | None, polygon: Path | None) -> plotting.Place | None:

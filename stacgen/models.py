@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.bands import Band
 from stacgen.tiles import TileId
+
+Unknown = Literal["refuse", "keep", "drop"]
+"""Treatment of frames whose cloud or nodata is not known where a limit is set: an error that names
+them, or they pass, or they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,15 @@ class Frame:
 
     nodata_percentage: float | None
     """Nodata pixels in percent, from the API; None where it does not say."""
+
+    unknown_reason: str = ""
+    """Why one of the two is not known, `no TCI image is of that second`; empty where both are known
+    or the API was not asked."""
+
+    @property
+    def has_figures(self) -> bool:
+        """True if both cloud and nodata are known."""
+        return self.cloud_cover is not None and self.nodata_percentage is not None
 
     def __str__(self) -> str:
         """Number and time, as messages name a frame."""
@@ -418,6 +431,9 @@ class Selection:
     max_nodata: float | None = None
     """Percent."""
 
+    unknown: Unknown = "refuse"
+    """Frames that `max_cloud` or `max_nodata` cannot judge."""
+
     limit: int | None = None
     """How many, the earliest first."""
 
@@ -456,21 +472,3 @@ def row_blocks(rows: int, height: int) -> Iterator[slice]:
     """Slices of at most `height` rows that together are all of them, in order."""
     for first in range(0, rows, height):
         yield slice(first, min(first + height, rows))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """What a raster file is, by itself and by its pixels."""
-
-    problems: tuple[str, ...]
-    """Why it is no valid COG; none, where it is."""
-
-    epsg: int | None
-    transform: tuple[float, float, float, float, float, float]
-    shape: tuple[int, int]
-    data_type: str
-    nodata: float | None
-    scale: float
-    offset: float
-    statistics: tuple[Mapping[str, float], ...]
-    """Of the pixels of each band that are not nodata, by the names that Items have for them."""

@@ -108,6 +108,7 @@ def collection(
     items = list(items)
     shown = sorted(map(cards.of_item, items), key=lambda card: (card.moment, card.id))
     pick = min(shown, key=_murk)
+    unknown = sum(card.cloud is None for card in shown)
     around = Map.around(document["extent"]["spatial"]["bbox"][0], margin=0.35)
     ground: dict[str, int] = {}
     numbers = [ground.setdefault(around.path(card.geometry), len(ground)) for card in shown]
@@ -129,6 +130,7 @@ def collection(
             for year, rows in groupby(cards.rows(shown, numbers, forms), lambda row: row.stamp[:4])
         ],
         count=len(shown),
+        unknown=unknown,
         pick=pick,
         patterns=json.dumps([dict(each) for each in patterns]),
         bands=[name for name, _ in pick.assets],
@@ -314,10 +316,13 @@ def _packed(summary: Summary) -> str:
     return json.dumps(asdict(summary))
 
 
-def _murk(card: Card) -> tuple[int, bool, float]:
-    """How little an Item shows of bands and ground, to find the one that shows most."""
-    cloud = 100.0 if card.cloud is None else card.cloud
-    return -len(card.assets), card.thumbnail is None, cloud + 2 * (card.nodata or 0)
+def _murk(card: Card) -> tuple[int, bool, bool, float]:
+    """How little an Item shows of bands and ground, to find the one that shows most.
+
+    One whose cloud is not known comes after those of which it is.
+    """
+    hidden = (card.cloud or 0) + 2 * (card.nodata or 0)
+    return -len(card.assets), card.thumbnail is None, card.cloud is None, hidden
 
 
 def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:

@@ -72,6 +72,9 @@ class Heading:
     count: int
     """Frames."""
 
+    unknown: int = 0
+    """Frames of which the cloud is not known."""
+
     @property
     def years(self) -> str:
         """`2025`, or `2024-2025`.
@@ -263,7 +266,7 @@ def _headline(
 ) -> None:
     left, right = sides
     frames = "1 frame" if heading.count == 1 else f"{heading.count} frames"
-    about = " · ".join(filter(None, [f"{frames}, % cloud", heading.about]))
+    about = " · ".join(filter(None, [f"{frames}, {_figure_said(heading)}", heading.about]))
     middle = height * 0.56
     taken = _text(
         pen,
@@ -283,6 +286,13 @@ def _headline(
     )
 
 
+def _figure_said(heading: Heading) -> str:
+    """The meaning of the percentages below the frames."""
+    if heading.unknown == heading.count:
+        return "cloud unknown"
+    return f"% cloud, unknown of {heading.unknown}" if heading.unknown else "% cloud"
+
+
 def _caption(
     pen: ImageDraw.ImageDraw,
     picture: Picture,
@@ -294,12 +304,15 @@ def _caption(
     several = heading.start.year != heading.end.year
     size, line, bar = side * 0.14, y + side * 0.12, y + round(side * 0.22)
     thick = max(round(side * 0.02), 2)
-    cloud = "" if picture.cloud is None else f"{picture.cloud:.0f} %"
+    nothing = "" if heading.unknown == heading.count else "?"
+    cloud = nothing if picture.cloud is None else f"{picture.cloud:.0f} %"
     taken = _text(pen, (x + side, line), cloud, size, color=FAINT, anchor="rm")
     date = f"{picture.moment:%d %b %Y}" if several else f"{picture.moment:%d %b}"
     _text(pen, (x, line), date, size, room=side * 0.95 - taken)
+    if picture.cloud is None:
+        return  # an empty bar would say 0 %
     pen.rounded_rectangle((x, bar, x + side - 1, bar + thick), thick // 2, TRACK)
-    length = 0 if picture.cloud is None else round(side * picture.cloud / 100)
+    length = round(side * picture.cloud / 100)
     if length:
         pen.rounded_rectangle((x, bar, x + length - 1, bar + thick), thick // 2, CLOUD)
 
@@ -311,9 +324,10 @@ def _film_frame(picture: Picture, heading: Heading, width: int) -> Image.Image:
     pen = ImageDraw.Draw(image)
     left, right = strip * 0.22, width - strip * 0.22
     first, second, bar = (width + strip * share for share in (0.28, 0.62, 0.84))
-    cloud = "" if picture.cloud is None else f"{picture.cloud:.0f} % cloud"
+    cloud = "cloud unknown" if picture.cloud is None else f"{picture.cloud:.0f} % cloud"
+    color = FAINT if picture.cloud is None else CLOUD
     _text(pen, (left, first), f"{picture.moment:%d %b %Y}", strip * 0.36)
-    _text(pen, (right, first), cloud, strip * 0.28, color=CLOUD, anchor="rm")
+    _text(pen, (right, first), cloud, strip * 0.28, color=color, anchor="rm")
     taken = _text(pen, (left, second), heading.title, strip * 0.18, color=FAINT)
     room = right - left - taken - strip * 0.2
     _text(pen, (right, second), heading.about, strip * 0.18, color=FAINT, anchor="rm", room=room)

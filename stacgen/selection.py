@@ -1,10 +1,17 @@
 """Which frames of a stream are wanted. Pure."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time
+from typing import TypeVar, get_args
 
 from stacgen.errors import EmptySelectionError, UsageError
-from stacgen.models import Doubt, Frame, Selection, Stream, timestamp
+from stacgen.models import Doubt, Frame, Selection, Stream, Unknown, timestamp
+
+T = TypeVar("T")
+
+_NAMED = 10
+"""Frames that a sentence names at most."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[Tt ].+)?")
 """A date, or a date and a time; Python would read weeks and bare digits, too."""
@@ -63,7 +70,8 @@ def check(selection: Selection) -> None:
     """Refuse a selection that nothing could ever answer to.
 
     Raises:
-        UsageError: The end lies before the start, a percentage is none, a limit is below 1.
+        UsageError: The end lies before the start, a percentage is none, a limit is below 1, or
+            `unknown` is no treatment.
     """
     start, end = selection.start, selection.end
     if start is not None and end is not None and end < start:
@@ -73,6 +81,11 @@ def check(selection: Selection) -> None:
     for name, value in (("cloud", selection.max_cloud), ("nodata", selection.max_nodata)):
         if value is not None and not 0 <= value <= 100:  # noqa: PLR2004 - per cent
             raise UsageError(f"The {name} limit {value} is no percentage from 0 to 100.")
+    if selection.unknown not in get_args(Unknown):
+        raise UsageError(
+            f"The treatment of unknown cloud {selection.unknown!r} is none of"
+            f" {', '.join(get_args(Unknown))}."
+        )
     if selection.limit is not None and selection.limit < 1:
         raise UsageError(f"The limit {selection.limit} asks for no frame; it starts at 1.")
 
@@ -81,31 +94,26 @@ def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:
     """The wanted frames of a stream, in the order of their numbers.
 
     Raises:
-        UsageError: A percentage is to be compared that the API gives for some frame in the
-            interval not at all: neither passing nor failing it would be true.
+        UsageError: A percentage is to be compared that the API does not give for some frame in the
+            interval, and the selection does not say whether to keep or to drop such frames.
         EmptySelectionError: No frame is left; the message says what there is.
     """
     frames = [frame for frame in stream.frames if _is_between(frame, selection)]
     if not frames:
         raise EmptySelectionError(_nothing_between(stream, selection))
-    for name, limit, attribute in (
-        ("cloud", selection.max_cloud, "cloud_cover"),
-        ("nodata", selection.max_nodata, "nodata_percentage"),
-    ):
-        if limit is None:
-            continue
-        unknown = [frame for frame in frames if getattr(frame, attribute) is None]
-        if unknown:
+    for name, limit, figure in _limits(selection):
+        unknown = [str(frame) for frame in frames if figure(frame) is None]
+        if unknown and selection.unknown == "refuse":
             raise UsageError(
                 f"The API gives no {name} percentage for {len(unknown)} of {len(frames)} frames of"
-                f" {stream}, the first being {unknown[0]}, so --max-{name} cannot be answered."
-                " Leave it out, or name the path of the TCI metadata with --tci-path."
+                f" {stream}: {named(unknown)}; so {undecided(name)}"
             )
-        lowest = min(getattr(frame, attribute) for frame in frames)
-        frames = [frame for frame in frames if getattr(frame, attribute) <= limit]
+        known = [value for frame in frames if (value := figure(frame)) is not None]
+        frames = at_most(limit, frames, figure, unknown=selection.unknown)
         if not frames:
+            lowest = f"the lowest is {min(known):g} %" if known else "it is known of none"
             raise EmptySelectionError(
-                f"No frame of {stream} has at most {limit:g} % {name}; the lowest is {lowest:g} %."
+                f"No frame of {stream} has at most {limit:g} % {name}; {lowest}."
             )
     by_time = sorted(frames, key=lambda frame: (frame.sensing_time, frame.number))
     return tuple(sorted(by_time[: selection.limit], key=lambda frame: frame.number))
@@ -114,6 +122,90 @@ def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:
 def doubtful(stream: Stream, selection: Selection) -> list[Doubt]:
     """The frames in the interval that cannot be paired with the stream."""
     return [each for each in stream.doubtful if _is_between(each.frame, selection)]
+
+
+def unjudged(stream: Stream, selection: Selection) -> Iterator[str]:
+    """A sentence per limit that frames in the interval were kept or dropped without a figure."""
+    frames = [frame for frame in stream.frames if _is_between(frame, selection)]
+    for name, limit, figure in _limits(selection):
+        unknown = [str(frame) for frame in frames if figure(frame) is None]
+        frames = at_most(limit, frames, figure, unknown=selection.unknown)
+        if unknown:
+            count = "1 frame" if len(unknown) == 1 else f"{len(unknown)} frames"
+            done = "kept" if selection.unknown == "keep" else "dropped"
+            yield f"--max-{name} cannot judge {count} of {stream}, {done}: {named(unknown)}."
+
+
+def unknown_figures(stream: Stream) -> str:
+    """A sentence that says of which frames cloud or nodata is not known, and why.
+
+    Empty where all is known, or nothing is known of the reason.
+    """
+    unknown = [frame for frame in stream.frames if frame.unknown_reason]
+    if not unknown:
+        return ""
+    lacking = [
+        name
+        for name, figure in (("cloud", _cloud), ("nodata", _nodata))
+        if any(figure(frame) is None for frame in unknown)
+    ]
+    count = sum(frame.has_figures for frame in stream.frames)
+    reasons: dict[str, list[str]] = {}
+    for frame in unknown:
+        reasons.setdefault(frame.unknown_reason, []).append(str(frame))
+    why = "; ".join(
+        reason if len(names) == len(stream.frames) else f"{named(names)}: {reason}"
+        for reason, names in reasons.items()
+    )
+    return (
+        f"{' and '.join(lacking)} known for {count} of {len(stream.frames)} frames of {stream}:"
+        f" {why}."
+    )
+
+
+def at_most(
+    limit: float, found: Iterable[T], figure: Callable[[T], float | None], *, unknown: Unknown
+) -> list[T]:
+    """Those whose figure is no higher than a limit; of unknown ones all if they are kept."""
+    return [
+        each
+        for each in found
+        if (unknown == "keep" if (value := figure(each)) is None else value <= limit)
+    ]
+
+
+def undecided(name: str) -> str:
+    """The end of a sentence about frames that a limit cannot judge: the options there are."""
+    return (
+        f"--max-{name} cannot be answered. Say --unknown-cloud keep or --unknown-cloud drop, or"
+        f" leave --max-{name} out."
+    )
+
+
+def named(names: Sequence[str]) -> str:
+    """Names for a sentence, the first ten of them.
+
+    >>> named(["a", "b"])
+    'a, b'
+    """
+    return ", ".join(names[:_NAMED]) + (", and so on" if names[_NAMED:] else "")
+
+
+def _limits(
+    selection: Selection,
+) -> Iterator[tuple[str, float, Callable[[Frame], float | None]]]:
+    if selection.max_cloud is not None:
+        yield "cloud", selection.max_cloud, _cloud
+    if selection.max_nodata is not None:
+        yield "nodata", selection.max_nodata, _nodata
+
+
+def _cloud(frame: Frame) -> float | None:
+    return frame.cloud_cover
+
+
+def _nodata(frame: Frame) -> float | None:
+    return frame.nodata_percentage
 
 
 def _is_between(frame: Frame, selection: Selection) -> bool:

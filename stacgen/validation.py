@@ -9,13 +9,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stacgen import catalog, publication, stac
 from stacgen.catalog import Holdings
-from stacgen.models import Inspected
 from stacgen.ports import Entry
 from stacgen.publication import Kind
+
+if TYPE_CHECKING:
+    from stacgen.gdal import Inspected
 
 _TOLERANCE = 1e-9
 """By which figures may differ, of their size: the last digits of a sum in another order."""
@@ -183,7 +186,7 @@ def check_linked(linked: set[str], documents: Iterable[str]) -> Iterator[Finding
 
 
 def check_pixels(
-    key: str, document: stac.Document, name: str, found: Inspected
+    key: str, document: stac.Document, name: str, found: "Inspected"
 ) -> Iterator[Finding]:
     """A COG is one, and its Item says of the asset what it says itself and what its pixels are."""
     for problem in found.problems:

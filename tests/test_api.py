@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -293,7 +294,7 @@ def test_a_field_of_another_type_is_named(key: str, value: Json) -> None:
     assert re.fullmatch(rf"cannot be used: images\[0\]\.{key} is .+, not {kind}\.", said)
 
 
-@pytest.mark.parametrize("key", [*NUMBERS, *FIGURES])
+@pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("written", ['"1"', "1e400", "-1e400", "9" * 400])
 def test_a_number_must_be_written_as_one_and_be_finite(key: str, written: str) -> None:
     raw = json.dumps(_one(key, "@")).replace('"@"', written).encode()
@@ -322,9 +323,6 @@ def test_a_number_too_long_to_read_is_refused() -> None:
         ("pts_time", 1e9, "is 1000000000.0, not a time in the stream"),
         ("scale_factor", 0, "is 0.0, but must be above 0"),
         ("scale_factor", -2.5, "is -2.5, but must be above 0"),
-        ("cloudy_pixel_percentage", -0.1, "is -0.1, not a percentage"),
-        ("nodata_pixel_percentage", 100.1, "is 100.1, not a percentage"),
-        ("cloudy_pixel_percentage", True, "is true, not a number"),
         ("baseline", "0" * 5000, f'is "{"0" * 36}..., not of the form 05.11'),
         ("sensing_time", "0" * 5000, f'is "{"0" * 36}..., not a time such as 2025-03-02T11:21'),
     ],
@@ -346,6 +344,30 @@ def test_a_number_is_taken_however_json_writes_it(key: str, value: float) -> Non
 def test_a_figure_that_is_null_is_not_known() -> None:
     frame = _stream(_metadata(dunia.images(1, cloudy_pixel_percentage=None))).frames[0]
     assert (frame.cloud_cover, frame.nodata_percentage) == (None, None)
+    assert frame.unknown_reason == ""
+
+
+ODD = ('"1"', '"12 %"', "1e400", "-1e400", "9" * 400, "-1", "-0.1", "999", "100.0000001", "true")
+
+
+@pytest.mark.parametrize("key", FIGURES)
+@pytest.mark.parametrize("written", [*ODD, "{}", "[5]"])
+def test_a_figure_that_is_no_percentage_is_left_out_and_the_frame_stays(
+    key: str, written: str
+) -> None:
+    figures: Json = dict.fromkeys(FIGURES, 5)
+    sound = _stream(_metadata(dunia.images(1, **figures))).frames[0]
+    raw = json.dumps(_metadata(dunia.images(1, **{**figures, key: "@"})))
+    (frame,) = _read(raw.replace('"@"', written).encode()).frames
+    assert frame.unknown_reason.startswith(f"{key} is ")
+    assert len(frame.unknown_reason) < 80
+    cloud, nodata = (None if key == each else 5.0 for each in FIGURES)
+    assert frame == replace(
+        sound,
+        cloud_cover=cloud,
+        nodata_percentage=nodata,
+        unknown_reason=frame.unknown_reason,
+    )
 
 
 @pytest.mark.parametrize(
@@ -519,30 +541,62 @@ def _figures(number: int, cloud: Json, nodata: Json, **changes: Json) -> dict[st
     }
 
 
+def _whole(number: int) -> str:
+    """The sensing time of an image as TCI streams have it: without the fraction."""
+    return str(dunia.images(9)[number]["sensing_time"]).partition(".")[0]
+
+
 def test_figures_go_to_the_frame_of_their_second() -> None:
-    """The TCI stream has whole seconds where a band stream has fractions."""
-    whole = {"sensing_time": "2025-03-07T11:21:09"}
-    assert _with_figures(_stream(_metadata()), [_figures(1, 3, 4, **whole)])[1] == (3.0, 4.0)
-    images = [_figures(2, 2, 0.2), _figures(7, 7, 0.7), _figures(0, 0, 100)]
+    """TCI images tell whole seconds, and may come in any order or lack a frame."""
+    images = [
+        _figures(number, *figures, sensing_time=_whole(number))
+        for number, figures in ((2, (2, 0.2)), (7, (7, 0.7)), (0, (0, 100)))
+    ]
     found = _with_figures(_stream(_metadata()), images)
     assert found == [(0.0, 100.0), (None, None), (2.0, 0.2)]
 
 
-def test_figures_of_the_next_second_are_of_another_frame() -> None:
-    image = _figures(0, 1, 1, sensing_time="2025-03-02T11:21:10")
-    assert _with_figures(_stream(_metadata()), [image])[0] == (None, None)
+def test_a_second_is_cut_off_and_not_rounded() -> None:
+    """11:21:09.9 is in the second of 11:21:09, however near 11:21:10 is."""
+    stream = _stream(_one("sensing_time", "2025-03-02T11:21:09.900000"))
+    images = [_figures(0, 1, 10, sensing_time="2025-03-02T11:21:10")]
+    assert _with_figures(stream, images)[0] == (None, None)
+    images += [_figures(0, 2, 20, sensing_time="2025-03-02T11:21:09")]
+    assert _with_figures(stream, images)[0] == (2.0, 20.0)
 
 
-def test_of_figures_of_one_time_those_of_the_baseline_count() -> None:
+def test_of_several_images_of_a_second_the_nearest_counts() -> None:
+    images = [
+        _figures(0, 1, 10, sensing_time="2025-03-02T11:21:09.900000"),
+        _figures(0, 2, 20, sensing_time="2025-03-02T11:21:09.100000"),
+        _figures(0, 3, 30, sensing_time="2025-03-02T11:21:08.999999"),
+    ]
+    assert _with_figures(_stream(_metadata()), images)[0] == (2.0, 20.0)
+
+
+def test_of_images_that_are_as_near_the_one_of_the_baseline_counts() -> None:
     images = [_figures(0, 1, 10, baseline="05.10"), _figures(0, 2, 20, baseline="05.11")]
     assert _with_figures(_stream(_metadata()), images)[0] == (2.0, 20.0)
     assert _with_figures(_stream(_metadata()), images[:1])[0] == (1.0, 10.0)
 
 
-@pytest.mark.parametrize("baselines", [("05.11", "05.11"), ("05.09", "05.10"), (None, None)])
-def test_figures_that_are_not_clear_are_left_out(baselines: tuple[str | None, ...]) -> None:
-    images = [_figures(0, 1, 10, **({"baseline": b} if b else {})) for b in baselines]
-    assert _with_figures(_stream(_metadata()), images)[0] == (None, None)
+@pytest.mark.parametrize(
+    "baselines", [("05.11", "05.11"), ("05.09", "05.10"), (None, None), (5.11, None)]
+)
+def test_images_that_contradict_each_other_leave_the_figures_out(baselines: Json) -> None:
+    images = [
+        _figures(0, cloud, 10, **({"baseline": baseline} if baseline else {}))
+        for cloud, baseline in enumerate(baselines, start=1)
+    ]
+    stream = _stream(_metadata())
+    assert _with_figures(stream, images)[0] == (None, None)
+    assert _reasons(stream, images)[0] == "2 TCI images of that second contradict each other"
+    assert _with_figures(stream, [images[0]] * 2)[0] == (1.0, 10.0)
+
+
+def _reasons(stream: Stream, images: Json) -> list[str]:
+    raw = json.dumps({"images": images}).encode()
+    return [frame.unknown_reason for frame in with_tci_figures(stream, raw, url=URL).frames]
 
 
 def test_a_figure_of_the_band_itself_stands() -> None:
@@ -550,21 +604,43 @@ def test_a_figure_of_the_band_itself_stands() -> None:
     assert _with_figures(stream, [_figures(0, 50, 5)]) == [(0.0, 5.0)]
     stream = _stream(_metadata(dunia.images(1, nodata_pixel_percentage=0)))
     assert _with_figures(stream, [_figures(0, 50, 5)]) == [(50.0, 0.0)]
+    stream = _stream(_metadata(dunia.images(1, cloudy_pixel_percentage=-1)))
+    assert _with_figures(stream, [_figures(0, 50, 5)]) == [(50.0, 5.0)]
+    assert _reasons(stream, [_figures(0, 50, 5)]) == [""]
 
 
 @pytest.mark.parametrize(
-    ("image", "problem"),
+    ("image", "figures", "reason"),
     [
-        (_figures(0, 101, 0), "images[0].cloudy_pixel_percentage is 101, not a percentage"),
-        (_figures(0, 0, "5"), 'images[0].nodata_pixel_percentage is "5", not a number'),
-        (_figures(0, 0, 0, sensing_time=None), "images[0].sensing_time is null, not a text"),
-        (_figures(0, 0, 0, baseline=5.11), "images[0].baseline is 5.11, not a text"),
-        (None, "images[0] is null, not an object"),
+        (_figures(0, 101, 3), (None, 3.0), "in its TCI image cloudy_pixel_percentage is 101"),
+        (_figures(0, 3, "5"), (3.0, None), 'in its TCI image nodata_pixel_percentage is "5"'),
+        (_figures(0, 3, None), (3.0, None), "in its TCI image a figure is missing"),
+        (_figures(0, 3, 4, sensing_time=None), (None, None), "no TCI image is of that second"),
+        (_figures(0, 3, 4, baseline=5.11), (3.0, 4.0), ""),
+        (None, (None, None), "no TCI image is of that second"),
     ],
 )
-def test_figures_that_are_none_are_refused(image: Json, problem: str) -> None:
-    said = _refused(lambda: _with_figures(_stream(_metadata()), [image]))
-    assert said == f"cannot be used: {problem}."
+def test_an_odd_tci_image_costs_its_own_figures_alone(
+    image: Json, figures: Json, reason: str
+) -> None:
+    stream = _stream(_metadata())
+    images = [image, _figures(1, 1, 2), _figures(2, 2, 3)]
+    assert _with_figures(stream, images) == [figures, (1.0, 2.0), (2.0, 3.0)]
+    assert _reasons(stream, images) == [reason, "", ""]
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"<html>", "is a web page, not JSON."),
+        (b"{", "is not JSON ("),
+        (b"{}", "cannot be used: images is missing."),
+        (b'{"images": 7}', "cannot be used: images is 7, not a list."),
+    ],
+)
+def test_what_is_no_tci_answer_is_refused(raw: bytes, problem: str) -> None:
+    said = _refused(lambda: with_tci_figures(_stream(_metadata()), raw, url=URL))
+    assert said.startswith(problem)
 
 
 def test_a_name_that_comes_twice_is_refused_wherever_it_is() -> None:

@@ -15,7 +15,7 @@ LAYERS = (
     "errors",
     "bands tiles profile",
     "models",
-    "outcomes ports layout query",
+    "outcomes ports layout query figures",
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "endpoints proof",

@@ -140,6 +140,53 @@ def test_the_slider_hides_what_is_cloudier(
     assert seen.complaints == []
 
 
+def partly_known(folder: Path, known: int) -> bytes:
+    """The page as it is where only the first frames have figures."""
+    document = json.loads((folder / "29PKR/B09/collection.json").read_bytes())
+    documents = items(folder)
+    for each in documents[known:]:
+        del each["properties"]["eo:cloud_cover"]
+        del each["properties"]["s2:nodata_pixel_percentage"]
+    if not known:
+        del document["summaries"]["eo:cloud_cover"]
+    return page.collection(
+        document,
+        documents,
+        key="29PKR/B09/collection.json",
+        outline=OUTLINE,
+        mirror_size=9,
+        base_url=None,
+    )
+
+
+@pytest.mark.parametrize("known", [0, 12])
+def test_frames_of_unknown_cloud_are_shown_until_the_slider_asks_for_less(
+    visit: Visiting, folder: Path, address: str, known: int
+) -> None:
+    (folder / "29PKR/B09/partly.html").write_bytes(partly_known(folder, known))
+    seen = visit(f"{address}/29PKR/B09/partly.html", width=390)
+    try:
+        assert frames(seen) == days(items(folder))
+        assert seen.page.get_by_label("Cloud up to").count() == bool(known)
+        if known:
+            assert seen.page.locator("#cloud-said").inner_text() == "100 % or unknown"
+            slide(seen, 99)
+            assert seen.page.locator("#cloud-said").inner_text() == "99 %"
+            first = items(folder)[:known]
+            clear = [each for each in first if each["properties"]["eo:cloud_cover"] <= 99]
+            assert frames(seen) == days(clear)
+            seen.page.get_by_role("button", name="Show all").click()
+            assert seen.page.locator("#cloud-said").inner_text() == "100 % or unknown"
+        seen.page.get_by_label("From").fill(days(items(folder))[3])
+        assert frames(seen) == days(items(folder))[3:]
+        seen.page.locator(".frames a").nth(20).click()
+        assert "clearest" not in seen.page.locator(".picked p").first.inner_text()
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == 390
+        assert seen.complaints == []
+    finally:
+        (folder / "29PKR/B09/partly.html").unlink()
+
+
 def test_dates_narrow_what_is_shown_and_a_button_shows_all_again(
     visit: Visiting, address: str, folder: Path
 ) -> None:

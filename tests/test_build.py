@@ -602,6 +602,106 @@ def test_unknown_figures_are_left_out_and_noted(
     assert "eo:cloud_cover" not in collection["summaries"]
 
 
+def _figures_of(report: Report) -> list[tuple[float | None, float | None]]:
+    """Cloud and nodata as each Item has them."""
+    documents = (json.loads(Path(each.ref.href).read_bytes()) for each in report.outcomes)
+    return [
+        (
+            document["properties"].get("eo:cloud_cover"),
+            document["properties"].get("s2:nodata_pixel_percentage"),
+        )
+        for document in documents
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dunia.Reply(status=500),
+        dunia.Reply(status=403),
+        dunia.Reply(raw=b"", ending="rst"),
+        dunia.Reply(body=b"<html>Sorry</html>"),
+        dunia.Reply(body=b'{"images": [{"sensing_time":'),
+        dunia.Reply(body=b'{"images": "none"}'),
+    ],
+    ids=["500", "403", "reset", "web page", "cut off", "no list"],
+)
+def test_a_tci_answer_that_cannot_be_used_costs_no_frame(
+    build: Build, upstream: dunia.Server, answer: dunia.Reply
+) -> None:
+    """Frames are built without figures; the next run adds these, a third one does nothing."""
+    (path,) = (path for path in upstream.content if "/metadata/" in path)
+    upstream.faults[path] = lambda _: answer
+    wanted = Selection(limit=3)
+    report = build(wanted=wanted)
+    assert len(report.built) == 3
+    assert _figures_of(report) == [(None, None)] * 3
+    (note,) = report.notes
+    assert note.startswith("cloud and nodata known for 0 of 10 frames of 29PKR B09 2025: ")
+    assert path in note
+    del upstream.faults[path]
+    healed = build(wanted=wanted)
+    assert len(healed.built) == 3
+    assert not healed.notes
+    assert _figures_of(healed) == [(0.0, 0.0), (10.0, 0.0), (20.0, 0.0)]
+    assert len(build(wanted=wanted).skipped) == 3
+
+
+def test_frames_that_pair_with_no_tci_image_are_named_once(
+    build: Build, upstream: dunia.Server
+) -> None:
+    (path,) = (path for path in upstream.content if "/metadata/" in path)
+    figures = json.loads(upstream.content[path])
+    for image in figures["images"]:
+        image["sensing_time"] = image["sensing_time"].partition(".")[0]
+    del figures["images"][1]
+    upstream.put_json(path, figures)
+    report = build(wanted=Selection(limit=3))
+    assert _figures_of(report) == [(0.0, 0.0), (None, None), (20.0, 0.0)]
+    (note,) = report.notes
+    assert note == (
+        "cloud and nodata known for 9 of 10 frames of 29PKR B09 2025: frame 1"
+        " (2025-03-07T11:21:09.024Z): no TCI image is of that second."
+    )
+    kept = build(wanted=Selection(limit=2, max_cloud=5, unknown="keep"))
+    assert [each.ref.frame.number for each in kept.skipped] == [0, 1]
+    assert "--max-cloud cannot judge 1 frame of 29PKR B09 2025, kept: frame 1 (" in kept.notes[1]
+    dropped = build(wanted=Selection(max_cloud=5, unknown="drop"))
+    assert [each.ref.frame.number for each in dropped.skipped] == [0]
+    with pytest.raises(UsageError, match=r"frame 1 \(.*--unknown-cloud keep"):
+        build(wanted=Selection(max_cloud=5))
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"cloudy_pixel_percentage": 100.0000001}, "cloudy_pixel_percentage is 100.0000001"),
+        ({"cloudy_pixel_percentage": -1, "nodata_pixel_percentage": None}, "percentage is -1"),
+        ({"nodata_pixel_percentage": "12 %"}, 'nodata_pixel_percentage is "12 %"'),
+    ],
+)
+def test_odd_figures_are_left_out_and_the_frames_built(
+    build: Build, upstream: dunia.Server, odd: dict[str, Any], says: str
+) -> None:
+    """Of a service that has figures in its band images alone."""
+    (path,) = (path for path in upstream.content if "/metadata/" in path)
+    upstream.put_json(path, {"metadata": {}, "images": []})
+    sound = {"cloudy_pixel_percentage": 7.5, "nodata_pixel_percentage": 0.5}
+    stream = json.loads(upstream.content[BAND_METADATA])
+    stream["images"] = [
+        {**image, **sound, **(odd if number == 1 else {})}
+        for number, image in enumerate(stream["images"])
+    ]
+    upstream.put_json(BAND_METADATA, stream)
+    report = build(wanted=Selection(limit=3))
+    first, second, third = _figures_of(report)
+    assert first == third == (7.5, 0.5)
+    assert second == tuple(None if key in odd else sound[key] for key in sound)
+    (note,) = report.notes
+    assert "known for 9 of 10 frames of 29PKR B09 2025: frame 1 (" in note
+    assert f"{says}, and no TCI image is of that second." in note
+
+
 def test_without_a_tci_path_none_is_asked_for(build: Build, upstream: dunia.Server) -> None:
     quiet = replace(Upstream(api=upstream.base), tci_path="")
     assert not build(wanted=Selection(limit=1), upstream=quiet).notes

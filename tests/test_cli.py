@@ -108,6 +108,7 @@ def test_a_failed_frame_is_named_and_the_exit_code_is_1(run: Run, upstream: duni
         ([*BUILD, "--max-cloud", "120"], 2, "no percentage"),
         ([*BUILD, "--limit", "0"], 2, "asks for no frame"),
         ([*BUILD, "--tci-path", "", "--max-cloud", "20"], 2, "--max-cloud cannot be answered"),
+        ([*BUILD, "--unknown-cloud", "keep"], 2, "--unknown-cloud is for --max-cloud or"),
         ([*BUILD, "--tci-path", "/x/{year}/{month}"], 2, "may hold {tile} and {year}"),
         ([*BUILD, "--compress", "lzw", "--level", "3"], 2, "Compression lzw has levels none"),
         ([*BUILD, "--blocksize", "100"], 2, "A block of 100 pixels"),
@@ -155,8 +156,28 @@ def test_frames_as_json_can_be_filtered(run: Run) -> None:
 
 def test_unknown_figures_show_as_unknown(run: Run) -> None:
     done = run("frames", "29PKR", "B09", "--year", "2025", "--tci-path", "/nowhere")
-    assert "unknown" in done.stdout
-    assert done.stderr.startswith("Note: The API has no TCI metadata")
+    assert done.stdout.count("unknown") == 10
+    (note,) = done.stderr.splitlines()
+    assert note.startswith("Note: cloud and nodata known for 0 of 5 frames of 29PKR B09 2025: the")
+    assert "no TCI metadata at http" in note
+    assert "--tci-path" in note
+
+
+def test_frames_of_unknown_cloud_are_kept_or_dropped_where_that_is_said(run: Run) -> None:
+    limited = ["frames", "29PKR", "B09", "--year", "2025", "--tci-path", "", "--max-cloud", "20"]
+    refused = run(*limited)
+    assert refused.returncode == 2
+    assert "frame 0 (2025-03-02T11:21:09.024Z), frame 1 (" in refused.stderr
+    assert "Say --unknown-cloud keep or --unknown-cloud drop" in refused.stderr
+    kept = run(*limited, "--unknown-cloud", "keep", "--json")
+    assert len(kept.stdout.splitlines()) == 5
+    assert kept.stderr.startswith("Note: --max-cloud cannot judge 5 frames of 29PKR B09 2025, kept")
+    dropped = run(*limited, "--unknown-cloud", "drop")
+    assert dropped.returncode == 2
+    assert (
+        "No frame of 29PKR B09 2025 has at most 20 % cloud; it is known of none." in dropped.stderr
+    )
+    assert run(*limited, "--unknown-cloud", "guess").returncode == 2
 
 
 def test_help_is_short_has_an_example_and_the_exit_codes(run: Run) -> None:

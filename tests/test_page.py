@@ -267,6 +267,70 @@ def test_figures_that_are_not_known_are_said_to_be_so(build: Build, tmp_path: Pa
     assert 'id="dots"' not in text
 
 
+def _forget(items: list[dict[str, Any]], root: Path) -> dict[str, Any]:
+    """Take the figures out of Items; returns the Collection as it is when none has any."""
+    for each in items:
+        each["properties"].pop("eo:cloud_cover", None)
+        each["properties"].pop("s2:nodata_pixel_percentage", None)
+    document = collection_of(root)
+    del document["summaries"]["eo:cloud_cover"]
+    return document
+
+
+def _drawn(document: dict[str, Any], items: list[dict[str, Any]]) -> str:
+    return page.collection(
+        document, items, key=KEY, outline=OUTLINE, mirror_size=9, base_url=None
+    ).decode()
+
+
+def test_a_page_without_figures_has_no_slider_and_calls_no_frame_the_clearest(
+    build: Build, tmp_path: Path
+) -> None:
+    build()
+    items = items_of(tmp_path)
+    text = _drawn(_forget(items, tmp_path), items)
+    assert 'id="cloud"' not in text
+    assert "clearest" not in text
+    assert "<dt>Cloud</dt><dd>unknown</dd>" in text
+    assert "items = list(collection.get_items(recursive=True))" in text
+
+
+def _clouded(root: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The Collection and its Items, with 0, 10, 20, 30 and 40 % of cloud."""
+    document, items = collection_of(root), items_of(root)
+    for number, each in enumerate(items):
+        each["properties"]["eo:cloud_cover"] = 10.0 * number
+    document["summaries"]["eo:cloud_cover"] = {"minimum": 0.0, "maximum": 40.0}
+    return document, items
+
+
+def test_a_page_with_some_figures_says_of_which_frames_it_speaks(
+    build: Build, tmp_path: Path
+) -> None:
+    """The frame that snippets take is the clearest known one, though another is first in time."""
+    build()
+    document, items = _clouded(tmp_path)
+    _forget(items[:2], tmp_path)
+    text = _drawn(document, items)
+    assert "<dt>Cloud</dt><dd>0 to 40 %, unknown of 2</dd>" in text
+    assert 'id="cloud-said">100 % or unknown</span>' in text
+    assert '<strong id="picked">12 March 2025</strong>, the clearest whose cloud is known.' in text
+    assert 'item.properties.get("eo:cloud_cover", 100) <= 20' in text
+    items[3]["properties"]["eo:cloud_cover"] = 99.5
+    _forget(items[2:3] + items[4:], tmp_path)
+    assert "17 March 2025</strong>, the clearest whose cloud is known." in _drawn(document, items)
+
+
+def test_a_page_of_frames_that_are_all_known_says_nothing_of_unknown_ones(
+    build: Build, tmp_path: Path
+) -> None:
+    build()
+    text = _drawn(*_clouded(tmp_path))
+    assert " or unknown" not in text.partition("<script>")[0]
+    assert "unknown of" not in text
+    assert "2 March 2025</strong>, the clearest. <span" in text
+
+
 def scenes(root: Path) -> list[dict[str, Any]]:
     """The Items as those of scenes are: a raster a band, in folders of the bands' own."""
     items = items_of(root)

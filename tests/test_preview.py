@@ -221,6 +221,48 @@ def test_a_cloud_limit_is_not_guessed_where_an_item_does_not_say(
         stacgen.preview(copy, tmp_path / "clear.png", wanted=Selection(max_cloud=50))
 
 
+def test_frames_of_unknown_cloud_are_kept_or_dropped(copy: Path, tmp_path: Path) -> None:
+    gallery.change(gallery.items(copy)[3], **{"eo:cloud_cover": None})
+    kept = Selection(max_cloud=10, unknown="keep")
+    assert stacgen.preview(copy, tmp_path / "kept.png", wanted=kept).frames == 3
+    dropped = Selection(max_cloud=10, unknown="drop")
+    assert stacgen.preview(copy, tmp_path / "dropped.png", wanted=dropped).frames == 2
+
+
+@pytest.mark.parametrize("unknown", [[], [3], [0, 1, 2, 3, 4]])
+def test_a_frame_of_unknown_cloud_has_no_bar_that_would_say_none(
+    unknown: list[int], copy: Path, tmp_path: Path
+) -> None:
+    """Bars are drawn on a track in a colour of its own, which the frame of 0 % shows whole."""
+    for number in unknown:
+        gallery.change(gallery.items(copy)[number], **{"eo:cloud_cover": None})
+    stacgen.preview(copy, tmp_path / "sheet.png", columns=gallery.COUNT, width=1000)
+    with Image.open(tmp_path / "sheet.png") as image:
+        sheet = np.asarray(image.convert("RGB"))
+    side = picture.cell_side(1000, gallery.COUNT)
+    left = (1000 - gallery.COUNT * side - (gallery.COUNT - 1) * 8) // 2
+    captions = sheet[round(1000 * 0.065) + side :]
+    track = (captions == picture.TRACK).all(axis=2).any(axis=0)
+    bars = [track[left + n * (side + 8) :][:side].any() for n in range(gallery.COUNT)]
+    assert bars == [number not in unknown for number in range(gallery.COUNT)]
+
+
+def test_a_film_of_unknown_cloud_differs_in_the_caption_alone(copy: Path, tmp_path: Path) -> None:
+    stacgen.preview(copy, tmp_path / "known.gif", width=200)
+    gallery.change(gallery.items(copy)[0], **{"eo:cloud_cover": None})
+    stacgen.preview(copy, tmp_path / "unknown.gif", width=200)
+    pairs = list(
+        zip(
+            frames_of_gif(tmp_path / "known.gif"),
+            frames_of_gif(tmp_path / "unknown.gif"),
+            strict=True,
+        )
+    )
+    assert [bool((known != unknown).any()) for known, unknown in pairs] == [True, *[False] * 4]
+    known, unknown = pairs[0]
+    assert (known[:200] == unknown[:200]).all()
+
+
 @pytest.mark.parametrize("ask", ["range", "whole"])
 def test_a_website_gives_the_same_picture_as_the_folder(
     ask: str, catalog: Path, server: dunia.Server, tmp_path: Path

@@ -293,6 +293,17 @@ def test_another_year_has_another_stretch(mine: Path) -> None:
     assert first != last
 
 
+def test_where_no_cloud_is_known_one_bright_scene_does_not_make_ground_black(
+    tmp_path: Path,
+) -> None:
+    """The first scene is all cloud; a stretch of it alone would draw the second without detail."""
+    bright = (shot(0, cloud_cover=None), numbers(3, low=3500, high=4095))
+    scenery.file(tmp_path, [bright, (shot(1, cloud_cover=None), numbers(1))])
+    stacgen.rgb(tmp_path, "29PKR")
+    ground = read(asset(items(tmp_path)[1]))
+    assert len(np.unique(ground[ground > 0])) > 50
+
+
 def test_a_scene_without_one_of_the_bands_is_named_and_left_out(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from stacgen import bands, tiles
 from stacgen.errors import EmptySelectionError, UsageError
-from stacgen.models import Frame, Selection, Stream, Timeline, timestamp
-from stacgen.selection import check, choose, parse_interval, parse_moment
+from stacgen.models import Frame, Selection, Stream, Timeline, Unknown, timestamp
+from stacgen.selection import check, choose, parse_interval, parse_moment, unjudged, unknown_figures
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -45,12 +45,14 @@ def _stream(*frames: Frame) -> Stream:
 
 
 @st.composite
-def _streams(draw: st.DrawFn) -> Stream:
+def _streams(
+    draw: st.DrawFn, percentages: st.SearchStrategy[float | None] = _percentages
+) -> Stream:
     """Streams whose numbers have gaps and whose times need not follow them."""
     numbers = sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=8)))
     return _stream(
         *(
-            _frame(number, draw(_moments), draw(_percentages), draw(_percentages))
+            _frame(number, draw(_moments), draw(percentages), draw(percentages))
             for number in numbers
         )
     )
@@ -156,12 +158,89 @@ def test_a_percentage_that_is_not_known_is_neither_met_nor_missed(name: str) -> 
     known, unknown = _frame(0, NEW_YEAR, 1.0, 1.0), _frame(7, NEW_YEAR + timedelta(1), None, None)
     wanted = Selection(max_cloud=50) if name == "cloud" else Selection(max_nodata=50)
     sentence = (
-        f"no {name} percentage for 1 of 2 frames of 29PKR B09 2025, the first being frame 7"
-        f" (2025-01-02T00:00:00Z), so --max-{name} cannot be answered"
+        f"no {name} percentage for 1 of 2 frames of 29PKR B09 2025: frame 7 (2025-01-02T00:00:00Z);"
+        f" so --max-{name} cannot be answered. Say --unknown-cloud keep or --unknown-cloud drop, or"
+        f" leave --max-{name} out."
     )
     with pytest.raises(UsageError, match=re.escape(sentence)):
         choose(_stream(known, unknown), wanted)
     assert choose(_stream(known, unknown), replace(wanted, end=NEW_YEAR)) == (known,)
+
+
+@given(
+    stream=_streams(st.none() | _percentages),
+    wanted=_selections,
+    unknown=st.sampled_from(["keep", "drop"]),
+)
+def test_frames_of_unknown_cloud_pass_or_not_as_is_said(
+    stream: Stream, wanted: Selection, unknown: Unknown
+) -> None:
+    """Kept frames count as having nothing of what is limited, dropped ones as having too much."""
+    asked = replace(wanted, unknown=unknown)
+    filled = 0.0 if unknown == "keep" else 100.1
+    known = {
+        frame.number: replace(
+            frame,
+            cloud_cover=filled if frame.cloud_cover is None else frame.cloud_cover,
+            nodata_percentage=filled
+            if frame.nodata_percentage is None
+            else frame.nodata_percentage,
+        )
+        for frame in stream.frames
+    }
+    try:
+        chosen = choose(_stream(*known.values()), wanted)
+    except EmptySelectionError:
+        with pytest.raises(EmptySelectionError):
+            choose(stream, asked)
+        return
+    assert [known[frame.number] for frame in choose(stream, asked)] == list(chosen)
+
+
+def test_frames_that_a_limit_cannot_judge_are_named() -> None:
+    frames = [_frame(day, NEW_YEAR + timedelta(day), None, 1.0) for day in range(12)]
+    clear, cloudy = _frame(20, NEW_YEAR, 0.0, None), _frame(21, NEW_YEAR, 80.0, None)
+    stream = _stream(*frames[:2], clear, cloudy)
+    wanted = Selection(max_cloud=50, max_nodata=50, unknown="keep")
+    assert choose(stream, wanted) == (*frames[:2], clear)
+    cloud, nodata = unjudged(stream, wanted)
+    assert cloud == (
+        "--max-cloud cannot judge 2 frames of 29PKR B09 2025, kept: frame 0"
+        " (2025-01-01T00:00:00Z), frame 1 (2025-01-02T00:00:00Z)."
+    )
+    assert nodata == (
+        "--max-nodata cannot judge 1 frame of 29PKR B09 2025, kept: frame 20"
+        " (2025-01-01T00:00:00Z)."
+    )
+    assert not list(unjudged(stream, Selection(unknown="keep")))
+    (sentence,) = unjudged(_stream(*frames), Selection(max_cloud=5, unknown="drop"))
+    assert sentence.startswith("--max-cloud cannot judge 12 frames")
+    assert "29PKR B09 2025, dropped: " in sentence
+    assert sentence.endswith("frame 9 (2025-01-10T00:00:00Z), and so on.")
+    with pytest.raises(EmptySelectionError, match="at most 5 % cloud; it is known of none"):
+        choose(_stream(*frames), Selection(max_cloud=5, unknown="drop"))
+
+
+def _unknown(number: int, reason: str) -> Frame:
+    frame = _frame(number, NEW_YEAR + timedelta(number), None, None)
+    return replace(frame, unknown_reason=reason)
+
+
+def test_unknown_figures_are_told_once_a_stream_with_the_reasons() -> None:
+    known = [_frame(n, NEW_YEAR + timedelta(n), 1.0, 1.0) for n in range(7)]
+    assert unknown_figures(_stream(*known)) == ""
+    assert unknown_figures(_stream(*known, _frame(7, NEW_YEAR, None, None))) == ""
+    stream = _stream(*known, _unknown(7, "gone"), _unknown(8, "odd"), _unknown(9, "gone"))
+    assert unknown_figures(stream) == (
+        "cloud and nodata known for 7 of 10 frames of 29PKR B09 2025: frame 7"
+        " (2025-01-08T00:00:00Z), frame 9 (2025-01-10T00:00:00Z): gone; frame 8"
+        " (2025-01-09T00:00:00Z): odd."
+    )
+    clouded = replace(_unknown(7, "odd"), cloud_cover=7.0)
+    assert unknown_figures(_stream(*known, clouded)).startswith("nodata known for 7 of 8 frames")
+    assert unknown_figures(_stream(_unknown(0, "gone"), _unknown(1, "gone"))) == (
+        "cloud and nodata known for 0 of 2 frames of 29PKR B09 2025: gone."
+    )
 
 
 def test_no_cloud_at_all_can_be_asked_for() -> None:

@@ -25,6 +25,8 @@ import gallery
 import stacgen
 from stacgen import chart, series
 from stacgen.errors import OutputError, UsageError
+from stacgen.models import Selection
+from stacgen.selection import parse_interval
 from stacgen.series import Measured, Point, Reading
 
 INSIDE = (-11.3, 13.9)
@@ -297,6 +299,76 @@ def test_a_chart_says_what_it_shows_and_in_which_unit(
     for text in [*texts, origin, "29PKR B09 (60 m)"]:
         assert re.search(f"<!-- .*{re.escape(text)} -->", content.decode())
     assert str(tmp_path) not in content.decode()
+
+
+def words(path: Path) -> str:
+    """The texts of an SVG, which matplotlib puts down as comments beside their outlines."""
+    return "\n".join(re.findall("<!-- (.*) -->", path.read_text()))
+
+
+def forget(collection: Path, count: int) -> None:
+    """Take the cloud cover out of the first Items, so many."""
+    for path in gallery.items(collection)[:count]:
+        gallery.change(path, **{"eo:cloud_cover": None})
+
+
+def test_what_no_acquisition_knows_has_no_panel(copy: Path, tmp_path: Path) -> None:
+    """An empty axis of time made matplotlib squash both panels, of which it warns."""
+    forget(copy, gallery.COUNT)
+    stacgen.plot(copy, tmp_path / "a.svg")
+    said = words(tmp_path / "a.svg")
+    assert "5 acquisitions; cloud cover unknown" in said
+    assert "Valid pixels (%)" in said
+    assert "Cloud cover (%)" not in said
+
+
+def test_what_some_acquisitions_know_has_a_panel_that_counts_the_others(
+    copy: Path, tmp_path: Path
+) -> None:
+    forget(copy, 2)
+    stacgen.plot(copy, tmp_path / "a.svg")
+    said = words(tmp_path / "a.svg")
+    assert "Cloud cover (%)" in said
+    assert "unknown of 2" in said
+    assert "cloud cover unknown" not in said
+
+
+@pytest.mark.parametrize(
+    ("unknown", "entries", "has_line"),
+    [(0, ["0 %", "50 %", "100 %"], True), (2, ["0 %", "100 %", "unknown"], False)],
+)
+def test_a_legend_explains_the_markers_that_there_are(
+    unknown: int, entries: list[str], copy: Path, tmp_path: Path, *, has_line: bool
+) -> None:
+    forget(copy, unknown)
+    stacgen.plot(copy, tmp_path / "a.svg", point=INSIDE)
+    said = words(tmp_path / "a.svg").splitlines()
+    assert set(entries) <= set(said)
+    assert ("unknown" in said) == bool(unknown)
+    title = "Cloud cover of the tile" + (" (line: up to 20 %)" if has_line else "")
+    assert title in said
+    forget(copy, gallery.COUNT)
+    stacgen.plot(copy, tmp_path / "b.svg", point=INSIDE)
+    said = words(tmp_path / "b.svg").splitlines()
+    assert "unknown" in said
+    assert not {"0 %", "50 %", "100 %"} & set(said)
+    assert "Cloud cover of the tile" in said
+
+
+def test_a_chart_of_nothing_is_refused(copy: Path, tmp_path: Path) -> None:
+    forget(copy, gallery.COUNT)
+    for path in gallery.items(copy):
+        document = json.loads(path.read_bytes())
+        del document["properties"]["s2:nodata_pixel_percentage"]
+        del document["assets"]["B09"]["bands"]
+        path.write_text(json.dumps(document))
+    with pytest.raises(UsageError, match=r"says how cloudy or how valid it is.*--point"):
+        stacgen.plot(copy, tmp_path / "a.png")
+    start, end = parse_interval("2025-03-12")
+    wanted = Selection(start=start, end=end)
+    with pytest.raises(UsageError, match=r"10\.9° W shows nothing to plot: of 1"):
+        stacgen.plot(copy, tmp_path / "a.png", point=EMPTY, wanted=wanted)
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_cloudy_acquisitions_are_fainter_and_unknown_ones_hollow() -> None:

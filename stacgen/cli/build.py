@@ -41,6 +41,7 @@ from stacgen.cli.options import (
     Start,
     StoreOptions,
     TciPath,
+    UnknownCloud,
     Verbose,
     Years,
     chosen,
@@ -83,6 +84,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     max_nodata: MaxNodata = None,
+    unknown_cloud: UnknownCloud = None,
     limit: Limit = None,
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder, or s3://, gs://, az:// URL.")
@@ -126,7 +128,9 @@ def build(  # noqa: PLR0913 - one parameter an option
         interruptible(),
         screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
-        wanted = chosen(start, end, interval, max_cloud, max_nodata, limit)
+        wanted = chosen(
+            start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
+        )
         report = library.build_all(
             _requests(tile, band, year or [], plan, wanted, resolution),
             wanted=wanted,

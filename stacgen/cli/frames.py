@@ -21,6 +21,7 @@ from stacgen.cli.options import (
     Sample,
     Start,
     TciPath,
+    UnknownCloud,
     Years,
     chosen,
     upstream,
@@ -42,6 +43,7 @@ def frames(  # noqa: PLR0913 - one parameter an option
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     max_nodata: MaxNodata = None,
+    unknown_cloud: UnknownCloud = None,
     limit: Limit = None,
     api: Api = API,
     tci_path: TciPath = None,
@@ -60,7 +62,9 @@ def frames(  # noqa: PLR0913 - one parameter an option
             band,
             years=year or (),
             resolution=resolution,
-            wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
+            wanted=chosen(
+                start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
+            ),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             watch=watch,
         )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
+    from stacgen import models
     from stacgen.library import Upstream
     from stacgen.models import Selection
 
@@ -31,6 +33,22 @@ Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
+
+
+class Unknown(StrEnum):
+    """Treatment of frames that a limit cannot judge."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+UnknownCloud = Annotated[
+    Unknown | None,
+    typer.Option(
+        metavar="keep|drop",
+        help="Frames whose cloud or nodata is not known; without it, an error.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
 Api = Annotated[
     str,
@@ -96,6 +114,13 @@ API = "dunia"
 """The service that is asked unless told."""
 
 
+_UNKNOWN: "dict[Unknown | None, models.Unknown]" = {
+    None: "refuse",
+    Unknown.KEEP: "keep",
+    Unknown.DROP: "drop",
+}
+
+
 class InterruptedBuildError(StacgenError):
     """Ctrl-C; what was finished is in the catalog."""
 
@@ -145,6 +170,8 @@ def chosen(
     max_cloud: float | None,
     max_nodata: float | None,
     limit: int | None,
+    *,
+    unknown_cloud: Unknown | None = None,
 ) -> "Selection":
     """The frames that are wanted, from the options that say so."""
     from stacgen import selection  # noqa: PLC0415 - numpy takes a while
@@ -159,7 +186,16 @@ def chosen(
     else:
         first = selection.parse_moment(start or "")
         last = selection.parse_moment(end or "", is_end=True)
-    return Selection(start=first, end=last, max_cloud=max_cloud, max_nodata=max_nodata, limit=limit)
+    if unknown_cloud is not None and max_cloud is None and max_nodata is None:
+        raise UsageError("--unknown-cloud is for --max-cloud or --max-nodata; say one of them.")
+    return Selection(
+        start=first,
+        end=last,
+        max_cloud=max_cloud,
+        max_nodata=max_nodata,
+        limit=limit,
+        unknown=_UNKNOWN[unknown_cloud],
+    )
 
 
 def upstream(

@@ -12,6 +12,7 @@ from stacgen.cli.options import (
     MaxCloud,
     Quiet,
     StoreOptions,
+    UnknownCloud,
     chosen,
     settings,
 )
@@ -41,6 +42,7 @@ def plot(  # noqa: PLR0913 - one parameter an option
     ] = False,
     interval: Interval = None,
     max_cloud: MaxCloud = None,
+    unknown_cloud: UnknownCloud = None,
     store_option: StoreOptions = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON line an acquisition, to stdout.")
@@ -52,7 +54,7 @@ def plot(  # noqa: PLR0913 - one parameter an option
 
     if output is None and not as_json:
         raise UsageError("Say where to: -o plot.png, -o plot.svg, or --json.")
-    wanted = chosen(None, None, interval, max_cloud, None, None)
+    wanted = chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud)
     options = settings(store_option or [])
     drawn = None
     if output is None:

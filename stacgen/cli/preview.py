@@ -11,6 +11,7 @@ from stacgen.cli.options import (
     MaxCloud,
     Quiet,
     StoreOptions,
+    UnknownCloud,
     chosen,
     settings,
 )
@@ -34,6 +35,7 @@ def preview(  # noqa: PLR0913 - one parameter an option
     ],
     interval: Interval = None,
     max_cloud: MaxCloud = None,
+    unknown_cloud: UnknownCloud = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Frames in a row of a sheet.")] = None,
     fps: Annotated[float, typer.Option(help="Frames a second of a film.")] = 5,
     width: Annotated[
@@ -48,7 +50,7 @@ def preview(  # noqa: PLR0913 - one parameter an option
     drawn = look.preview(
         collection,
         output,
-        wanted=chosen(None, None, interval, max_cloud, None, None),
+        wanted=chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud),
         columns=columns,
         fps=fps,
         width=width,

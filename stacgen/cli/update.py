@@ -37,6 +37,7 @@ from stacgen.cli.options import (
     Start,
     StoreOptions,
     TciPath,
+    UnknownCloud,
     Verbose,
     chosen,
     interruptible,
@@ -60,6 +61,7 @@ def update(  # noqa: PLR0913 - one parameter an option
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     max_nodata: MaxNodata = None,
+    unknown_cloud: UnknownCloud = None,
     limit: Limit = None,
     store_option: StoreOptions = None,
     base_url: BaseUrl = None,
@@ -93,7 +95,9 @@ def update(  # noqa: PLR0913 - one parameter an option
         done = upkeep.update(
             root,
             replace=replace,
-            wanted=chosen(start, end, interval, max_cloud, max_nodata, limit),
+            wanted=chosen(
+                start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
+            ),
             upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
             pixels=pixels(
                 compress,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stacgen import api, catalog, playlist, stac, succession
+from stacgen import api, catalog, figures, playlist, selection, stac, succession
 from stacgen.bands import Band
 from stacgen.endpoints import Endpoint
 from stacgen.errors import (
@@ -104,9 +104,12 @@ def describe(
         api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year),
         service=endpoint.name,
     )
-    if band.is_color or all(_has_figures(frame) for frame in stream.frames):
-        return stream
-    return _with_figures(stream, endpoint, fetch=fetch, watch=watch)
+    if not (band.is_color or all(frame.has_figures for frame in stream.frames)):
+        stream = _with_figures(stream, endpoint, fetch)
+    text = selection.unknown_figures(stream)
+    if text:
+        watch(Noted(text=text))
+    return stream
 
 
 def place_on_ground(endpoint: Endpoint, tile: TileId, band: Band, *, fetch: Fetch) -> Grid:
@@ -180,11 +183,12 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     for ref in frames:
         item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
         sound = None if force else sound_item(store, item_place, stream.band, verify=verify)
-        if sound is not None:
+        is_outdated = ref.item_id in outdated
+        if sound is not None and (is_outdated or _shows_figures(sound[0], ref.frame)):
             document, modified = sound
             skipped = Skipped(ref=ref)
             existing.append(Existing(skipped=skipped, document=document, modified=modified))
-        elif ref.item_id not in outdated:
+        elif not is_outdated:
             missing.append(ref)
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
@@ -295,6 +299,14 @@ def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
     return document if document.get("id") == place.id else None
 
 
+def _shows_figures(document: stac.Document, frame: Frame) -> bool:
+    """True unless the API knows cloud or nodata of a frame whose Item was made without."""
+    shown = document.get("properties", {})
+    return (frame.cloud_cover is None or "eo:cloud_cover" in shown) and (
+        frame.nodata_percentage is None or "s2:nodata_pixel_percentage" in shown
+    )
+
+
 def _notes(stream: Stream, refs: Mapping[int, FrameRef], tasks: Sequence[Task]) -> Iterator[str]:
     place = CollectionPlace(tile=stream.tile, band=stream.band)
     numbered = [ref for ref in refs.values() if place.is_numbered(ref.item_id)]
@@ -349,23 +361,16 @@ def _absence(frame: Frame, segments: Sequence[Segment]) -> str:
     return f"The playlist ends before it, at frame {segments[-1].stop - 1}."
 
 
-def _has_figures(frame: Frame) -> bool:
-    return frame.cloud_cover is not None and frame.nodata_percentage is not None
-
-
-def _with_figures(stream: Stream, endpoint: Endpoint, *, fetch: Fetch, watch: Watch) -> Stream:
+def _with_figures(stream: Stream, endpoint: Endpoint, fetch: Fetch) -> Stream:
+    """The stream with figures of the TCI stream; no frame is lost for a figure."""
     url = endpoint.tci_metadata(stream.tile, stream.year)
     if url is None:
         return stream
     try:
         answer = fetch(Resource(url=url, is_text=True))
+        return api.with_tci_figures(stream, answer.body, url=answer.url)
     except MissingError:
-        watch(
-            Noted(
-                text=f"{endpoint.name} has no TCI metadata at {url}: cloud and nodata figures of"
-                f" {stream} are left out. If it has them elsewhere, name their path with"
-                " --tci-path."
-            )
-        )
-        return stream
-    return api.with_tci_figures(stream, answer.body, url=answer.url)
+        reason = f"{endpoint.name} has no TCI metadata at {url} (--tci-path names another path)"
+    except UpstreamError as error:
+        reason = str(error).removesuffix(".")
+    return figures.unpaired(stream, reason)

@@ -90,6 +90,7 @@ def _heading(found: Series) -> Heading:
         start=found.acquisitions[0].moment,
         end=found.acquisitions[-1].moment,
         count=len(found.acquisitions),
+        unknown=sum(each.cloud is None for each in found.acquisitions),
     )
 
 

@@ -228,14 +228,15 @@ def choose(found: Sequence[Acquisition], wanted: Selection, address: str) -> lis
         and (wanted.end is None or each.moment <= wanted.end)
     ]
     if wanted.max_cloud is not None:
-        unknown = [each for each in chosen if each.cloud is None]
-        if unknown:
+        unknown = [each.id for each in chosen if each.cloud is None]
+        if unknown and wanted.unknown == "refuse":
             raise UsageError(
                 f"{len(unknown)} of {len(chosen)} Items of {address} do not say how cloudy they"
-                f" are, the first being {unknown[0].id}, so --max-cloud cannot be answered."
+                f" are: {selection.named(unknown)}; so {selection.undecided('cloud')}"
             )
-        limit = wanted.max_cloud
-        chosen = [each for each in chosen if each.cloud is not None and each.cloud <= limit]
+        chosen = selection.at_most(
+            wanted.max_cloud, chosen, lambda each: each.cloud, unknown=wanted.unknown
+        )
     if not chosen:
         raise EmptySelectionError(_nothing(found, address))
     return chosen

@@ -118,7 +118,7 @@ def _goes_on(stream: Stream, now: Stream) -> bool:
 
 def _facts(frame: Frame) -> Frame:
     """What pixels depend on: the figures may have come from elsewhere, or only now."""
-    return replace(frame, cloud_cover=None, nodata_percentage=None)
+    return replace(frame, cloud_cover=None, nodata_percentage=None, unknown_reason="")
 
 
 def _followed(stream: Stream, *, fetch: Fetch) -> tuple[Stream, tuple[Segment, ...]]:

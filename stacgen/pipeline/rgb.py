@@ -168,16 +168,28 @@ def _stretch(scenes: Sequence[Acquisition], store: Store) -> Stretch:
     complete = [
         each for each in scenes if all(name in each.document["assets"] for name in BANDS_SHOWN)
     ]
-    by_cloud = sorted(complete, key=lambda each: (each.cloud is None, each.cloud or 0, each.moment))
-    clear = [each for each in by_cloud if each.cloud is not None and each.cloud <= _CLEAR]
     values: list[NDArray[np.float64]] = []
-    for each in (clear or by_cloud[:1])[:_MOST]:
+    for each in _clearest(complete):
         with suppress(_UnreadableError):  # it is named when its own turn comes
             values += visual.reflectances(_smallest(each, store), _reflectances(each))
     stretch = Stretch.of(values)
     if stretch is None:
         raise _UnreadableError("no scene of the year that is clear enough has a valid pixel")
     return stretch
+
+
+def _clearest(scenes: Sequence[Acquisition]) -> Sequence[Acquisition]:
+    """Scenes to take a stretch from: the clear ones, or the least cloudy one.
+
+    Where cloud is known of none, any one scene may be all cloud, in whose stretch ground is black.
+    Then they are spread over the year.
+    """
+    known = [(each.cloud, each.moment, each) for each in scenes if each.cloud is not None]
+    if not known:
+        return scenes[:: -(-len(scenes) // _MOST) or 1]
+    by_cloud = sorted(known, key=lambda each: each[:2])
+    clear = [scene for cloud, _, scene in by_cloud if cloud <= _CLEAR]
+    return clear[:_MOST] or [by_cloud[0][2]]
 
 
 def _smallest(each: Acquisition, store: Store) -> list[NDArray[np.uint16]]:

@@ -298,6 +298,8 @@ def _chosen(
                 order.endpoint, request.tile, request.band, year, fetch=fetch, watch=watch
             )
             chosen = selection.choose(stream, wanted)
+            for text in selection.unjudged(stream, wanted):
+                watch(Noted(text=text))
         except EmptySelectionError as error:
             empty = error
             continue

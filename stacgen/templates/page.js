@@ -100,10 +100,12 @@
 
   // The filter.
   const line = one(".line");
+  const slider = one("#cloud"); // none where no frame says how cloudy it is
+  const whole = frames.some(({ cloud }) => cloud === null) ? "100 % or unknown" : "100 %";
   const first = Date.parse(frames[0].taken);
   const length = Math.max(Date.parse(frames[frames.length - 1].taken) - first, 1000);
   const narrow = () => {
-    const limit = Number(one("#cloud").value);
+    const limit = slider ? Number(slider.value) : 100;
     const from = one("#from").value || "0000";
     const to = one("#to").value || "9999";
     let shown = 0;
@@ -121,7 +123,7 @@
     for (const group of all(".group")) {
       group.hidden = !group.querySelector("li:not([hidden])");
     }
-    one("#cloud-said").textContent = `${limit} %`;
+    if (slider) one("#cloud-said").textContent = limit === 100 ? whole : `${limit} %`;
     one("#status").textContent = `${shown.toLocaleString("en")} of ${frames.length.toLocaleString("en")} frames`;
     if (line) {
       one("#hits").setAttribute("d", dots);
