@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from stacgen import figures, tiles
-from stacgen.bands import TILE_EXTENT, Band
+from stacgen.bands import Band
 from stacgen.errors import AnswerError, NotStreamedError
 from stacgen.figures import TciImage
 from stacgen.gate import public_url
@@ -40,6 +40,10 @@ _TRIED = 20
 """Images whose times are tried as the beat of the stream."""
 
 _CLOUD, _NODATA = "cloudy_pixel_percentage", "nodata_pixel_percentage"
+
+_NOISE = 1e-3
+"""Metres by which bounds may differ from whole numbers after arithmetic in floating point."""
+
 _SENSING_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
     re.ASCII,
@@ -103,28 +107,35 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
     Args:
         raw: The answer of `stacgen.endpoints.Endpoint.tile_bounds`.
         url: Where it came from; messages name it.
-        tile: The tile asked for; its zone must be that of the answer.
+        tile: The tile asked for; zone and corner must be those of the answer.
         band: The band, whose resolution must divide the bounds into its frame.
 
     Raises:
-        AnswerError: It is no JSON, a field is missing or mistyped, or the bounds fit neither
-            tile nor band.
+        AnswerError: It is no JSON, a field is missing or mistyped, or the bounds are not those of
+            the tile, by a millimetre or more.
     """
     answer = _open(raw, url).child("utm")
     epsg = answer.epsg("epsg")
     if epsg != tiles.epsg(tile):
         answer.fail("epsg", f"is {epsg}, but tile {tile} lies in EPSG:{tiles.epsg(tile)}")
     left, bottom, right, top = answer.numbers("bbox", 4)
-    if (right - left, top - bottom) != (TILE_EXTENT, TILE_EXTENT):
+    if max(abs(right - left - tiles.EXTENT), abs(top - bottom - tiles.EXTENT)) > _NOISE:
         answer.fail(
             "bbox",
             f"is {right - left:.10g} m by {top - bottom:.10g} m; {band.size} pixels of"
-            f" {band.resolution} m need {TILE_EXTENT} m by {TILE_EXTENT} m",
+            f" {band.resolution} m need {tiles.EXTENT} m by {tiles.EXTENT} m",
+        )
+    expected_left, expected_top = tiles.upper_left(tile)
+    if max(abs(left - expected_left), abs(top - expected_top)) > _NOISE:
+        answer.fail(
+            "bbox",
+            f"has its upper-left corner at {left:.10g}, {top:.10g}; that of tile {tile} is"
+            f" {expected_left}, {expected_top} in EPSG:{epsg}",
         )
     return Grid(
         epsg=epsg,
-        left=_whole(left),
-        top=_whole(top),
+        left=expected_left,
+        top=expected_top,
         resolution=band.resolution,
         size=band.size,
     )
@@ -447,8 +458,3 @@ def _short(value: object) -> str:
         return "an object"
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - one line of a terminal
-
-
-def _whole(value: float) -> float:
-    """An integer where it is one: grids are published as 199980, not 199980.0."""
-    return int(value) if value == int(value) else value

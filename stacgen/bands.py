@@ -7,10 +7,8 @@ Document* and the *S2 MSI handbook* (ESA); common names are those of the STAC eo
 import re
 from dataclasses import dataclass
 
+from stacgen import tiles
 from stacgen.errors import UsageError
-
-TILE_EXTENT = 109_800
-"""Width and height of every Sentinel-2 tile, in metres of its UTM zone."""
 
 FIRST_YEAR = 2019
 """The first year of which DUNIA streams bands."""
@@ -55,7 +53,7 @@ class Band:
         >>> find("B09").size
         1830
         """
-        return TILE_EXTENT // self.resolution
+        return tiles.EXTENT // self.resolution
 
     @property
     def description(self) -> str:

@@ -166,7 +166,7 @@ class Api:
         path = f"/api/streaming/band_metadata/{tile}/{band}/{YEAR}"
         self.content[path] = json.dumps({**facts, "images": frames(count)}).encode()
         bounds = f"/api/streaming/s2-tiles/utm-bounds/{tile}"
-        self.content[bounds] = json.dumps(dunia.BOUNDS_29PKR).encode()
+        self.content[bounds] = json.dumps(dunia.bounds(tile)).encode()
         segments = [min(4, count - start) for start in range(0, count, 4)]
         self.content[f"{folder}/stream.m3u8"] = dunia.playlist(segments)
 

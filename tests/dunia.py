@@ -20,6 +20,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from stacgen import tiles
+
 RATE = 25
 ORIGIN = Fraction("1.4")
 _FORMATS = {8: "gray", 10: "gray10le", 12: "gray12le"}
@@ -249,6 +251,12 @@ def images(count: int, *, start: datetime | None = None, **changes: object) -> l
     ]
 
 
+def bounds(tile: str) -> dict[str, Any]:
+    """The bounds of a tile as the API gives them."""
+    checked = tiles.parse(tile)
+    return {"utm": {"epsg": f"EPSG:{tiles.epsg(checked)}", "bbox": list(tiles.bounds(checked))}}
+
+
 BOUNDS_29PKR = {"utm": {"epsg": "EPSG:32629", "bbox": [199980, 1490220, 309780, 1600020]}}
 
 
@@ -274,7 +282,7 @@ def publish(
     metadata: list[dict[str, Any]] | None = None,
     bits: int = 12,
 ) -> None:
-    """Serve frames as a stream of 29PKR or another tile of its bounds, with cloud and nodata."""
+    """Serve frames as a stream of 29PKR or another tile, with cloud and nodata."""
     metadata = images(len(frames)) if metadata is None else metadata
     folder = f"/streams/{tile}/{band}/{year}"
     starts = range(0, len(frames), each)
@@ -288,7 +296,7 @@ def publish(
         f"/api/streaming/band_metadata/{tile}/{band}/{year}",
         {"metadata": {"stream_full": f"@BASE@{folder}/stream.m3u8"}, "images": metadata},
     )
-    server.put_json(f"/api/streaming/s2-tiles/utm-bounds/{tile}", BOUNDS_29PKR)
+    server.put_json(f"/api/streaming/s2-tiles/utm-bounds/{tile}", bounds(tile))
     figures = [
         {
             "sensing_time": image["sensing_time"].partition(".")[0],

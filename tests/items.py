@@ -71,9 +71,10 @@ class Scene:
     @property
     def grid(self) -> Grid:
         """Its grid."""
-        band = self.place.band
+        tile, band = self.place.tile, self.place.band
+        left, top = tiles.upper_left(tile)
         return Grid(
-            epsg=32629, left=199980, top=1600020, resolution=band.resolution, size=band.size
+            epsg=tiles.epsg(tile), left=left, top=top, resolution=band.resolution, size=band.size
         )
 
 

@@ -473,12 +473,33 @@ def test_bounds_become_the_grid_of_the_band(name: str, size: int, epsg: Json) ->
     assert list(grid.bounds) == BOUNDS["bbox"]
 
 
-def test_whole_metres_stay_whole() -> None:
-    bbox = [float(side) for side in BOUNDS["bbox"]]
-    grid = _grid(BOUNDS | {"bbox": bbox})
+@pytest.mark.parametrize("noise", [0.0, 1e-4, -1e-4, 2e-9])
+def test_noise_below_a_millimetre_becomes_whole_metres(noise: float) -> None:
+    grid = _grid(BOUNDS | {"bbox": [side + noise for side in BOUNDS["bbox"]]})
     assert f"{grid.left} {grid.top}" == "199980 1600020"
-    grid = _grid(BOUNDS | {"bbox": [side + 0.5 for side in bbox]})
-    assert f"{grid.left} {grid.top}" == "199980.5 1600020.5"
+
+
+@pytest.mark.parametrize(
+    ("tile", "bbox", "corner"),
+    [
+        ("29PKR", [1490220, 199980, 1600020, 309780], "1490220, 309780"),
+        ("29PKR", [300000, 1490220, 409800, 1600020], "300000, 1600020"),
+        ("29PKR", [200010, 1490220, 309810, 1600020], "200010, 1600020"),
+        ("29PKR", [199980, 1490220.01, 309780, 1600020.01], "199980, 1600020.01"),
+        ("56HKH", [199980, -3809760, 309780, -3699960], "199980, -3699960"),
+    ],
+    ids=["axes swapped", "neighbour", "30 m", "1 cm", "no false northing"],
+)
+def test_bounds_of_another_place_are_refused_by_name(tile: str, bbox: Json, corner: str) -> None:
+    own = tiles.parse(tile)
+    epsg = tiles.epsg(own)
+    raw = json.dumps({"utm": {"epsg": epsg, "bbox": bbox}}).encode()
+    message = _refused(lambda: parse_grid(raw, url=URL, tile=own, band=bands.find("B09")))
+    left, top = tiles.upper_left(own)
+    assert message == (
+        f"cannot be used: utm.bbox has its upper-left corner at {corner}; that of tile {tile} is"
+        f" {left}, {top} in EPSG:{epsg}."
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "bands tiles profile",
+    "tiles profile",
+    "bands",
     "models",
     "outcomes ports layout query figures",
     "opener",

@@ -12,9 +12,6 @@ from stacgen import tiles
 from stacgen.sample import landscape, passes, weather
 from stacgen.tiles import TileId
 
-EXTENT: Final = 109_800
-"""Width of a tile, in metres."""
-
 FRAMES: Final = 4
 """Frames a segment; the last one of a year may hold fewer."""
 
@@ -132,9 +129,7 @@ def tci_metadata(tile: TileId, year: int, *, base: str) -> bytes:
 
 def bounds(tile: TileId) -> bytes:
     """The answer to `utm-bounds`."""
-    west, north = tiles.upper_left(tile)
-    box = [west, north - EXTENT, west + EXTENT, north]
-    return _json({"utm": {"epsg": f"EPSG:{tiles.epsg(tile)}", "bbox": box}})
+    return _json({"utm": {"epsg": f"EPSG:{tiles.epsg(tile)}", "bbox": tiles.bounds(tile)}})
 
 
 def playlist(stream: Stream) -> bytes:
