@@ -132,6 +132,7 @@ def collection(
         pick=pick,
         patterns=json.dumps([dict(each) for each in patterns]),
         bands=[name for name, _ in pick.assets],
+        grid=_grid(next(item for item in items if item["id"] == pick.id), pick),
         clear=max(_CLEAR, math.ceil(pick.cloud or 0)),
         reflectance=_common({card.reflectance for card in shown}),
         around=around,
@@ -318,6 +319,13 @@ def _murk(card: Card) -> tuple[int, bool, float]:
     """How little an Item shows of bands and ground, to find the one that shows most."""
     cloud = 100.0 if card.cloud is None else card.cloud
     return -len(card.assets), card.thumbnail is None, cloud + 2 * (card.nodata or 0)
+
+
+def _grid(item: stac.Document, card: Card) -> str:
+    """Arguments for odc-stac that ask for the finest pixels of an Item on their own grid."""
+    found = {item["assets"][name].get("gsd") for name, _ in card.assets} - {None}
+    anchor = ', anchor="edge"' if len(found) > 1 else ""
+    return f", resolution={min(found):g}{anchor}" if found else ""
 
 
 def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:
