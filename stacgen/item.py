@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import layout, stac, succession
+from stacgen import layout, renders, stac, succession
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -25,7 +25,7 @@ from stacgen.models import (
 PICTURE_HASH = "stacgen:picture_hash"
 """The property that says which hash in the stream the pixels were verified with, or `none`."""
 
-_EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
+_EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "render", "sentinel-2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,7 @@ def build(
     """
     place = CollectionPlace(tile=stream.tile, band=stream.band)
     item_place = place.item(item_id, frame.sensing_time.year)
+    data = {stream.band.name: _data(stream.band, grid, pixels, item_place)}
     return stac.item(
         id=item_id,
         collection=place.id,
@@ -119,11 +120,9 @@ def build(
             "processing:lineage": lineage(stream, pixels, source),
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
+            "renders": renders.of_item(data),
         },
-        assets={
-            stream.band.name: _data(stream.band, grid, pixels, item_place),
-            "thumbnail": _thumbnail(pixels),
-        },
+        assets={**data, "thumbnail": _thumbnail(pixels)},
         links=_links(stream, frame, item_place, source, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )
