@@ -18,7 +18,10 @@ from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
     from stacgen.library import build, frames, index
-    from stacgen.load import open  # noqa: A004 - as xarray, rasterio and others have it
+    from stacgen.load import (
+        open,  # noqa: A004 - as xarray, rasterio and others have it
+        stac_cfg,
+    )
     from stacgen.look import plot, preview, readings
     from stacgen.reader import search
     from stacgen.upkeep import publish, repair, rgb, update, validate
@@ -38,6 +41,7 @@ __all__ = [
     "repair",
     "rgb",
     "search",
+    "stac_cfg",
     "update",
     "validate",
 ]
@@ -53,10 +57,10 @@ def __getattr__(name: str) -> object:
         from stacgen import look  # noqa: PLC0415 - same
 
         return getattr(look, name)
-    if name == "open":
+    if name in ("open", "stac_cfg"):
         from stacgen import load  # noqa: PLC0415 - same
 
-        return load.open
+        return getattr(load, name)
     if name in ("publish", "repair", "rgb", "update", "validate"):
         from stacgen import upkeep  # noqa: PLC0415 - same
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
-from stacgen import item, layout, origin, stac, visual
+from stacgen import item, layout, origin, renders, stac, visual
 from stacgen.bands import NAMES, TCI
 from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace, Place
@@ -207,11 +207,12 @@ def gathered(
         extent=stac.Extent(bbox=holdings.bbox, start=holdings.start, end=holdings.end),
         summaries=_summaries(holdings, place, item_assets),
         stac_extensions=stac.extensions(
-            "eo", "projection", "raster", *(() if is_sample else ("scientific",))
+            *("eo", "projection", "raster", "render"), *(() if is_sample else ("scientific",))
         ),
         extra={
             **({} if is_sample else {"sci:doi": origin.DOI}),
             "bands": bands,
+            "renders": renders.of_collection(item_assets, holdings.baselines),
             "item_assets": dict(item_assets),
         },
         assets={"items": MIRROR},

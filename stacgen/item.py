@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import layout, stac, succession, visual
+from stacgen import layout, renders, stac, succession, visual
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -30,7 +30,7 @@ STREAM_YEAR = "stacgen:stream_year"
 """The property that says of which year's stream an Item is, where that isn't the year it was sensed
 in: the last acquisition of a year may come in the stream of the next."""
 
-_EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
+_EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "render", "sentinel-2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,7 @@ def build(
     """
     place = CollectionPlace(tile=stream.tile, band=stream.band)
     item_place = place.item(item_id, frame.sensing_time.year)
+    data = {stream.band.asset: _data(stream.band, grid, pixels, item_place)}
     return stac.item(
         id=item_id,
         collection=place.id,
@@ -120,11 +121,9 @@ def build(
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
             **({STREAM_YEAR: stream.year} if stream.year != frame.sensing_time.year else {}),
+            "renders": renders.of_item(data),
         },
-        assets={
-            stream.band.asset: _data(stream.band, grid, pixels, item_place),
-            "thumbnail": _thumbnail(stream.band, pixels),
-        },
+        assets={**data, "thumbnail": _thumbnail(stream.band, pixels)},
         links=_links(stream, frame, item_place, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )

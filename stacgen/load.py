@@ -38,6 +38,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     Nothing is read of the pixels before they are asked for. They are those of the COGs, uint16
     with nodata 0, or with `reflectance` float32 with nodata NaN. Scale and offset are then those
     of each scene, since they differ between processing baselines. There is a time step a scene.
+    Pixels are as fine as the finest band, unless `resolution`, `geobox` or `like` says otherwise.
 
     Args:
         root: The root of the catalog: a folder, a website, or the URL of a bucket. Pixels of a
@@ -53,7 +54,8 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
         **odc_options: Arguments of `odc.stac.load`: `bbox`, `resolution`, `chunks` and so on.
 
     Raises:
-        UsageError: There are no scenes, none is wanted, none has a band; or odc-stac is not here.
+        UsageError: There are no scenes, none is wanted, none has a band; a `crs` of degrees comes
+            without a `resolution`; or odc-stac is not here.
         OutputError: A document of the catalog cannot be read.
         UpstreamError: The website does not answer.
     """
@@ -88,9 +90,56 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
         del item, parsed
         return ranks[index]
 
-    arguments = {"chunks": {"x": _CHUNK, "y": _CHUNK}, "groupby": by_scene, **odc_options}
+    arguments = {
+        "chunks": {"x": _CHUNK, "y": _CHUNK},
+        "groupby": by_scene,
+        **finest(names, odc_options),
+        **odc_options,
+    }
     loaded: xarray.Dataset = odc.stac.load(items, bands=names, **arguments)
     return _reflectance(loaded, having, names) if reflectance else loaded
+
+
+def stac_cfg(collection: Any) -> dict[str, Any]:  # noqa: ANN401 - pystac has types, if it is there
+    """Common names of bands (`red`, `nir08`) for `odc.stac.load`, which does not find them itself.
+
+    odc-stac 0.5 reads common names where STAC 1.0 had them, not in the `bands` of STAC 1.1.
+
+    Args:
+        collection: A `pystac.Collection`, or the dictionary that it is in JSON.
+
+    Returns:
+        The argument `stac_cfg`: `{id of the Collection: {"aliases": {"nir08": "B8A", ...}}}`.
+
+    >>> asset = {"roles": ["data"], "bands": [{"name": "B8A", "eo:common_name": "nir08"}]}
+    >>> stac_cfg({"id": "sentinel-2-l2a-29PKR", "item_assets": {"B8A": asset}})
+    {'sentinel-2-l2a-29PKR': {'aliases': {'nir08': 'B8A'}}}
+    """
+    document = collection if isinstance(collection, dict) else collection.to_dict()
+    aliases = {
+        band["eo:common_name"]: name
+        for name, asset in document["item_assets"].items()
+        if "data" in asset.get("roles", ())
+        for band in asset["bands"]
+    }
+    return {document["id"]: {"aliases": aliases}}
+
+
+def finest(names: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolution of the finest band, where odc-stac would take that of most scenes.
+
+    The grids of 10 m and 20 m begin at whole pixels, so they are anchored there. Bands of one
+    resolution keep the anchor of their own grid: south of the equator that of 60 m is another.
+    """
+    if any(options.get(key) is not None for key in ("resolution", "geobox", "like")):
+        return {}
+    if (crs := options.get("crs")) is not None:
+        from odc.geo import CRS  # noqa: PLC0415 - odc-stac has it
+
+        if crs != "utm" and CRS(crs).geographic:
+            raise UsageError(f"{crs} has degrees: say a resolution in degrees, such as 0.0001.")
+    resolutions = {BANDS[name].resolution for name in names}
+    return {"resolution": min(resolutions), "anchor": "edge"} if len(resolutions) > 1 else {}
 
 
 def _held(each: Acquisition, names: Iterable[str]) -> list[str]:

@@ -134,6 +134,7 @@ def collection(
         pick=pick,
         patterns=json.dumps([dict(each) for each in patterns]),
         bands=[name for name, _ in pick.assets],
+        grid=_grid(next(item for item in items if item["id"] == pick.id), pick),
         clear=max(_CLEAR, math.ceil(pick.cloud or 0)),
         reflectance=_common({card.reflectance for card in shown}),
         around=around,
@@ -323,6 +324,13 @@ def _murk(card: Card) -> tuple[int, bool, bool, float]:
     """
     hidden = (card.cloud or 0) + 2 * (card.nodata or 0)
     return -len(card.assets), card.thumbnail is None, card.cloud is None, hidden
+
+
+def _grid(item: stac.Document, card: Card) -> str:
+    """Arguments for odc-stac that ask for the finest pixels of an Item on their own grid."""
+    found = {item["assets"][name].get("gsd") for name, _ in card.assets} - {None}
+    anchor = ', anchor="edge"' if len(found) > 1 else ""
+    return f", resolution={min(found):g}{anchor}" if found else ""
 
 
 def _common(values: set[tuple[float, float] | None]) -> tuple[float, float] | None:

@@ -145,6 +145,23 @@ def published(
     return {**root, "links": [*here, *others]}
 
 
+def public_item(
+    key: str, content: bytes, document: stac.Document, *, base_url: str | None
+) -> bytes:
+    """An Item as it is at its public: with absolute hrefs if a URL is given, else relative ones.
+
+    Args:
+        key: Of the Item.
+        content: Its bytes where it is copied from.
+        document: The same, with relative hrefs.
+        base_url: Where the root is public; None for relative hrefs.
+    """
+    if base_url is not None:
+        return stac.to_bytes(stac.absolute(document, base_url, key))
+    # Only an Item that was published with absolute hrefs has a link to itself.
+    return stac.to_bytes(document) if b'"self"' in content else content
+
+
 def _downward(document: stac.Document) -> Iterator[str]:
     described: list[dict[str, Any]] = [
         *(link for link in document.get("links", []) if link["rel"] not in _UPWARD),

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from stacgen import catalog, layout, stac, visual
+from stacgen import catalog, layout, renders, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.succession import DEPRECATED
@@ -20,7 +20,7 @@ from stacgen.succession import DEPRECATED
 _OF_ASSETS = ("processing:lineage", "processing:software", DEPRECATED)
 """Properties that each asset says for itself where the bands differ in them."""
 
-_OWN = ("title", "datetime", "created", "updated", "gsd")
+_OWN = ("title", "datetime", "created", "updated", "gsd", "renders")
 """Properties that a scene has of its own."""
 
 _THUMBNAIL = "thumbnail"
@@ -127,7 +127,7 @@ def build(
         },
         assets=_assets(scene, place, own.key, shared),
         links=_links(scene, place, own.key, image),
-        stac_extensions=sorted({url for each in documents for url in each["stac_extensions"]}),
+        stac_extensions=[url for each in documents for url in each["stac_extensions"]],
     )
     assets = document["assets"]
     if image is not None:
@@ -157,16 +157,21 @@ def is_streamed(document: stac.Document) -> bool:
 
 
 def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> stac.Document:
-    """A scene with further assets, and as new as the last of them."""
-    properties = document["properties"]
+    """A scene with further assets, and as new as the last of them; it says how they are drawn."""
+    properties, assets = document["properties"], {**document["assets"], **kept}
     moments = [
         properties["updated"],
         *(each["created"] for each in kept.values() if "created" in each),
     ]
     return {
         **document,
-        "properties": {**properties, "updated": max(moments, key=datetime.fromisoformat)},
-        "assets": {**document["assets"], **kept},
+        "stac_extensions": sorted({*document["stac_extensions"], *stac.extensions("render")}),
+        "properties": {
+            **properties,
+            "updated": max(moments, key=datetime.fromisoformat),
+            "renders": renders.of_item(assets),
+        },
+        "assets": assets,
     }
 
 

@@ -5,9 +5,10 @@ to be written, and a million of them are written in minutes.
 """
 
 import json
+import posixpath
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,12 @@ _NUMBERS = re.compile(rb"\[\n *(-?\d[^\[\]{}\"]*?)\n *\]")
 _NULL = b'"proj:code": null'
 """What every picture says, so that it is no sign of a NaN; a projection is no number."""
 
+_OWN_URL = re.compile(
+    r"(?P<base>[a-z][a-z0-9+.-]*://[^/?#][^?#]*?)"
+    r"/(?P<key>(?:[^/?#]+/){3}(?P<name>[^/?#]+)/(?P=name)\.json)"
+)
+"""Where an Item is public: root, tile, Collection, year, and a folder of its name."""
+
 _LINK = frozenset({"rel", "href", "title", "type"})
 
 _EXTENSIONS = {
@@ -50,6 +57,7 @@ _EXTENSIONS = {
     "processing": "v1.2.0",
     "projection": "v2.0.0",
     "raster": "v2.0.0",
+    "render": "v2.0.0",
     "scientific": "v1.0.0",
     "sentinel-2": "v1.0.0",
     "version": "v1.2.0",
@@ -222,7 +230,7 @@ def _on_one_line(found: re.Match[bytes]) -> bytes:
 
 
 def from_bytes(raw: bytes, *, name: str) -> Document:
-    """A document that stands in the catalog.
+    """A document that stands in the catalog; an Item with relative hrefs, also if it was absolute.
 
     Raises:
         OutputError: It is no JSON object.
@@ -233,4 +241,69 @@ def from_bytes(raw: bytes, *, name: str) -> Document:
         raise OutputError(f"{name} is not JSON ({error}); mend or remove it first.") from error
     if not isinstance(document, dict):
         raise OutputError(f"{name} is not a STAC document; mend or remove it first.")
-    return document
+    return relative(document)
+
+
+def absolute(document: Document, base_url: str, key: str) -> Document:
+    """An Item as it reads at its public: with a `self` link, and all hrefs absolute.
+
+    Args:
+        document: With relative hrefs.
+        base_url: Where the root of the catalog is public.
+        key: Of the Item.
+    """
+    url = f"{base_url.rstrip('/')}/{key}"
+    scheme, _, path = url.partition("://")
+
+    def moved(href: str) -> str:
+        if "://" in href:
+            return href
+        # urllib joins no URLs of buckets.
+        return f"{scheme}://{posixpath.normpath(posixpath.join(posixpath.dirname(path), href))}"
+
+    own = Link(rel="self", href=url, type=GEOJSON, title=document["properties"].get("title", ""))
+    found = _moved(document, moved)
+    return {**found, "links": [_link(own), *found["links"]]}
+
+
+def relative(document: Document) -> Document:
+    """An Item as a catalog holds it; the reverse of `absolute`, and anything else as it is.
+
+    >>> key = "29PKR/scenes/2025/a/a.json"
+    >>> item = {"type": "Feature", "id": "a", "properties": {}, "links": [],
+    ...         "assets": {"B09": {"href": "../../../B09/2025/b/b.tif"}}}
+    >>> absolute(item, "https://a.test/x", key)["assets"]["B09"]["href"]
+    'https://a.test/x/29PKR/B09/2025/b/b.tif'
+    >>> relative(absolute(item, "https://a.test/x", key)) == item
+    True
+    """
+    links, name = document.get("links"), document.get("id")
+    if document.get("type") != "Feature" or not isinstance(links, list):
+        return document
+    own = next((link for link in links if isinstance(link, dict) and link.get("rel") == "self"), {})
+    found = _OWN_URL.fullmatch(str(own.get("href")))
+    if found is None or found["name"] != name:
+        return document
+    root = f"{found['base']}/"
+    folder = posixpath.dirname(found["key"])
+
+    def moved(href: str) -> str:
+        if not href.startswith(root):
+            return href
+        path = posixpath.relpath(f"/{href.removeprefix(root)}", f"/{folder}")
+        return path if path.startswith("../") else f"./{path}"
+
+    return _moved({**document, "links": [link for link in links if link is not own]}, moved)
+
+
+def _moved(document: Document, move: Callable[[str], str]) -> Document:
+    """An Item with other hrefs; what is no link or asset stays as it is."""
+
+    def moved(each: Any) -> Any:  # noqa: ANN401 - whatever stands there
+        is_one = isinstance(each, dict) and isinstance(each.get("href"), str)
+        return {**each, "href": move(each["href"])} if is_one else each
+
+    changed = {**document, "links": [moved(link) for link in document["links"]]}
+    if isinstance(assets := document.get("assets"), dict):
+        changed["assets"] = {key: moved(asset) for key, asset in assets.items()}
+    return changed

@@ -79,6 +79,7 @@ def publish(  # noqa: PLR0913 - each is one thing that a user may say
     target: str | Path,
     *,
     base_url: str | None = None,
+    absolute_links: bool = False,
     delete: bool = False,
     verify: bool = False,
     dry_run: bool = False,
@@ -95,6 +96,8 @@ def publish(  # noqa: PLR0913 - each is one thing that a user may say
         source: A folder, or the URL of a bucket.
         target: Another.
         base_url: Where `target` is public; gives the root its `self` link.
+        absolute_links: Write absolute hrefs into the Items, under `base_url` or the address that
+            `target` has from an earlier copy.
         delete: Remove from `target` what `source` has no more.
         verify: Compare the checksum of every COG that is there.
         dry_run: Only tell what would be copied and removed.
@@ -103,7 +106,8 @@ def publish(  # noqa: PLR0913 - each is one thing that a user may say
         watch: Is told of every file as it is done.
 
     Raises:
-        UsageError: `source` and `target` are one place.
+        UsageError: `source` and `target` are one place, or links are to be absolute and no address
+            is known.
         OutputError: One of them cannot be used, `source` holds no sound catalog, or `target` holds
             one that is not ours.
     """
@@ -111,6 +115,7 @@ def publish(  # noqa: PLR0913 - each is one thing that a user may say
         source=open_store(source, source_options),
         target=open_store(target, store_options),
         base_url=base_url,
+        absolute_links=absolute_links,
         delete=delete,
         verify=verify,
         dry_run=dry_run,

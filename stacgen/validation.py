@@ -58,7 +58,7 @@ def parse(key: str, raw: bytes) -> tuple[stac.Document | None, list[Finding]]:
         return None, [Finding(key=key, rule="json", text=f"It is not JSON: {error}.")]
     if not isinstance(document, dict):
         return None, [Finding(key=key, rule="json", text="It is not a JSON object.")]
-    return document, []
+    return stac.relative(document), []
 
 
 def check_names(key: str, document: stac.Document) -> Iterator[Finding]:

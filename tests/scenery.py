@@ -28,6 +28,12 @@ Numbers = Mapping[str, NDArray[np.uint16]]
 """Digital numbers of a scene by band, up to 4095."""
 
 
+def grid_of(name: str) -> Grid:
+    """The grid of a band, whose pixels may be coarser."""
+    resolution = bands.find(name).resolution
+    return replace(GRID, resolution=resolution, size=SIZE * GRID.resolution // resolution)
+
+
 def numbers(seed: int, *, low: int = 1100, high: int = 3000) -> dict[str, NDArray[np.uint16]]:
     """Some landscape, whose left 150 columns are nodata."""
     random = np.random.default_rng(seed)
@@ -53,7 +59,9 @@ def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
             by_band.setdefault(name, []).append(publish(store, each, name, pixels))
     for name, documents in by_band.items():
         place = CollectionPlace(tile=PLACE.tile, band=bands.find(name))
-        filing = Filing(place=place, grid=GRID, scale=0.0001, is_sample=False, base_url=None)
+        filing = Filing(
+            place=place, grid=grid_of(name), scale=0.0001, is_sample=False, base_url=None
+        )
         commit(documents, filing, store, recount=True)
     touched = {Pass.of(each["id"]) for several in by_band.values() for each in several}
     finish(touched, store)
@@ -61,21 +69,21 @@ def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
 
 def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -> stac.Document:
     """The COG, quicklook and Item of a frame of a band."""
-    band = bands.find(name)
+    band, grid = bands.find(name), grid_of(name)
     codes = Codes(number=each.number, pixels=pixels, bits=12)
-    raster = rescale.to_digital_numbers(codes, each, GRID)
+    raster = rescale.to_digital_numbers(codes, each, grid)
     reflectance = Reflectance.of(str(each.baseline))
     place = CollectionPlace(tile=PLACE.tile, band=band)
     moment = each.sensing_time
-    item_id = f"T29PKR_{moment:%Y%m%dT%H%M%S}_{each.baseline}_{name}_10m"
+    item_id = f"T29PKR_{moment:%Y%m%dT%H%M%S}_{each.baseline}_{name}_{band.resolution}m"
     home = place.item(item_id, moment.year)
     assert raster.statistics is not None
-    shape = footprint.outline(raster.coverage, GRID)
+    shape = footprint.outline(raster.coverage, grid)
     assert shape is not None
     with store.scratch() as folder:
         made = cog.encode(
             raster,
-            GRID,
+            grid,
             Labels(band=band, reflectance=reflectance),
             folder / "a.tif",
             profile=CogProfile(),
@@ -101,7 +109,7 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
         document = item.build(
             stream,
             each,
-            GRID,
+            grid,
             facts,
             item_id=item_id,
             software={"stacgen": "0.1.0"},

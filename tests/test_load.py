@@ -1,17 +1,25 @@
 """Scenes opened as a Dataset: the pixels of the COGs, lazily, and reflectance scene by scene."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dask.base
 import numpy as np
+import odc.stac
+import pystac
 import pytest
 import rasterio
+from numpy.typing import NDArray
 
 import dunia
 import scenery
 import stacgen
+from items import outline
 from scenery import SIZE, numbers, shot
+from stacgen import load, stac
 from stacgen.errors import EmptySelectionError, UsageError
+from stacgen.tiles import EXTENT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac
 
@@ -78,6 +86,96 @@ def test_odc_stac_takes_its_own_arguments(root: Path) -> None:
     assert coarse.B04.chunksizes["x"] == (100, 100, 100)
     with pytest.raises(UsageError, match="leave groupby out"):
         stacgen.open(root, "29PKR", ["B04"], reflectance=True, groupby="solar_day")
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A scene of 10 m, 20 m and 60 m, and two that have 20 m and 60 m alone."""
+    every = {"B04": numbers(1)["B04"], "B11": coarse(2, 300), "B09": coarse(3, 100)}
+    shortwave = {name: every[name] for name in ("B11", "B09")}
+    scenery.file(tmp_path, [(shot(0), shortwave), (shot(1), shortwave), (shot(2), every)])
+    return tmp_path
+
+
+def coarse(seed: int, size: int) -> NDArray[np.uint16]:
+    return np.random.default_rng(seed).integers(1100, 3000, (size, size)).astype(np.uint16)
+
+
+def test_bands_of_several_resolutions_come_at_the_finest(mixed: Path) -> None:
+    """Two of three scenes are of 20 m, which odc-stac would take for all."""
+    fine = stacgen.open(mixed, "29PKR", ["B11", "B04"])
+    assert fine.odc.geobox.transform[:6] == (10, 0, 199980, 0, -10, 1600020)
+    np.testing.assert_array_equal(fine.B04.isel(time=2).values, numbers(1)["B04"])
+    np.testing.assert_array_equal(
+        fine.B11.isel(time=0).values, coarse(2, 300).repeat(2, axis=0).repeat(2, axis=1)
+    )
+    assert stacgen.open(mixed, "29PKR", ["B11", "B09"]).odc.geobox.resolution.x == 20
+    assert stacgen.open(mixed, "29PKR", ["B09"]).odc.geobox.resolution.x == 60
+    assert stacgen.open(mixed, "29PKR", ["B11", "B04"], resolution=60).sizes["x"] == 100
+    like = stacgen.open(mixed, "29PKR", ["B11"])
+    assert stacgen.open(mixed, "29PKR", ["B11", "B04"], like=like).sizes["x"] == 300
+    assert (
+        stacgen.open(mixed, "29PKR", ["B11", "B04"], crs="EPSG:32628").odc.geobox.resolution.x == 10
+    )
+
+
+def test_the_grid_south_of_the_equator_is_that_of_the_finest_band() -> None:
+    """Its 60 m pixels do not begin at a multiple of 60 m, and must not shift those of 10 m."""
+    items = [south(1, {"B02": 10, "B09": 60}), south(2, {"B09": 60}), south(3, {"B09": 60})]
+    options = load.finest(["B02", "B09"], {})
+    loaded = odc.stac.load(items, bands=["B02", "B09"], chunks={}, **options)
+    assert loaded.odc.geobox.transform[:6] == (10, 0, 199980, 0, -10, 6300040)
+    assert loaded.odc.geobox.shape == (10980, 10980)
+
+
+def south(day: int, resolutions: Mapping[str, int]) -> pystac.Item:
+    """An Item of tile 21HUB, as its metadata has it; no pixel of it is read."""
+    box = (-60.2, -34.4, -59.0, -33.4)
+    item = pystac.Item(
+        id=f"T21HUB_{day}",
+        geometry=outline(box),
+        bbox=list(box),
+        datetime=datetime(2025, 1, day, tzinfo=UTC),
+        properties={"proj:code": "EPSG:32721"},
+        stac_extensions=stac.extensions("projection"),
+        collection="sentinel-2-l2a-21HUB",
+    )
+    for name, resolution in resolutions.items():
+        item.add_asset(
+            name,
+            pystac.Asset(
+                f"/{name}.tif",
+                media_type=stac.COG,
+                roles=["data"],
+                extra_fields={
+                    "data_type": "uint16",
+                    "nodata": 0,
+                    "proj:shape": [EXTENT // resolution] * 2,
+                    "proj:transform": [resolution, 0, 199980, 0, -resolution, 6300040],
+                },
+            ),
+        )
+    return item
+
+
+def test_degrees_without_a_resolution_in_degrees_are_one_sentence(root: Path) -> None:
+    with pytest.raises(UsageError, match="EPSG:4326 has degrees"):
+        stacgen.open(root, "29PKR", ["B04"], crs="EPSG:4326")
+    assert (
+        stacgen.open(root, "29PKR", ["B04"], crs="EPSG:4326", resolution=0.001).sizes["time"] == 3
+    )
+
+
+def test_common_names_are_those_of_the_collection(mixed: Path) -> None:
+    collection = pystac.Collection.from_file(str(mixed / "29PKR/scenes/collection.json"))
+    items = list(collection.get_items(recursive=True))
+    names = ["red", "swir16", "nir09"]
+    found = odc.stac.load(items, bands=names, stac_cfg=stacgen.stac_cfg(collection), resolution=60)
+    plain = odc.stac.load(items, bands=["B04", "B11", "B09"], resolution=60)
+    for name, band in zip(names, plain.data_vars, strict=True):
+        np.testing.assert_array_equal(found[name], plain[band])
+    with pytest.raises(ValueError, match="red"):
+        odc.stac.load(items, bands=names, resolution=60)
 
 
 def test_pictures_do_not_disturb(root: Path) -> None:

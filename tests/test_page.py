@@ -1,5 +1,6 @@
 """Pages as documents: what is in them, when they are drawn, and when they are let be."""
 
+import html
 import json
 import re
 import subprocess
@@ -355,6 +356,20 @@ def test_a_scene_has_snippets_that_take_all_its_bands(build: Build, tmp_path: Pa
     head = Reader(text.encode()).all("header")[0]
     (form,) = json.loads(head["data-patterns"] or "")
     assert form["B02"] == "../B02/{year}/{id}_B02_10m/{id}_B02_10m.tif"
+
+
+def test_the_snippet_for_odc_stac_takes_the_finest_pixels_and_no_deprecated_item(
+    build: Build, tmp_path: Path
+) -> None:
+    build()
+    items = scenes(tmp_path)
+    text = html.unescape(draw(tmp_path, items_of(tmp_path)).decode())
+    assert 'if not item.properties.get("deprecated")' in text
+    assert 'bands=["B09"], resolution=60, chunks={}' in text
+    for each in items:
+        each["assets"]["B03"]["gsd"] = 10
+    text = html.unescape(draw(tmp_path, items).decode())
+    assert 'bands=["B02", "B03", "B04"], resolution=10, anchor="edge", chunks={}' in text
 
 
 def test_snippets_take_a_scene_with_most_bands(build: Build, tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import pystac
 import pytest
+import requests
 from obstore.store import MemoryStore
 
+import dunia
 import stacgen
 from crashes import Work
 from servers import Service
-from stacgen import stac
+from stacgen import pipeline, stac
 from stacgen.errors import ForeignCatalogError, OutputError, UsageError
 from stacgen.library import Upstream
 from stacgen.models import Selection
@@ -407,3 +410,56 @@ def test_a_catalog_goes_to_a_real_bucket_and_back(
     assert {entry.key: entry.modified for entry in store.list("")} == written
     cli(url, str(tmp_path / "back"))
     assert tree(Folder(tmp_path / "back")) == tree(built)
+
+
+def test_absolute_links_resolve_without_knowing_where_the_item_lies(
+    built: Folder, tmp_path: Path, server: dunia.Server
+) -> None:
+    """Every asset of every Item and scene is read at the address that the Item gives."""
+    url = f"{server.base}/data"
+    stacgen.publish(built.address, tmp_path, base_url=url, absolute_links=True)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            server.content[f"/data/{path.relative_to(tmp_path).as_posix()}"] = path.read_bytes()
+    paths = list(tmp_path.glob("*/*/*/*/*.json"))
+    assert len(paths) == 4 + 3  # Items and scenes
+    for path in paths:
+        item = json.loads(path.read_bytes())
+        own = pystac.Item.from_dict(item).get_self_href()
+        assert own == f"{url}/{path.relative_to(tmp_path).as_posix()}"
+        for each in (*item["links"], *item["assets"].values()):
+            assert requests.head(each["href"], timeout=10).ok
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac
+def test_a_catalog_with_absolute_links_is_like_any_other(built: Folder, tmp_path: Path) -> None:
+    """It is valid and opens where it lies; copies of it are relative again, unless told."""
+    url = "https://data.example.org/path"
+    there, back = tmp_path / "there", tmp_path / "back"
+    first = stacgen.publish(built.address, there, base_url=url, absolute_links=True)
+    assert first.copied
+    again = stacgen.publish(built.address, there, absolute_links=True)  # its root says where it is
+    assert not again.copied
+    assert not pipeline.validate(open_store(there), problems=None, deep=True).findings
+    scenes = stacgen.open(there, "29PKR", ["B01"])
+    assert scenes.sizes["time"] == 2
+    assert int(scenes.B01.max()) > 0
+    stacgen.index(there)
+    stacgen.publish(there, back)
+    assert items_in(Folder(back)) == items_in(built)
+    stacgen.publish(built.address, there)
+    assert items_in(Folder(there)) == items_in(built)
+
+
+def items_in(store: Store) -> dict[str, bytes]:
+    return {
+        key: content
+        for key, content in tree(store).items()
+        if kind(key) in (Kind.ITEM, Kind.SCENE, Kind.ASSET)
+    }
+
+
+def test_absolute_links_need_an_address(built: Folder, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--base-url"):
+        stacgen.publish(built.address, tmp_path, absolute_links=True)
+    assert not list(tmp_path.rglob("*.json"))

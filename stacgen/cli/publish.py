@@ -18,6 +18,9 @@ def publish(  # noqa: PLR0913 - one parameter an option
     target: Annotated[str, typer.Argument(help="Where to copy it, likewise.")],
     *,
     base_url: BaseUrl = None,
+    absolute_links: Annotated[
+        bool, typer.Option("--absolute-links", help="Absolute hrefs in Items, under --base-url.")
+    ] = False,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove what the source has no more.")
     ] = False,
@@ -47,6 +50,7 @@ def publish(  # noqa: PLR0913 - one parameter an option
             source,
             target,
             base_url=base_url,
+            absolute_links=absolute_links,
             delete=delete,
             verify=verify,
             dry_run=dry_run,

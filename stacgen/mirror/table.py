@@ -27,7 +27,7 @@ _ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
 """Columns that are no properties."""
 
 _SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
-_TOLD = frozenset({"href", "roles", "raster:scale", "raster:offset"})
+_TOLD = frozenset({"href", "roles", "gsd", "raster:scale", "raster:offset"})
 _TOLD_OF = {"thumbnail": _TOLD | {"proj:shape"}}
 """Of the properties and of each asset, what pages show; see `stacgen.cards`."""
 

@@ -37,6 +37,9 @@ class Copy:
     base_url: str | None = None
     """Where the target is public, if that is known."""
 
+    absolute_links: bool = False
+    """Write absolute hrefs into Items, for readers that resolve no relative ones."""
+
     delete: bool = False
     """Remove from the target what the source has no more."""
 
@@ -55,7 +58,8 @@ def publish(copy: Copy, *, watch: CopyWatch) -> Published:
     its Item is not copied, nor is a document that links to what is not there.
 
     Raises:
-        UsageError: Source and target are one place.
+        UsageError: Source and target are one place, or links are to be absolute and it is not known
+            where the target is public.
         OutputError: A store fails, the source is no sound catalog, or another catalog is in the
             target.
     """
@@ -104,6 +108,9 @@ class _Stock:
     left: int
     """How many are not."""
 
+    base_url: str | None
+    """Where the target is public; None where nothing says so."""
+
     there: Mapping[str, Entry]
     """Files of the target."""
 
@@ -120,6 +127,11 @@ def _take_stock(copy: Copy) -> _Stock:
     for document, store in ((root, copy.source), (existing, copy.target)):
         name = f"{store.address}/{layout.ROOT}"
         catalog.check_ours(document, is_sample=is_sample, name=name)
+    base_url = copy.base_url or catalog.public_url(existing)
+    if copy.absolute_links and base_url is None:
+        raise UsageError(
+            "Absolute links need the address at which the copy is public: give --base-url, too."
+        )
     keys = [entry.key for entry in copy.source.list("")]
     above = [
         key
@@ -134,6 +146,7 @@ def _take_stock(copy: Copy) -> _Stock:
         documents=documents,
         parts=parts,
         left=len(listed) - len(parts),
+        base_url=base_url,
         there={entry.key: entry for entry in copy.target.list("")},
     )
 
@@ -200,7 +213,9 @@ class _Frames:
             for asset in found
         ]
         stock.wanted.update([key, *(asset.key for asset in found)])
-        return [*events, _put_document(key, content, there, copy)]
+        absolute = stock.base_url if copy.absolute_links else None
+        public = publication.public_item(key, content, document, base_url=absolute)
+        return [*events, _put_document(key, public, there, copy)]
 
     def _is_there(self, asset: Asset, key: str, known: Mapping[str, Asset]) -> bool:
         """Whether the target has a file with that checksum.
