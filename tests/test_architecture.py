@@ -18,7 +18,7 @@ LAYERS = (
     "outcomes ports layout query",
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
-    "proof",
+    "proof proxies",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample origin",
     "isolation picture film series schemas bulletin succession",
     "chart",

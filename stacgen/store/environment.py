@@ -55,7 +55,7 @@ def settings(
     elif scheme in ("az", "azure", "abfs", "abfss", "adl"):
         found = _azure(environment)
     merged = found | dict(given)
-    if _endpoint(merged, environment).startswith("http://"):
+    if endpoint(merged, environment).startswith("http://"):
         # Who names such an endpoint wants it; obstore would ask to hear it twice.
         merged.setdefault("allow_http", "true")
     return merged
@@ -137,7 +137,8 @@ def _azure(environment: Mapping[str, str]) -> dict[str, str]:
     return found | plain
 
 
-def _endpoint(merged: Mapping[str, str], environment: Mapping[str, str]) -> str:
+def endpoint(merged: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return the URL that a bucket is asked at, from its settings or the environment, or ""."""
     variables = (*_AWS_OVERRIDES["endpoint"], "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
     from_environment = next((environment[name] for name in variables if name in environment), "")
     return merged.get("endpoint") or from_environment
