@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "bands tiles profile",
+    "bands tiles profile streams",
     "models",
     "outcomes ports layout query",
     "opener",

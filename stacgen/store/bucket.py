@@ -87,7 +87,7 @@ class Bucket:
     @classmethod
     def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
         """The bucket and prefix that a URL names; `retries` are for what may pass."""
-        found = settings(url.partition(":")[0], options, os.environ, Path.home())
+        found = settings(url.partition(":")[0], options, os.environ, _home())
         client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
         if is_loopback(urlsplit(endpoint(found, os.environ)).hostname or "") and (
             "proxy_url" not in client
@@ -311,6 +311,14 @@ def _sweep(temporary: Path) -> None:
             is_ours = _mark(path).is_file() and not path.is_symlink()
             if is_ours and path.stat().st_mtime < time.time() - _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _home() -> Path | None:
+    """The user's folder; None for a user who has none, as in containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 @contextmanager
