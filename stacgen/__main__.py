@@ -3,12 +3,15 @@
 import os
 import sys
 
+from stacgen import streams
+
 
 def main() -> None:
     """Run the command; where a library that it needs is missing, say so in a sentence."""
     # pyarrow's own allocator keeps what it had once: 50 MB more at the peak of a tile's tables, and
     # no time saved. Only a process of our own is told so, before there are threads in it.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    streams.guard()
     try:
         from stacgen import cli  # noqa: PLC0415 - Typer and rich, either of which may be missing
     except ImportError as error:

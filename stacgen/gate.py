@@ -7,11 +7,12 @@ weaker scheme; and never inside the user's own network, unless the API is there.
 
 import ipaddress
 import re
+import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|\[[0-9a-f:.]+\]", re.ASCII)
 _URL = re.compile(r"[!-\[\]-~]+", re.ASCII)
@@ -92,7 +93,7 @@ class Gate:
     def _is_listed(self, target: SplitResult) -> bool:
         name, port = host(target)
         listed = {each.lower().rstrip(".") for each in self.hosts}
-        return name in listed or f"{name}:{port or _PORTS[target.scheme]}" in listed
+        return name in listed or f"{name}:{port or DEFAULT_PORTS[target.scheme]}" in listed
 
 
 def public_url(url: str) -> str:
@@ -116,20 +117,38 @@ def parts(url: str) -> SplitResult | None:
         return None
     bare = split.netloc.rpartition("@")[2].lower()
     bare = bare if port is None else bare.removesuffix(f":{port}")
-    if split.scheme not in _PORTS or not name or not _URL.fullmatch(split.netloc):
+    if split.scheme not in DEFAULT_PORTS or not name or not _URL.fullmatch(split.netloc):
         return None
     return split if _HOST.fullmatch(bare.removesuffix(":")) else None
 
 
 def host(split: SplitResult) -> Host:
     """Where a URL leads; two that lead to one place are equal."""
-    port = None if split.port == _PORTS.get(split.scheme) else split.port
+    port = None if split.port == DEFAULT_PORTS.get(split.scheme) else split.port
     return (split.hostname or "").lower().rstrip("."), port
 
 
 def is_weaker(scheme: str, other: str) -> bool:
     """Whether a scheme protects less than another."""
     return (scheme, other) == ("http", "https")
+
+
+def literal_address(name: str) -> str | None:
+    """Return the IP address that a host name spells out, or None for a name to be looked up.
+
+    >>> literal_address("localhost"), literal_address("127.1"), literal_address("dunia.esa.int")
+    ('127.0.0.1', '127.0.0.1', None)
+    """
+    if name.rstrip(".") == "localhost" or name.rstrip(".").endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))  # 127.1, 0x7f000001
+    except OSError:
+        return None
 
 
 def is_public(address: str) -> bool:

@@ -341,7 +341,7 @@ def lattice(dataset: rasterio.io.DatasetReader) -> Lattice:
 def cell_at(longitude: float, latitude: float, on: Lattice) -> Cells | None:
     """The pixel that holds a point, given in degrees; None where the point lies outside."""
     xs, ys = rasterio.warp.transform("EPSG:4326", on.crs, [longitude], [latitude])
-    column, row = (int(np.floor(value)) for value in ~Affine(*on.transform) * (xs[0], ys[0]))
+    column, row = (int(np.floor(value)) for value in _moved(~Affine(*on.transform), xs[0], ys[0]))
     if not (0 <= row < on.shape[0] and 0 <= column < on.shape[1]):
         return None
     return Cells(row=row, column=column, inside=np.ones((1, 1), np.bool_))
@@ -357,8 +357,8 @@ def cells_in(polygons: Sequence[Polygon], on: Lattice) -> Cells | None:
     placed = _placed(polygons, on)
     boxes = np.array([rasterio.features.bounds(each) for each in placed])
     to_pixel = ~Affine(*on.transform)
-    left, top = to_pixel * (boxes[:, 0].min(), boxes[:, 3].max())
-    right, bottom = to_pixel * (boxes[:, 2].max(), boxes[:, 1].min())
+    left, top = _moved(to_pixel, boxes[:, 0].min(), boxes[:, 3].max())
+    right, bottom = _moved(to_pixel, boxes[:, 2].max(), boxes[:, 1].min())
     column, row = max(int(np.floor(left)), 0), max(int(np.floor(top)), 0)
     columns = min(int(np.ceil(right)), on.shape[1]) - column
     rows = min(int(np.ceil(bottom)), on.shape[0]) - row
@@ -375,6 +375,11 @@ def share_in(polygon: Polygon, cells: Cells, on: Lattice) -> float:
     return 100 * both / np.count_nonzero(cells.inside)
 
 
+def _moved(by: Affine, x: float, y: float) -> tuple[float, float]:
+    """The point where a transform puts another; releases of affine differ in how to write it."""
+    return by.a * x + by.b * y + by.c, by.d * x + by.e * y + by.f
+
+
 def _placed(polygons: Sequence[Polygon], on: Lattice) -> list[Polygon]:
     return [rasterio.warp.transform_geom("EPSG:4326", on.crs, each) for each in polygons]
 
@@ -383,7 +388,8 @@ def _inside(
     placed: Sequence[Polygon], on: Lattice, row: int, column: int, shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
     """Pixels of a window whose centre lies in a polygon; these are in the CRS of the pixels."""
-    transform = Affine(*on.transform) * Affine.translation(column, row)
+    left, top = _moved(Affine(*on.transform), column, row)
+    transform = Affine(*on.transform[:2], left, *on.transform[3:5], top)
     mask: NDArray[np.bool_] = rasterio.features.geometry_mask(placed, shape, transform, invert=True)
     return mask
 

@@ -1,5 +1,6 @@
 """The call behind `stacgen.open`: scenes as a lazy xarray.Dataset. The only door to odc-stac."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from stacgen.errors import UsageError
 from stacgen.layout import ScenesPlace
 from stacgen.models import Selection, Unknown
 from stacgen.pipeline.read import Acquisition, Home, series
+from stacgen.proxies import except_loopback
 from stacgen.selection import parse_interval
 from stacgen.succession import DEPRECATED
 
@@ -67,6 +69,8 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     if reflectance and "groupby" in odc_options:
         raise UsageError("With reflectance each scene is a time step; leave groupby out.")
     start, end = (None, None) if datetime is None else parse_interval(datetime)
+    if "://" in str(root):
+        except_loopback(os.environ)  # GDAL reads the pixels, whenever they are asked for
     place = look.open_place(_address(root), store_options)
     home = Home(place=place, key=ScenesPlace(tile=tiles.parse(tile)).key)
     wanted = Selection(start=start, end=end, max_cloud=max_cloud, unknown=unknown_cloud)

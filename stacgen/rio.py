@@ -15,6 +15,8 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Hand every argument, `--help` among them, to stacgen."""
-    from stacgen.cli import main  # noqa: PLC0415 - see above
+    from stacgen import streams  # noqa: PLC0415 - see above
+    from stacgen.cli import main  # noqa: PLC0415 - same
 
+    streams.guard()
     main(arguments, name="rio stacgen")

@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "tiles profile",
+    "tiles profile streams",
     "bands",
     "models",
     "outcomes ports layout query figures",
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
-    "endpoints proof visual",
+    "endpoints proof proxies visual",
     "api selection playlist fetch decode rescale thumbnail footprint store sample origin",
     "isolation picture film series schemas bulletin succession renders true_colour",
     "chart",

@@ -385,7 +385,10 @@ def test_a_proxy_that_fails_is_told(
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         assert reason in fails("http://dunia.example", tmp_path)
-        assert re.search("(proxy|connection) failed", fails("https://dunia.example", tmp_path))
+        said = fails("https://dunia.example", tmp_path)
+        assert re.search(
+            rf"the proxy http://127.0.0.1:{at} answered {reason}|connection failed", said
+        )
 
 
 @contextmanager

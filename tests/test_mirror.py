@@ -634,6 +634,40 @@ print(len(report.skipped), "pyarrow" in sys.modules)
     assert done.stdout.split() == ["6", "False"]
 
 
+THREADS = """
+import os
+import stacgen
+from stacgen import mirror
+
+def count():
+    return len(os.listdir("/proc/self/task"))
+
+mirror.load()  # loads pandas, which has threads of its own
+before = count()
+{work}
+print(count() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists threads here")
+@pytest.mark.parametrize(
+    "work",
+    [
+        "stacgen.search({root!r})",
+        "os.remove({root!r} + '/items.parquet'); stacgen.index({root!r})",
+        "stacgen.validate({root!r}, deep=True)",
+    ],
+    ids=["search", "index", "validate"],
+)
+def test_reading_tables_starts_no_thread_of_pyarrow(root: Path, work: str) -> None:
+    """A thread of pyarrow's pool that outlives the work may abort the process as it ends."""
+    script = THREADS.format(work=work.format(root=str(root)))
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "0\n"
+
+
 def test_a_mirror_in_a_bucket_is_cached_as_documents_are() -> None:
     memory = MemoryStore()
     file(Bucket(memory, "memory://out"), SCENES[:1])

@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None, *, name: str | None = None) -> 
         name: What it is called in help texts; None for what it was called by.
     """
     try:
-        app(args=arguments, prog_name=name)
+        try:
+            app(args=arguments, prog_name=name)
+        except SystemExit:
+            sys.stdout.flush()  # here, where what fails is an error, and not as Python ends
+            raise
     except StacgenError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of stdout has gone; nothing more to say to it
-        sys.exit(PARTLY)

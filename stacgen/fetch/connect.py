@@ -4,7 +4,6 @@ A name may lead to one address when it is checked and to another when it is conn
 looked up once, and what was found is both checked and connected to.
 """
 
-import ipaddress
 import socket
 import threading
 import time
@@ -23,7 +22,7 @@ from urllib3.poolmanager import ProxyManager
 from urllib3.util.connection import create_connection
 
 from stacgen.errors import TransferError
-from stacgen.gate import Gate, is_public, parts, public_url
+from stacgen.gate import Gate, is_public, literal_address, parts, public_url
 
 
 @contextmanager
@@ -108,8 +107,9 @@ class _Guard:
         home = parts(self.gate.home)
         public = [each for each in found if is_public(each)]
         if not public and home is not None and home.hostname:
-            at_home = _resolved(home.hostname, home.port or port)
-            public = [each for each in found if each in at_home]
+            with suppress(OSError, UnicodeError):  # behind a proxy its name may not be known here
+                at_home = _resolved(home.hostname, home.port or port)
+                public = [each for each in found if each in at_home]
         if not public:
             raise _private(url, name, found[0])
         return public
@@ -122,7 +122,7 @@ class _Guard:
         """
         split = parts(url)
         name = "" if split is None else split.hostname or ""
-        address = _literal(name)
+        address = literal_address(name)
         if self.gate is None or self.gate.is_trusted(url) or address is None or is_public(address):
             return
         raise _private(public_url(url), name, address)
@@ -171,22 +171,14 @@ class _Guarded(_Timed):
 
 
 def _resolved(name: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        literal = literal_address(name)  # a.localhost, which few resolvers know (RFC 6761)
+        if literal is None:
+            raise
+        return [literal]
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _literal(name: str) -> str | None:
-    """The address that stands in place of a name, however it is written; None for a name."""
-    if name.rstrip(".") == "localhost" or name.rstrip(".").endswith(".localhost"):
-        return "127.0.0.1"
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        return socket.inet_ntoa(socket.inet_aton(name))  # 127.1, 0x7f000001
-    except OSError:
-        return None
 
 
 def _private(url: str, name: str, address: str) -> TransferError:

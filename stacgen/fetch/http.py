@@ -7,6 +7,7 @@ short, and 408, 425, 429 and 5xx. What will not pass, any other 4xx, is an error
 """
 
 import random
+import re
 import threading
 import time
 import zlib
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from stacgen.errors import DeniedError, MissingError, TransferError
 from stacgen.fetch.connect import Adapter, hung_up_when
+from stacgen.fetch.route import Route, route
 from stacgen.gate import Gate, parts, public_url
 from stacgen.models import ByteRange, Resource
 from stacgen.ports import Answer
@@ -41,6 +43,9 @@ _MEMBERS = 100
 
 _HOPS = 5
 """Redirects that are followed."""
+
+_REFUSED = re.compile(r"Tunnel connection failed: (\d{3}[^'\")]*)")
+"""Of a proxy's error, the status that it answered when asked to connect to a host."""
 
 _NONSENSE = "could not be fetched: the URL or the answer makes no sense."
 
@@ -143,7 +148,7 @@ class Http:
             with self._send("HEAD", resource) as response:
                 announced = response.headers.get("Content-Length", "")
                 return int(announced) if response.ok and announced.isdecimal() else None
-        except (TransferError, *_FAILURES, ValueError):
+        except (TransferError, _Trouble, *_FAILURES, ValueError):
             return None
 
     def _try(self, resource: Resource) -> Answer:
@@ -171,14 +176,7 @@ class Http:
             refusal = self.gate and self.gate.refusal(url, led)
             if refusal:
                 raise TransferError(f"{public_url(url)[:200]} is not fetched: {refusal}.")
-            response = self._session().request(
-                method,
-                url,
-                headers=self._headers(url, resource),
-                timeout=(self.patience.connect, self.patience.read),
-                stream=True,
-                allow_redirects=False,
-            )
+            response = self._request(method, url, self._headers(url, resource), route(url))
             target = self._session().get_redirect_target(response)
             if target is None:
                 return response
@@ -186,6 +184,27 @@ class Http:
             led.append(url)
             url = urljoin(url, target)
         raise TransferError(f"{_named(resource)} redirects without end.")
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], way: Route
+    ) -> requests.Response:
+        try:
+            return self._session().request(
+                method,
+                url,
+                headers=headers,
+                timeout=(self.patience.connect, self.patience.read),
+                proxies=way.proxies,
+                verify=True if way.certificates is None else way.certificates,
+                stream=True,
+                allow_redirects=False,
+            )
+        except requests.exceptions.ProxyError as error:
+            refused = _REFUSED.search(str(error))
+            raise _Trouble(
+                f"the proxy {public_url(way.proxy or '')} "
+                + (f"answered {refused[1].strip()}" if refused else "failed")
+            ) from error
 
     def _headers(self, url: str, resource: Resource) -> dict[str, str]:
         """What goes with a request; the user's own headers only to the API's host."""
@@ -238,7 +257,8 @@ class Http:
         if not hasattr(self._local, "session"):
             session = requests.Session()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.auth = _as_it_is  # else ~/.netrc, for any host and in place of our header
+            session.trust_env = False  # `route` reads what counts; ~/.netrc is for any host
+            session.auth = _as_it_is  # else credentials in a URL, in place of our header
             adapter = Adapter(self.gate, longest=self.patience.connect + 2 * self.patience.read)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
@@ -342,7 +362,6 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     (requests.ConnectTimeout, "connecting took too long"),
     ((requests.Timeout, ReadTimeoutError, TimeoutError), "the server fell silent"),
     (requests.exceptions.SSLError, "the secure connection failed"),
-    (requests.exceptions.ProxyError, "the proxy failed"),
     (ProtocolError, "the connection broke within the body"),
     (Exception, "the connection failed"),
 )

@@ -160,8 +160,7 @@ class Mirror:
         """A row group with all columns."""
         start = self.starts()[number]
         with self._sound():
-            with self._lock:
-                table = self.file.read_row_group(number)
+            table = self._read([number])
             return self._whole(table, self.nulls(start, start + table.num_rows))
 
     def nulls(self, start: int, stop: int) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -170,8 +169,8 @@ class Mirror:
 
     def columns(self, number: int, names: Sequence[str]) -> Table:
         """Some columns of a row group, as the file has them."""
-        with self._lock, self._sound():
-            return self.file.read_row_group(number, columns=list(names), use_threads=False)
+        with self._sound():
+            return self._read([number], names)
 
     @property
     def kind(self) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -199,9 +198,17 @@ class Mirror:
     def table(self) -> Table:
         """All of it."""
         with self._sound():
-            with self._lock:
-                table = self.file.read(use_threads=False)
-            return self._whole(table, self._nulls)
+            return self._whole(self._read(range(self.groups)), self._nulls)
+
+    def _read(self, groups: Sequence[int], names: Sequence[str] | None = None) -> Table:
+        """Some row groups in the calling thread, with all columns or those named.
+
+        Never in pyarrow's pool: a thread of it may release `raw`, a Python object, while the
+        interpreter ends, and the process then aborts after its work is done.
+        """
+        with self._lock:
+            columns = None if names is None else list(names)
+            return self.file.read_row_groups(list(groups), columns=columns, use_threads=False)
 
     def _whole(self, table: Table, nulls: Any) -> Table:  # noqa: ANN401 - pyarrow has no types
         table = table.replace_schema_metadata(None).append_column("nulls", nulls)

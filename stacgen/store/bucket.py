@@ -11,6 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -19,10 +20,11 @@ from obstore.store import from_url
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
+from stacgen.proxies import is_loopback
 from stacgen.store import condition
 from stacgen.store.claim import Claim
 from stacgen.store.condition import Means
-from stacgen.store.environment import settings
+from stacgen.store.environment import endpoint, settings
 
 if TYPE_CHECKING:
     from obstore import Attributes
@@ -30,8 +32,15 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "memory")
 """Kinds of object storage; `memory` lives as long as the process and is for trying out."""
 
-_OF_CLIENT = ("allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout")
+_OF_CLIENT = (
+    *("allow_http", "allow_invalid_certificates", "connect_timeout", "timeout"),
+    *("proxy_url", "proxy_excludes"),
+)
 """Settings of the connection rather than of the cloud; obstore takes them apart."""
+
+_DIRECT = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+"""Settings with which obstore asks no proxy: it takes those of the environment unless one is named,
+and this one is for no host."""
 
 _AT_ONCE = 16
 """Objects put at once by `write_all`."""
@@ -78,8 +87,12 @@ class Bucket:
     @classmethod
     def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
         """The bucket and prefix that a URL names; `retries` are for what may pass."""
-        found = settings(url.partition(":")[0], options, os.environ, Path.home())
+        found = settings(url.partition(":")[0], options, os.environ, _home())
         client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
+        if is_loopback(urlsplit(endpoint(found, os.environ)).hostname or "") and (
+            "proxy_url" not in client
+        ):
+            client |= _DIRECT
         cloud: dict[str, Any] = {key: found[key] for key in found if key not in _OF_CLIENT}
         opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
         try:
@@ -298,6 +311,14 @@ def _sweep(temporary: Path) -> None:
             is_ours = _mark(path).is_file() and not path.is_symlink()
             if is_ours and path.stat().st_mtime < time.time() - _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _home() -> Path | None:
+    """The user's folder; None for a user who has none, as in containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 @contextmanager

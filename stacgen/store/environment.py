@@ -5,6 +5,7 @@ profile of AWS, a connection string of Azure.
 """
 
 import configparser
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,7 +37,7 @@ _AZURE_PARTS = {
 
 
 def settings(
-    scheme: str, given: Mapping[str, str], environment: Mapping[str, str], home: Path
+    scheme: str, given: Mapping[str, str], environment: Mapping[str, str], home: Path | None
 ) -> dict[str, str]:
     """The settings of a bucket: those given, and what the environment adds to them.
 
@@ -44,7 +45,7 @@ def settings(
         scheme: Of its URL, `s3`.
         given: By obstore's names; these win.
         environment: The variables.
-        home: Where `.aws` lies.
+        home: Where `.aws` lies; None for nowhere.
 
     Raises:
         UsageError: A profile is named that does not exist, or cannot be read.
@@ -55,22 +56,23 @@ def settings(
     elif scheme in ("az", "azure", "abfs", "abfss", "adl"):
         found = _azure(environment)
     merged = found | dict(given)
-    if _endpoint(merged, environment).startswith("http://"):
+    if endpoint(merged, environment).startswith("http://"):
         # Who names such an endpoint wants it; obstore would ask to hear it twice.
         merged.setdefault("allow_http", "true")
     return merged
 
 
-def _aws(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+def _aws(environment: Mapping[str, str], home: Path | None) -> dict[str, str]:
     name = environment.get("AWS_PROFILE")
     if name is None and any(environment.get(key) for key in _AWS_KEYS):
         return {}
     profile = name or "default"
+    folder = Path(os.devnull) if home is None else home / ".aws"
     files = {
-        environment.get("AWS_CONFIG_FILE") or home / ".aws" / "config": (
+        environment.get("AWS_CONFIG_FILE") or folder / "config": (
             profile if profile == "default" else f"profile {profile}"
         ),
-        environment.get("AWS_SHARED_CREDENTIALS_FILE") or home / ".aws" / "credentials": profile,
+        environment.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials": profile,
     }
     found: dict[str, str] = {}
     known = False
@@ -84,7 +86,7 @@ def _aws(environment: Mapping[str, str], home: Path) -> dict[str, str]:
                 if key in _AWS_SETTINGS
             }
     if name is not None and not known:
-        raise UsageError(f"There is no AWS profile {name!r} (AWS_PROFILE) in {home / '.aws'}.")
+        raise UsageError(f"There is no AWS profile {name!r} (AWS_PROFILE) in {folder}.")
     for key, variables in _AWS_OVERRIDES.items():
         if any(environment.get(each) for each in variables):
             found.pop(key, None)
@@ -137,7 +139,8 @@ def _azure(environment: Mapping[str, str]) -> dict[str, str]:
     return found | plain
 
 
-def _endpoint(merged: Mapping[str, str], environment: Mapping[str, str]) -> str:
+def endpoint(merged: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """Return the URL that a bucket is asked at, from its settings or the environment, or ""."""
     variables = (*_AWS_OVERRIDES["endpoint"], "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
     from_environment = next((environment[name] for name in variables if name in environment), "")
     return merged.get("endpoint") or from_environment
