@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import layout, stac, succession
+from stacgen import layout, nodata, stac, succession
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -24,6 +24,9 @@ from stacgen.models import (
 
 PICTURE_HASH = "stacgen:picture_hash"
 """The property that says which hash in the stream the pixels were verified with, or `none`."""
+
+CLEAN_NODATA, CLEANED = "stacgen:clean_nodata", "stacgen:cleaned_pixels"
+"""Properties: which pixels were set to nodata (`auto`, `none` or a code as text), and how many."""
 
 _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "sentinel-2")
 
@@ -56,10 +59,10 @@ class Pixels:
     footprint: Footprint
     reflectance: Reflectance
     saturated: int
-    clean_nodata: int | None
-    """The limit that the user gave, if any."""
-
+    clean_nodata: nodata.Cleaning
     cleaned: int
+    """Pixels set to nodata."""
+
     cog: StoredFile
     thumbnail: StoredFile
     thumbnail_shape: tuple[int, int]
@@ -71,6 +74,7 @@ class Pixels:
     origin: Origin | None = None
 
 
+_SET = " were set to nodata."
 _HASHES = {"md5": "MD5 hash", "crc": "16-bit CRC", "checksum": "32-bit checksum"}
 
 
@@ -119,6 +123,8 @@ def build(
             "processing:lineage": lineage(stream, pixels, source),
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
+            CLEAN_NODATA: str(pixels.clean_nodata),
+            CLEANED: pixels.cleaned,
         },
         assets={
             stream.band.name: _data(stream.band, grid, pixels, item_place),
@@ -162,11 +168,13 @@ def lineage(stream: Stream, pixels: Pixels, source: Source) -> str:
     ]
     if pixels.saturated:
         notes.append(f"{pixels.saturated} pixels outside 0..65535 were set to the nearer end.")
-    if pixels.clean_nodata is not None:
-        notes.append(
-            f"{pixels.cleaned} pixels of codes up to {pixels.clean_nodata} that touch nodata were"
-            " set to nodata."
-        )
+    if pixels.clean_nodata == nodata.NONE:
+        notes.append("Small numbers that video coding leaves in nodata were kept.")
+    elif pixels.clean_nodata == nodata.AUTO:
+        notes.append(f"{pixels.cleaned} pixels that touch nodata and cannot be ground{_SET}")
+    else:
+        codes = f"codes up to {pixels.clean_nodata}"
+        notes.append(f"{pixels.cleaned} pixels of {codes} that touch nodata{_SET}")
     return " ".join([origin, *notes])
 
 

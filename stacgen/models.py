@@ -270,7 +270,7 @@ class Raster:
     """Pixels whose digital number did not fit 0..65535 and was set to the nearer end."""
 
     cleaned: int
-    """Pixels set to nodata because video coding had leaked into nodata; 0 unless asked for."""
+    """Pixels set to nodata that video coding had blurred; 0 with `--clean-nodata none`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
