@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import layout, renders, stac, succession, visual
+from stacgen import layout, nodata, renders, stac, succession, visual
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
@@ -29,6 +29,9 @@ PICTURE_HASH = "stacgen:picture_hash"
 STREAM_YEAR = "stacgen:stream_year"
 """The property that says of which year's stream an Item is, where that isn't the year it was sensed
 in: the last acquisition of a year may come in the stream of the next."""
+
+CLEAN_NODATA, CLEANED = "stacgen:clean_nodata", "stacgen:cleaned_pixels"
+"""Properties: which pixels were set to nodata (`auto`, `none` or a code as text), and how many."""
 
 _EXTENSIONS = ("eo", "file", "grid", "processing", "projection", "raster", "render", "sentinel-2")
 
@@ -58,10 +61,10 @@ class Pixels:
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
     saturated: int
-    clean_nodata: int | None
-    """The limit that the user gave, if any."""
-
+    clean_nodata: nodata.Cleaning
     cleaned: int
+    """Pixels set to nodata."""
+
     cog: StoredFile
     thumbnail: StoredFile
     thumbnail_shape: tuple[int, int]
@@ -73,6 +76,7 @@ class Pixels:
     origin: Origin | None = None
 
 
+_SET = " were set to nodata."
 _HASHES = {"md5": "MD5 hash", "crc": "16-bit CRC", "checksum": "32-bit checksum"}
 
 
@@ -121,12 +125,18 @@ def build(
             "processing:software": dict(software),
             PICTURE_HASH: pixels.picture_hash or "none",
             **({STREAM_YEAR: stream.year} if stream.year != frame.sensing_time.year else {}),
+            **({} if stream.band.is_color else _cleaning(pixels)),
             "renders": renders.of_item(data),
         },
         assets={**data, "thumbnail": _thumbnail(stream.band, pixels)},
         links=_links(stream, frame, item_place, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
     )
+
+
+def _cleaning(pixels: Pixels) -> dict[str, Any]:
+    """How nodata was cleaned."""
+    return {CLEAN_NODATA: str(pixels.clean_nodata), CLEANED: pixels.cleaned}
 
 
 def band_object(band: Band) -> dict[str, Any]:
@@ -191,13 +201,15 @@ def lineage(stream: Stream, pixels: Pixels) -> str:
     ]
     if pixels.saturated:
         notes.append(f"{pixels.saturated} pixels outside 0..65535 were set to the nearer end.")
-    if pixels.clean_nodata is not None:
-        notes.append(
-            f"{pixels.cleaned} pixels of codes up to {pixels.clean_nodata} that touch nodata were"
-            " set to nodata."
-        )
     if stream.band.is_color:
         notes.append("A mask in the file marks nodata: black, and almost black that touches it.")
+    elif pixels.clean_nodata == nodata.NONE:
+        notes.append("Small numbers that video coding leaves in nodata were kept.")
+    elif pixels.clean_nodata == nodata.AUTO:
+        notes.append(f"{pixels.cleaned} pixels that touch nodata and cannot be ground{_SET}")
+    else:
+        codes = f"codes up to {pixels.clean_nodata}"
+        notes.append(f"{pixels.cleaned} pixels of {codes} that touch nodata{_SET}")
     if pixels.profile.is_lossy:
         notes.append(f"The file is compressed with loss ({pixels.profile.compress}).")
     return " ".join([origin, *notes])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacgen import bands, endpoints, pipeline, sample, selection, tiles
+from stacgen import bands, endpoints, nodata, pipeline, sample, selection, tiles
 from stacgen.bands import FIRST_YEAR, Band
 from stacgen.endpoints import Endpoint
 from stacgen.errors import OutputError, UsageError
@@ -60,8 +60,10 @@ class Pixels:
     """How pixels become files."""
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
-    clean_nodata: int | None = None
-    """Codes up to this that touch nodata become nodata; None leaves them, as ESA's notebook."""
+    clean_nodata: int | str = nodata.AUTO
+    """Which pixels become nodata that video coding has blurred: `auto` for those that touch nodata
+    and cannot be ground, an integer for codes up to it that touch nodata, `none` for ESA's
+    notebook's pixels."""
 
     reflectance: Reflectance | None = None
     """Scale and offset to publish; None for ESA's of each frame's baseline."""
@@ -408,10 +410,14 @@ def _years(years: Sequence[int], wanted: Selection) -> tuple[int, ...]:
 
 
 def recipe(pixels: Pixels) -> Recipe:
-    """How frames become files, as the pipeline has it."""
+    """How frames become files, as the pipeline has it.
+
+    Raises:
+        UsageError: `pixels.clean_nodata` is none that there is.
+    """
     return Recipe(
         profile=pixels.profile,
-        clean_nodata=pixels.clean_nodata,
+        clean_nodata=nodata.parse(pixels.clean_nodata),
         reflectance=pixels.reflectance,
         strict=pixels.strict,
     )

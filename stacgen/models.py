@@ -323,7 +323,7 @@ class Raster:
     """Pixels whose digital number did not fit 0..65535 and was set to the nearer end."""
 
     cleaned: int
-    """Pixels set to nodata because video coding had leaked into nodata; 0 unless asked for."""
+    """Pixels set to nodata that video coding had blurred; 0 with `--clean-nodata none`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,7 +366,7 @@ class Reflectance:
     offset: float = 0.0
 
     @classmethod
-    def of(cls, baseline: str) -> "Reflectance":
+    def of(cls, baseline: str | None) -> "Reflectance":
         """As ESA defines it: from baseline 04.00 on, 1000 is added to every number.
 
         Source: *Sentinel-2 Products Specification Document*, QUANTIFICATION_VALUE 10000 and
@@ -375,7 +375,7 @@ class Reflectance:
         >>> Reflectance.of("05.11").offset, Reflectance.of("03.01").offset
         (-0.1, 0.0)
         """
-        return cls(offset=-0.1) if baseline >= "04.00" else cls()
+        return cls(offset=-0.1) if baseline is not None and baseline >= "04.00" else cls()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

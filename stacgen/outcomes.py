@@ -39,7 +39,7 @@ class Built:
     """Pixels whose digital number did not fit and was set to the nearer end."""
 
     cleaned: int
-    """Pixels that were set to nodata because it was asked for."""
+    """Pixels set to nodata that video coding had blurred; 0 with `--clean-nodata none`."""
 
     warnings: tuple[str, ...] = ()
     """What is odd about the frame, a sentence each."""

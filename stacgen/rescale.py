@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import nodata
-from stacgen.models import Codes, Coverage, Frame, Grid, Raster, Statistics, row_blocks
+from stacgen.models import (
+    Codes,
+    Coverage,
+    Frame,
+    Grid,
+    Raster,
+    Reflectance,
+    Statistics,
+    row_blocks,
+)
 
 _LARGEST = 65_535
 _BLOCK_PIXELS = 1 << 16
@@ -21,12 +30,8 @@ _BLOCK_PIXELS = 1 << 16
 COVERAGE_CELL = 120
 """Metres between the pixels at which coverage is looked at."""
 
-_LEAKED = 3
-"""Codes, of 4,096, up to which a pixel that touches nodata is nodata when coverage is drawn.
-
-Of the pixels that were nodata before encoding, those in large patches decode to 1; the scattered
-rest, up to 60 or so, are specks and a thin seam, which opening the mask removes.
-"""
+_CLEANED_ROWS = 256
+"""Rows that are cleaned together: some 3 million pixels at 10 m."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,12 @@ def table(scale: float, offset: float, *, bits: int) -> Table:
 
 
 def to_digital_numbers(
-    codes: Codes, frame: Frame, grid: Grid, *, clean_nodata: int | None = None
+    codes: Codes,
+    frame: Frame,
+    grid: Grid,
+    *,
+    reflectance: Reflectance | None = None,
+    clean_nodata: nodata.Cleaning = nodata.AUTO,
 ) -> Raster:
     """The frame as digital numbers, with its statistics and coverage.
 
@@ -64,27 +74,41 @@ def to_digital_numbers(
         codes: (rows, columns) as decoded.
         frame: Gives scale and offset.
         grid: Gives the resolution, for the step of the coverage.
-        clean_nodata: Set codes up to this that touch nodata to nodata; None leaves all as it is.
+        reflectance: Says how dark the ground can be; None for that of the frame's baseline.
+        clean_nodata: Which pixels become nodata. Coverage is that of `auto`, whatever it is.
 
     Returns:
-        A raster of the same shape, uint16; memory beside it is one byte a pixel and some 20 a
-        leaked one while nodata is cleaned, and next to none otherwise.
+        A raster of the same shape, uint16; memory beside it is one byte per pixel while nodata is
+        cleaned, and next to none where there is nothing to clean.
     """
     lookup = table(frame.scale, frame.offset, bits=codes.bits)
     pixels, histogram = _look_up(codes.pixels, lookup.numbers)
     saturated = int(histogram[lookup.saturates].sum())
+    automatic = nodata.automatic(
+        lookup.numbers,
+        histogram,
+        reflectance or Reflectance.of(frame.baseline),
+        bits=codes.bits,
+    )
+    rule = automatic if clean_nodata == nodata.AUTO else None
+    if isinstance(clean_nodata, int) and lookup.numbers[0] == 0 and histogram[0]:
+        rule = nodata.Rule(up_to=clean_nodata)
     cleaned = 0
-    if clean_nodata is not None and lookup.numbers[0] == 0:
-        leaked = nodata.leaked(codes.pixels, up_to=clean_nodata)
-        by_code = np.bincount(codes.pixels[leaked], minlength=histogram.size)
-        cleaned = int(by_code.sum())
+    if rule is not None:
+        by_code = _clean(pixels, codes.pixels, nodata.outside(codes.pixels, rule), histogram.size)
+        cleaned = int(by_code[lookup.numbers > 0].sum())
         histogram -= by_code
-        histogram[0] += cleaned
-        pixels[leaked] = 0
+        histogram[0] += by_code.sum()
+        lookup.numbers[0] = 0
     return Raster(
         pixels=pixels,
         statistics=statistics(histogram, lookup.numbers),
-        coverage=_coverage(codes, lookup.numbers, step=max(1, COVERAGE_CELL // grid.resolution)),
+        coverage=_coverage(
+            codes,
+            pixels,
+            None if rule is automatic else automatic,
+            step=max(1, COVERAGE_CELL // grid.resolution),
+        ),
         saturated=saturated,
         cleaned=cleaned,
     )
@@ -150,9 +174,27 @@ def _look_up(
     return pixels, histogram
 
 
-def _coverage(codes: Codes, numbers: NDArray[np.uint16], *, step: int) -> Coverage:
-    cells = codes.pixels[step // 2 :: step, step // 2 :: step]
-    valid = (numbers > 0)[cells]
-    if numbers[0] == 0 and not valid.all():
-        valid[nodata.leaked(cells, up_to=_LEAKED << codes.bits >> 12)] = False
+def _clean(
+    pixels: NDArray[np.uint16],
+    codes: NDArray[np.uint16] | NDArray[np.uint8],
+    outside: NDArray[np.bool_],
+    count: int,
+) -> NDArray[np.int64]:
+    """Set pixels outside to nodata, in place; (`count`,) how many there were of each code."""
+    by_code = np.zeros(count, np.int64)
+    for rows in row_blocks(codes.shape[0], _CLEANED_ROWS):
+        mask = outside[rows]
+        by_code += np.bincount(codes[rows][mask], minlength=count)
+        pixels[rows][mask] = 0
+    return by_code
+
+
+def _coverage(
+    codes: Codes, pixels: NDArray[np.uint16], rule: nodata.Rule | None, *, step: int
+) -> Coverage:
+    """Valid pixels, without those that are nodata by a rule that they were not cleaned by."""
+    cells = (slice(step // 2, None, step),) * 2
+    valid = pixels[cells] > 0
+    if rule is not None and valid.size:
+        valid &= ~nodata.outside(codes.pixels[cells], rule)
     return Coverage(valid=valid, step=step)

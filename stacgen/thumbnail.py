@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import png
-from stacgen.models import Coverage
 
 _LOW, _HIGH = 2, 98
 """Percentiles of the valid pixels that become black and white."""
@@ -31,20 +30,6 @@ def grey(preview: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], NDArray[np.uin
     return np.where(valid, stretched.round(), 0).astype(np.uint8), np.where(valid, 255, 0).astype(
         np.uint8
     )
-
-
-def seen(preview: NDArray[np.uint16], coverage: Coverage) -> NDArray[np.uint16]:
-    """The preview with nodata also where video coding has leaked small codes into nodata.
-
-    Args:
-        preview: (rows, columns) of digital numbers, 0 being nodata.
-        coverage: Of the same frame; its nearest cell decides.
-    """
-    rows, columns = (
-        (np.arange(size) * 2 + 1) * cells // (2 * size)
-        for size, cells in zip(preview.shape, coverage.valid.shape, strict=True)
-    )
-    return np.where(coverage.valid[np.ix_(rows, columns)], preview, 0).astype(np.uint16)
 
 
 def encode(preview: NDArray[np.uint16]) -> bytes:

@@ -72,9 +72,7 @@ def _valid(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     np.maximum(brightest, pixels[..., 2], out=brightest)
     if brightest.all():
         return np.ones(brightest.shape, np.bool_)
-    valid: NDArray[np.bool_] = ~nodata.leaked(brightest, up_to=_LEAKED)
-    valid &= brightest > 0
-    return valid
+    return ~nodata.outside(brightest, nodata.Rule(up_to=_LEAKED))
 
 
 def _statistics(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> tuple[Statistics, ...]:

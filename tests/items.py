@@ -119,7 +119,7 @@ def make(scene: Scene) -> Keyed:
             footprint=Footprint(geometry=scene.geometry or outline(scene.box), bbox=scene.box),
             reflectance=Reflectance.of(scene.baseline),
             saturated=0,
-            clean_nodata=None,
+            clean_nodata="auto",
             cleaned=0,
             cog=StoredFile(size=scene.size, sha256="ab" * 32),
             thumbnail=StoredFile(size=50_000, sha256="cd" * 32),

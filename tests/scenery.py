@@ -72,7 +72,7 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
     band, grid = bands.find(name), grid_of(name)
     codes = Codes(number=each.number, pixels=pixels, bits=12)
     raster = rescale.to_digital_numbers(codes, each, grid)
-    reflectance = Reflectance.of(str(each.baseline))
+    reflectance = Reflectance.of(each.baseline)
     place = CollectionPlace(tile=PLACE.tile, band=band)
     moment = each.sensing_time
     item_id = f"T29PKR_{moment:%Y%m%dT%H%M%S}_{each.baseline}_{name}_{band.resolution}m"

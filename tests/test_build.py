@@ -173,6 +173,7 @@ def test_pixels_are_those_of_the_reference_oracle(
         years=[reference.year],
         output=tmp_path,
         upstream=Upstream(api=server.base),
+        pixels=Pixels(clean_nodata="none"),
     )
     assert {type(each).__name__ for each in report.outcomes} == {"Built"}
     assert len(report.built) == len(reference.digests)
@@ -418,16 +419,25 @@ def test_a_frame_of_nodata_alone_is_refused(build: Build, upstream: dunia.Server
     assert "every pixel decodes to nodata" in report.failed[0].reason
 
 
-def test_clean_nodata_is_done_and_told(build: Build, upstream: dunia.Server) -> None:
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("auto", "that touch nodata and cannot be ground"),
+        (20, "of codes up to 20 that touch nodata"),
+    ],
+)
+def test_clean_nodata_is_done_and_told(
+    build: Build, upstream: dunia.Server, way: int | str, said: str
+) -> None:
     codes = dunia.landscape(0)
     codes[:, :600] = 0
     codes[100:120, 600:610] = 7
     dunia.publish(upstream, [codes])
-    report = build(pixels=Pixels(clean_nodata=20))
+    report = build(pixels=Pixels(clean_nodata=way))
     assert report.built[0].cleaned == 200
     document = json.loads(Path(report.built[0].ref.href).read_bytes())
-    lineage = document["properties"]["processing:lineage"]
-    assert "200 pixels of codes up to 20 that touch nodata were set to nodata." in lineage
+    assert f"200 pixels {said} were set to nodata." in document["properties"]["processing:lineage"]
+    assert document["properties"]["stacgen:clean_nodata"] == str(way)
     with rasterio.open(Path(report.built[0].ref.href).with_suffix(".tif")) as dataset:
         assert not dataset.read(1)[100:120, 600:610].any()
         statistics = document["assets"]["B09"]["bands"][0]["statistics"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import dunia
 from stacgen import rescale
 from stacgen.models import Codes, Frame, Grid, Raster, Statistics
+from stacgen.nodata import Cleaning
 
 SCALES = st.floats(0.001, 40) | st.sampled_from([1.0, 2.0, 2.5, 10_000 / 4095, 65_535 / 4095])
 OFFSETS = st.floats(-3000, 3000) | st.sampled_from([0.0, -1000.0, 1000.0, 0.5, -0.5])
@@ -26,11 +27,11 @@ MOSTLY_NODATA = st.builds(
 EVERY = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
-def frame(scale: float = 2.5, offset: float = 0.0) -> Frame:
+def frame(scale: float = 2.5, offset: float = 0.0, *, baseline: str = "05.11") -> Frame:
     return Frame(
         number=0,
         sensing_time=datetime(2025, 3, 2, tzinfo=UTC),
-        baseline="05.11",
+        baseline=baseline,
         scale=scale,
         offset=offset,
         cloud_cover=None,
@@ -45,12 +46,14 @@ def rescaled(
     *,
     bits: int = 12,
     resolution: int = 60,
-    clean_nodata: int | None = None,
+    clean_nodata: Cleaning = "none",
+    baseline: str = "05.11",
 ) -> Raster:
     size = pixels.shape[0]
     grid = Grid(epsg=32629, left=199980, top=1600020, resolution=resolution, size=size)
     codes = Codes(number=0, pixels=pixels, bits=bits)
-    return rescale.to_digital_numbers(codes, frame(scale, offset), grid, clean_nodata=clean_nodata)
+    described = frame(scale, offset, baseline=baseline)
+    return rescale.to_digital_numbers(codes, described, grid, clean_nodata=clean_nodata)
 
 
 def unwrapped(pixels: dunia.Codes, scale: float, offset: float) -> NDArray[np.float64]:
@@ -156,10 +159,11 @@ def test_numbers_pressed_to_zero_are_nodata_to_the_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clean_nodata", "resolution", "most"), [(None, 10, 1.1), (None, 60, 1.45), (20, 10, 1.9)]
+    ("clean_nodata", "resolution", "most"),
+    [("none", 10, 1.1), ("none", 60, 1.45), (20, 10, 1.9), ("auto", 10, 1.9)],
 )
 def test_memory_beside_the_output_is_small(
-    clean_nodata: int | None, resolution: int, most: float
+    clean_nodata: Cleaning, resolution: int, most: float
 ) -> None:
     """Coverage takes a few bytes a cell, and cleaning one a pixel, of which the output has two."""
     codes = np.random.default_rng(2).integers(0, 4096, (2000, 2000)).astype(np.uint16)
@@ -174,6 +178,7 @@ def test_memory_beside_the_output_is_small(
 
 def test_codes_are_left_as_they_were() -> None:
     codes = EVERY.copy()
+    rescaled(codes, clean_nodata="auto")
     rescaled(codes, clean_nodata=20)
     np.testing.assert_array_equal(codes, EVERY)
 
@@ -188,19 +193,58 @@ def blurred() -> NDArray[np.uint16]:
     return codes
 
 
-def test_leaks_stay_unless_their_cleaning_is_asked_for() -> None:
-    raster = rescaled(blurred())
+def test_none_leaves_the_pixels_of_the_notebook() -> None:
+    raster = rescaled(blurred(), clean_nodata="none")
     assert raster.cleaned == 0
     np.testing.assert_array_equal(raster.pixels, by_notebook(blurred(), 2.5, 0.0))
 
 
-def test_cleaned_leaks_are_nodata_to_pixels_and_statistics() -> None:
-    raster = rescaled(blurred(), clean_nodata=20)
+@pytest.mark.parametrize("clean_nodata", [20, "auto"])
+def test_cleaned_leaks_are_nodata_to_pixels_and_statistics(clean_nodata: Cleaning) -> None:
+    """The pond lies within the ground, and stays."""
+    raster = rescaled(blurred(), clean_nodata=clean_nodata)
     expected = blurred()
     expected[:, :101] = 0
     assert raster.cleaned == 240 + 180 * 20
     np.testing.assert_array_equal(raster.pixels, by_notebook(expected, 2.5, 0.0))
     assert raster.statistics == rescaled(expected).statistics
+
+
+def test_before_baseline_04_00_a_seam_stays_that_may_be_dark_ground() -> None:
+    raster = rescaled(blurred(), clean_nodata="auto", baseline="03.01")
+    expected = blurred()
+    expected[:, :100] = 0
+    np.testing.assert_array_equal(raster.pixels, by_notebook(expected, 2.5, 0.0))
+
+
+def test_nodata_that_no_zero_is_left_of_is_found_at_the_border_of_the_frame() -> None:
+    """A patch of 1 that ground parts from the rest of nodata, and one that ground surrounds."""
+    codes = np.full((240, 240), 500, np.uint16)
+    codes[:, :50] = 0
+    codes[:30, 200:] = 1
+    codes[100:120, 100:120] = 1
+    raster = rescaled(codes, clean_nodata="auto")
+    assert raster.cleaned == 30 * 40
+    assert not raster.pixels[:30, 200:].any()
+    assert (raster.pixels[100:120, 100:120] == 2).all()
+
+
+def test_code_zero_that_is_no_ground_becomes_nodata_though_its_number_is_not_zero() -> None:
+    codes = blurred()
+    raster = rescaled(codes, 2.5, 3.5, clean_nodata="auto")
+    assert raster.cleaned == 240 * 101
+    assert not raster.pixels[:, :101].any()
+    assert (raster.pixels[:, 101:] == by_notebook(codes, 2.5, 3.5)[:, 101:]).all()
+    found = raster.statistics
+    assert found is not None
+    assert found.count == 240 * 139
+    assert not raster.coverage.valid[:, :50].any()
+
+
+def test_numbers_that_are_zero_already_do_not_count_as_cleaned() -> None:
+    """An offset of -100 makes 0 of all codes up to 40."""
+    assert rescaled(blurred(), 2.5, -100.0, clean_nodata=20).cleaned == 0
+    assert rescaled(blurred(), 2.5, -100.0, clean_nodata="auto").cleaned == 0
 
 
 def test_cleaning_stops_at_the_largest_code_asked_for() -> None:
@@ -209,9 +253,9 @@ def test_cleaning_stops_at_the_largest_code_asked_for() -> None:
 
 
 def test_nothing_is_cleaned_where_code_zero_is_not_nodata() -> None:
-    raster = rescaled(blurred(), 2.5, 10.0, clean_nodata=20)
-    assert raster.cleaned == 0
-    np.testing.assert_array_equal(raster.pixels, by_notebook(blurred(), 2.5, 10.0))
+    raster = rescaled(blurred(), 2.5, 800.0, clean_nodata="auto")
+    assert raster.cleaned == rescaled(blurred(), 2.5, 10.0, clean_nodata=20).cleaned == 0
+    np.testing.assert_array_equal(raster.pixels, by_notebook(blurred(), 2.5, 800.0))
     assert raster.coverage.valid.all()
 
 
@@ -232,14 +276,32 @@ def test_coverage_looks_at_the_middle_of_its_cells() -> None:
     assert rescaled(codes, resolution=10).coverage.valid.all()
 
 
+@pytest.mark.parametrize("clean_nodata", ["auto", "none", 1])
+@pytest.mark.parametrize(("bits", "largest"), [(10, 59), (12, 239), (14, 959), (16, 3839)])
+def test_coverage_leaves_out_what_cannot_be_ground_however_it_is_cleaned(
+    bits: int, largest: int, clean_nodata: Cleaning
+) -> None:
+    codes = np.full((240, 240), 900 << bits >> 12, np.uint16)
+    codes[:, :120] = 0
+    codes[:, 118:120] = largest
+    scale = 2.5 * 2.0 ** (12 - bits)
+    cover = rescaled(codes, scale, bits=bits, clean_nodata=clean_nodata).coverage
+    assert not cover.valid[:, :60].any()
+    codes[:, 118:120] = largest + 1
+    cover = rescaled(codes, scale, bits=bits, clean_nodata=clean_nodata).coverage
+    assert cover.valid[:, 59:].all()
+
+
 @pytest.mark.parametrize(("bits", "largest"), [(10, 0), (12, 3), (14, 12), (16, 48)])
-def test_coverage_is_not_fooled_by_small_codes_that_touch_nodata(bits: int, largest: int) -> None:
+def test_before_baseline_04_00_coverage_leaves_out_the_smallest_codes(
+    bits: int, largest: int
+) -> None:
     codes = np.full((240, 240), 900, np.uint16)
     codes[:, :120] = 0
     codes[:, 60:120] = largest
-    assert not rescaled(codes, bits=bits).coverage.valid[:, :60].any()
+    assert not rescaled(codes, bits=bits, baseline="03.01").coverage.valid[:, :60].any()
     codes[:, 60:120] = largest + 1
-    assert rescaled(codes, bits=bits).coverage.valid[:, 30:].all()
+    assert rescaled(codes, bits=bits, baseline="03.01").coverage.valid[:, 30:].all()
 
 
 def test_coverage_keeps_small_codes_that_touch_no_nodata() -> None:

@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from stacgen import thumbnail
-from stacgen.models import Coverage
 
 # A PNG lies nowhere on the ground, of which rasterio warns whoever reads one.
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
@@ -111,24 +110,3 @@ def test_the_same_preview_makes_the_same_bytes_and_stays_as_it_was() -> None:
     preview = ramp()
     assert thumbnail.encode(preview) == thumbnail.encode(preview)
     np.testing.assert_array_equal(preview, ramp())
-
-
-@given(rows=st.integers(1, 40), columns=st.integers(1, 40), valid=arrays.arrays(bool, (17, 13)))
-def test_a_pixel_of_the_preview_is_shown_if_the_nearest_cell_of_the_coverage_is_valid(
-    rows: int, columns: int, valid: NDArray[np.bool_]
-) -> None:
-    preview = np.arange(1, rows * columns + 1, dtype=np.uint16).reshape(rows, columns)
-    kept = thumbnail.seen(preview, Coverage(valid=valid, step=1))
-    for row, column in np.ndindex(rows, columns):
-        below, right = int((row + 0.5) * 17 / rows), int((column + 0.5) * 13 / columns)
-        assert kept[row, column] == (preview[row, column] if valid[below, right] else 0)
-
-
-def test_leaks_of_video_coding_are_transparent_too() -> None:
-    """The preview is half as fine as the coverage here; leaked cells come out as nodata."""
-    preview = np.full((6, 6), 500, np.uint16)
-    valid = np.ones((12, 12), np.bool_)
-    valid[:, 6:] = False
-    kept = thumbnail.seen(preview, Coverage(valid=valid, step=1))
-    assert (kept[:, :3] == 500).all()
-    assert not kept[:, 3:].any()

@@ -100,7 +100,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     level: Level = None,
     blocksize: Blocksize = 512,
     overview_resampling: Overviews = Resampling.AVERAGE,
-    clean_nodata: CleanNodata = None,
+    clean_nodata: CleanNodata = "auto",
     reflectance: Reflectances = None,
     strict: Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,

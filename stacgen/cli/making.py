@@ -49,11 +49,10 @@ Overviews = Annotated[
     Resampling, typer.Option(help="How overviews are made.", rich_help_panel="Pixels")
 ]
 CleanNodata = Annotated[
-    int | None,
+    str,
     typer.Option(
-        metavar="N",
-        min=1,
-        help="Set codes up to N that touch nodata to nodata.",
+        metavar="auto|none|N",
+        help="Set to nodata: what touches it and cannot be ground; nothing; codes up to N.",
         rich_help_panel="Pixels",
     ),
 ]
@@ -89,7 +88,7 @@ def pixels(
     blocksize: int,
     overviews: Resampling,
     *,
-    clean_nodata: int | None,
+    clean_nodata: str,
     reflectance: tuple[float, float] | None,
     strict: bool,
 ) -> "Pixels":

@@ -74,7 +74,7 @@ def update(  # noqa: PLR0913 - one parameter an option
     level: Level = None,
     blocksize: Blocksize = 512,
     overview_resampling: Overviews = Resampling.AVERAGE,
-    clean_nodata: CleanNodata = None,
+    clean_nodata: CleanNodata = "auto",
     reflectance: Reflectances = None,
     strict: Strict = False,
     workers: Workers = None,

@@ -208,8 +208,13 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     if context.stream.band.is_color:
         return _stage_color(ref, codes, context, folder)
     recipe = context.recipe
+    reflectance = _reflectance(ref, recipe)
     raster = rescale.to_digital_numbers(
-        codes, ref.frame, context.grid, clean_nodata=recipe.clean_nodata
+        codes,
+        ref.frame,
+        context.grid,
+        reflectance=reflectance,
+        clean_nodata=recipe.clean_nodata,
     )
     shape = footprint.outline(raster.coverage, context.grid)
     if raster.statistics is None or shape is None:
@@ -217,7 +222,7 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
     warnings = tuple(_oddities(ref, codes, raster.coverage))
     if warnings and recipe.strict:
         return Failed(ref=ref, reason=" ".join(warnings))
-    labels = cog.Labels(band=context.stream.band, reflectance=_reflectance(ref, recipe))
+    labels = cog.Labels(band=context.stream.band, reflectance=reflectance)
     file = folder / f"{ref.item_id}.tif"
     written = cog.encode(raster, context.grid, labels, file, profile=recipe.profile)
     return _Staged(
@@ -228,7 +233,7 @@ def _stage(ref: FrameRef, codes: Codes, context: Context, folder: Path) -> _Stag
         cleaned=raster.cleaned,
         cog=written,
         software=codes.software,
-        thumbnail=thumbnail.encode(thumbnail.seen(written.preview, raster.coverage)),
+        thumbnail=thumbnail.encode(written.preview),
         picture_hash=codes.verified,
         warnings=warnings,
     )
@@ -269,13 +274,13 @@ def _oddities(ref: FrameRef, codes: Codes, coverage: Coverage) -> Iterator[str]:
     found = 100 - 100 * float(coverage.valid.mean())
     if said is not None and abs(found - said) > _FAR:
         yield (
-            f"{ref}: {found:.1f} % of it shows no ground, small codes that touch nodata included;"
-            f" the API says {said:.1f} %."
+            f"{ref}: {found:.1f} % of it shows no ground, coding noise in nodata included; the API"
+            f" says {said:.1f} %."
         )
 
 
 def _reflectance(ref: FrameRef, recipe: Recipe) -> Reflectance:
-    return recipe.reflectance or Reflectance.of(ref.frame.baseline or "")
+    return recipe.reflectance or Reflectance.of(ref.frame.baseline)
 
 
 def _published(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 
-from stacgen import stac
+from stacgen import nodata, stac
 from stacgen.models import Grid, Reflectance, Stream
 from stacgen.outcomes import Built, Failed
 from stacgen.pipeline.renewal import Renewal
@@ -18,8 +18,8 @@ class Recipe:
     """How pixels become files, the same for every frame of a build."""
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
-    clean_nodata: int | None = None
-    """Codes up to this that touch nodata become nodata; None leaves them."""
+    clean_nodata: nodata.Cleaning = nodata.AUTO
+    """Which pixels become nodata beside those that are."""
 
     reflectance: Reflectance | None = None
     """None for ESA's scale and offset of the frame's baseline."""

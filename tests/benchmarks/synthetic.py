@@ -72,7 +72,7 @@ PIXELS = item.Pixels(
     ),
     reflectance=Reflectance.of("05.11"),
     saturated=0,
-    clean_nodata=None,
+    clean_nodata="auto",
     cleaned=0,
     cog=StoredFile(size=4_000_000, sha256="ab" * 32),
     thumbnail=StoredFile(size=50_000, sha256="cd" * 32),
