@@ -15,7 +15,7 @@ LAYERS = (
     "errors",
     "bands tiles profile",
     "models",
-    "outcomes ports layout query",
+    "outcomes ports layout query queryables",
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "proof",
@@ -42,6 +42,7 @@ DOORS = {
     "antimeridian": {"footprint"},
     "av": {"decode", "doctor", "film", "sample"},
     "click": {"rio"},
+    "cql2": {"server"},
     "distributed": {"pipeline"},
     "fastapi": {"server"},
     "isal": {"geotiff", "png"},
@@ -70,7 +71,7 @@ DOORS = {
 }
 EXTRAS = {
     *("PIL", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
-    *("fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
+    *("cql2", "fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
 }
 """Dependencies of extras, which are there only where they were asked for."""
 
