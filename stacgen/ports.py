@@ -119,6 +119,26 @@ class Readable(Protocol):
         """A part of a file that is there, all of its bytes."""
 
 
+class Listed(Protocol):
+    """A catalog whose files are all known, to be checked: a `Store`, or a website's links."""
+
+    @property
+    def address(self) -> str:
+        """See `Readable`."""
+
+    def read(self, key: str) -> bytes | None:
+        """See `Readable`."""
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """See `Store`."""
+
+    def download(self, key: str, path: Path) -> str:
+        """See `Store`."""
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """See `Store`."""
+
+
 class Store(Readable, Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 

@@ -49,6 +49,9 @@ class Query:
     deprecated: bool = True
     """Whether Items answer of which there is a higher baseline."""
 
+    filter: Mapping[str, Any] | bool | None = None
+    """An expression in CQL2-JSON (OGC 21-065r2) that must be true of Items."""
+
     order: tuple[SortKey, ...] = BY_TIME
     """What is equal in all of them is in the order of ids."""
 

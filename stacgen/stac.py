@@ -26,6 +26,7 @@ Document = dict[str, Any]
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
+SCHEMA = "application/schema+json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 PNG = "image/png"
 HTML = "text/html"

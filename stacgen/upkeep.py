@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stacgen import pipeline, tiles
+from stacgen import layout, pipeline, tiles
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
 from stacgen.gate import Gate
 from stacgen.layout import ScenesPlace
 from stacgen.library import Labour, Pixels, Upstream, reached, recipe
+from stacgen.look import open_place
 from stacgen.models import Resource, Selection
 from stacgen.outcomes import CopyWatch, Pictured, Published, Told, Updated, Watch
 from stacgen.pipeline import Validation
+from stacgen.ports import Listed
 from stacgen.store import open_store
 
 _ALL = Selection()
@@ -134,7 +136,7 @@ def validate(
     """Look for what is wrong with the catalog at `root`.
 
     Args:
-        root: A folder, or the URL of a bucket.
+        root: A folder, the URL of a bucket, or an http(s) URL; its `catalog.json` means it, too.
         schemas: Folders of JSON schemas; others are then not fetched. None fetches all.
         deep: Read every file, too: checksums, layout of COGs, every pixel.
         allow_hosts: Fetch schemas from these even if they are in a private network.
@@ -142,6 +144,7 @@ def validate(
 
     Raises:
         UsageError: jsonschema is not installed, or there are no such folders.
+        UpstreamError: The website does not answer.
         OutputError: The store cannot be used, or holds no catalog.
     """
     try:
@@ -149,7 +152,15 @@ def validate(
     except ImportError as error:
         raise UsageError("jsonschema is not here: pip install 'stacgen[validate]'.") from error
     held = Schemas(schemas or (), None if schemas else schemas_on_the_web(allow_hosts))
-    return pipeline.validate(open_store(root, store_options), problems=held.problems, deep=deep)
+    place = _listed(str(root), store_options)
+    return pipeline.validate(place, problems=held.problems, deep=deep)
+
+
+def _listed(root: str, store_options: Mapping[str, str] | None) -> Listed:
+    if not root.startswith(("http://", "https://")):
+        return open_store(root, store_options)
+    path, mark, query = root.partition("?")
+    return pipeline.Crawled(open_place(path.removesuffix(layout.ROOT) + mark + query, None))
 
 
 def schemas_on_the_web(allow_hosts: Sequence[str] = ()) -> Callable[[str], bytes]:

@@ -16,7 +16,7 @@ LAYERS = (
     "tiles profile streams",
     "bands",
     "models",
-    "outcomes ports layout query figures",
+    "outcomes ports layout query queryables figures",
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "endpoints proof proxies visual",
@@ -43,6 +43,7 @@ DOORS = {
     "antimeridian": {"footprint"},
     "av": {"decode", "doctor", "film", "sample"},
     "click": {"rio"},
+    "cql2": {"server"},
     "distributed": {"pipeline"},
     "fastapi": {"server"},
     "isal": {"geotiff", "png"},
@@ -71,7 +72,7 @@ DOORS = {
 }
 EXTRAS = {
     *("PIL", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
-    *("fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
+    *("cql2", "fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
 }
 """Dependencies of extras, which are there only where they were asked for."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import jsonschema
 import numpy as np
 import odc.stac
 import pystac
@@ -227,8 +228,8 @@ def test_only_the_fields_asked_for_are_sent(client: pystac_client.Client, method
     fields = {"include": ["properties.eo:cloud_cover"], "exclude": ["links", "assets", "geometry"]}
     search = client.search(fields=fields, method=method, max_items=1)
     found = next(search.items_as_dicts())
-    assert set(found) == {"id", "collection", "type", "stac_version", "bbox", "properties"}
-    assert set(found["properties"]) == {"datetime", "eo:cloud_cover"}
+    assert set(found) == {"id", "collection", "type", "stac_version", "properties"}
+    assert set(found["properties"]) == {"eo:cloud_cover"}
 
 
 def test_an_item_is_what_its_json_says_with_links_of_the_api(base: str) -> None:
@@ -370,8 +371,17 @@ def test_what_cannot_be_read_is_told_to_browsers_and_programs(
     "target",
     [
         "/search?colour=red",
-        "/search?query=%7B%7D",
-        "/search?filter=id%3D1",
+        "/search?query=%5B%5D",
+        "/search?query=x",
+        "/search?query=%7B%22gsd%22%3A5%7D",
+        "/search?query=%7B%22gsd%22%3A%7B%22near%22%3A5%7D%7D",
+        "/search?query=%7B%22colour%22%3A%7B%22eq%22%3A5%7D%7D",
+        "/search?query=%7B%22id%22%3A%7B%22startsWith%22%3A5%7D%7D",
+        "/search?filter=colour%3D1",
+        "/search?filter=id%3D",
+        "/search?filter=id&filter-lang=cql2-json",
+        "/search?filter=id%3D%27x%27&filter-lang=sql",
+        "/search?filter=id%3D%27x%27&filter-crs=EPSG%3A32629",
         "/search?max_cloud=20",
         "/search?limit=1&limit=2",
         "/search?limit=0",
@@ -397,10 +407,14 @@ def test_what_cannot_be_read_is_told_to_browsers_and_programs(
         "/search?intersects=x",
         "/search?intersects=%7B%22type%22%3A%22Circle%22%7D",
         "/search?intersects=%7B%22type%22%3A%22Point%22%2C%22coordinates%22%3A%5B0%2C0%5D%7D&bbox=0,0,1,1",
-        "/collections?limit=1",
-        "/collections?q=x",
+        "/collections?limit=0",
+        "/collections?colour=red",
+        "/collections?filter=true",
+        "/collections?sortby=gsd",
+        "/collections?token=none",
+        "/queryables?x=1",
+        f"{HOME}/queryables?x=1",
         f"{HOME}?x=1",
-        f"{HOME}/items?sortby=id",
         f"{HOME}/items?ids=x",
         f"{HOME}/items?collections=other",
         f"{HOME}/items/{DOCUMENTS[1]['id']}?x=1",
@@ -416,8 +430,13 @@ def test_a_query_that_the_server_does_not_know_is_refused(base: str, target: str
     "body",
     [
         {"colour": "red"},
-        {"query": {"eo:cloud_cover": {"lt": 20}}},
+        {"query": {"eo:cloud_cover": {"near": 20}}},
+        {"query": {"colour": {"eq": 20}}},
         {"filter": {"op": "="}, "filter-lang": "cql2-json"},
+        {"filter": {"op": "near", "args": [{"property": "id"}, "x"]}},
+        {"filter": {"op": "=", "args": [{"property": "id"}, "x"]}, "filter-lang": "cql2-text"},
+        {"filter": 0},
+        {"fields": None},
         {"limit": 0},
         {"limit": "many"},
         {"bbox": [1, 2, 3]},
@@ -452,8 +471,19 @@ DEEP = "[" * 30_000
         '/search?intersects={"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}",
         "/search?intersects=" + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300,
         '/search?intersects={"type":"Point","coordinates":[1' + "0" * 400 + ",0]}",
+        "/search?query=" + DEEP,
+        "/search?filter=" + "(" * 25_000 + "gsd=1" + ")" * 25_000,
+        "/search?filter=" + "not%20" * 10_000 + "gsd=1",
+        "/search?filter=gsd=1" + "-1" * 20_000,
+        "/search?filter=gsd=" + "-" * 20_000 + "1",
+        "/search?filter=" + "f(" * 20_000 + "gsd" + ")" * 20_000 + "=1",
+        "/search?filter=gsd=1" + "%20and%20gsd=1" * 4_000,
+        "/search?filter-lang=cql2-json&filter=" + '{"op":"not","args":[' * 2_000 + "true",
     ],
-    ids=["token", "arrays", "objects", "polygon", "collections", "number"],
+    ids=[
+        *("token", "arrays", "objects", "polygon", "collections", "number", "query"),
+        *("brackets", "negations", "differences", "signs", "functions", "conjunctions", "json"),
+    ],
 )
 def test_no_depth_and_no_number_of_a_query_is_too_much(base: str, target: str) -> None:
     assert raw(base, target)[0] == 400
@@ -467,8 +497,11 @@ def test_no_depth_and_no_number_of_a_query_is_too_much(base: str, target: str) -
         '{"intersects":' + DEEP,
         '{"intersects":{"type":"Polygon","coordinates":' + "[" * 900 + "0" + "]" * 900 + "}}",
         '{"intersects":' + '{"type":"GeometryCollection","geometries":[' * 300 + "]}" * 300 + "}",
+        '{"filter":' + '{"op":"not","args":[' * 400 + "true" + "]}" * 400 + "}",
+        '{"filter":' + '{"op":"not","args":[' * 20_000,
+        json.dumps({"filter": {"op": "or", "args": [{"op": "not", "args": [True]}] * 2_000}}),
     ],
-    ids=["token", "body", "arrays", "polygon", "collections"],
+    ids=["token", "body", "arrays", "polygon", "collections", "filter", "negations", "conditions"],
 )
 def test_no_depth_of_a_body_is_too_much(base: str, body: str) -> None:
     sent = {"Content-Type": "application/json"}
@@ -481,6 +514,9 @@ def test_no_depth_of_a_body_is_too_much(base: str, body: str) -> None:
     [
         r'{"datetime": "\ud800"}',
         r'{"ids": "\ud800"}',
+        r'{"query": {"\ud800": {"eq": 1}}}',
+        r'{"filter": {"op": "=", "args": [{"property": "\ud800"}, 1]}}',
+        r'{"filter": "\ud800 = 1"}',
         '{"limit": 0, "bbox": [NaN, 0, 1, 1]}',
         '{"datetime": "9999-12-31T23:59:59-14:00"}',
         '{"datetime": "0001-01-01T00:00:00+14:00/.."}',
@@ -508,6 +544,225 @@ def test_what_is_not_there_is_404(base: str) -> None:
         answer = get(base + target)
         assert answer.status_code == 404
         assert "no " in answer.text
+
+
+# Filters, Collections, and what other clients ask.
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"filter": '"eo:cloud_cover" < 12', "filter_lang": "cql2-text"},
+        {"filter": {"op": "<", "args": [{"property": "eo:cloud_cover"}, 12]}},
+        {"query": {"eo:cloud_cover": {"lt": 12}}},
+        {"query": ["eo:cloud_cover<12"]},
+        {"query": {"properties.eo:cloud_cover": {"gte": 0, "lt": 12}}},
+        {
+            "query": {"eo:cloud_cover": {"lt": "12"}},
+            "filter": {"op": "in", "args": [{"property": "tile"}, ["29PKR", "60KYF"]]},
+        },
+    ],
+    ids=str,
+)
+def test_pystac_client_filters(
+    client: pystac_client.Client, method: str, asked: dict[str, Any]
+) -> None:
+    if method == "GET" and isinstance(asked.get("filter"), dict):
+        asked = {**asked, "filter_lang": "cql2-json"}
+    search = client.search(**asked, method=method, limit=3, sortby="-datetime")
+    found = [item.id for item in search.items()]
+    expected = [each["id"] for each in DOCUMENTS if each["properties"]["eo:cloud_cover"] < 12]
+    assert sorted(found) == sorted(expected)
+    assert search.matched() == len(expected) > 3
+    times = [str(item.datetime) for item in search.items()]
+    assert times == sorted(times, reverse=True)
+
+
+def test_queryables_are_what_filters_know(client: pystac_client.Client, base: str) -> None:
+    """pystac-client reads them; each is a JSON Schema and may be compared."""
+    known = client.get_queryables()
+    home = client.get_collection(HOME.rpartition("/")[2])
+    assert isinstance(home, pystac_client.CollectionClient)
+    assert home.get_queryables()["properties"] == known["properties"]
+    jsonschema.Draft202012Validator.check_schema(known)
+    for name in known["properties"]:
+        asked = f'"{name}" is null or "{name}" is not null'
+        answer = requests.get(f"{base}/search", {"filter": asked, "limit": "1"}, timeout=10)
+        assert answer.json()["numberMatched"] == len(DOCUMENTS)
+    properties = {"properties": {}, **known["properties"]}
+    for document in DOCUMENTS:
+        told = {**document["properties"], "id": document["id"]}
+        for name, value in told.items():
+            if name in properties:
+                jsonschema.validate(value, known["properties"][name])
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ["29PKR-B02", "29PKR-B09", "60KYF-B09"]),
+        ({"q": "b09"}, ["29PKR-B09", "60KYF-B09"]),
+        ({"q": "29pkr b02, 60KYF"}, ["29PKR-B02", "60KYF-B09"]),
+        ({"bbox": (-12, 13, -10, 15)}, ["29PKR-B02", "29PKR-B09"]),
+        ({"bbox": (179, -18, -179, -16)}, ["60KYF-B09"]),
+        ({"datetime": "2025-03-01T00:00:00Z/.."}, ["29PKR-B02", "29PKR-B09"]),
+        ({"datetime": "2024-03-01T00:00:00Z"}, []),
+        ({"sortby": "-id"}, ["60KYF-B09", "29PKR-B09", "29PKR-B02"]),
+    ],
+)
+def test_pystac_client_searches_collections(
+    client: pystac_client.Client, asked: dict[str, Any], expected: list[str]
+) -> None:
+    for limit in (None, 1, 2, 10):
+        search = client.collection_search(**asked, limit=limit)
+        found = [each.id.removeprefix("sentinel-2-l2a-") for each in search.collections()]
+        assert found == expected
+        assert search.matched() == len(expected)
+
+
+def test_pages_of_collections_lead_back(base: str) -> None:
+    first = get(f"{base}/collections?limit=1").json()
+    second = get(_links(first)["next"]).json()
+    third = get(_links(second)["next"]).json()
+    assert len({page["collections"][0]["id"] for page in (first, second, third)}) == 3
+    assert "next" not in _links(third)
+    assert get(_links(third)["prev"]).json()["collections"] == second["collections"]
+    assert get(_links(second)["prev"]).json()["collections"] == first["collections"]
+
+
+def _links(page: dict[str, Any]) -> dict[str, str]:
+    return {link["rel"]: link["href"] for link in page["links"]}
+
+
+_ALWAYS = {"type", "stac_version", "id", "collection"}
+_VALID = _ALWAYS | {"geometry", "bbox", "links", "assets", "properties"}
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "top", "properties"),
+    [
+        ("", {}, _VALID, {"datetime"}),
+        (None, {"include": [], "exclude": None}, _VALID, {"datetime"}),
+        ("id", {"include": ["id"]}, _ALWAYS, set()),
+        (
+            "-properties,+properties.eo:cloud_cover",
+            {"include": ["properties.eo:cloud_cover"], "exclude": ["properties"]},
+            _ALWAYS | {"properties"},
+            {"eo:cloud_cover"},
+        ),
+        (
+            "+geometry,-geometry",
+            {"include": ["geometry"], "exclude": ["geometry"]},
+            _ALWAYS | {"geometry"},
+            set(),
+        ),
+        (None, {"exclude": ["geometry"], "include": None}, _VALID - {"geometry"}, {"datetime"}),
+        ("-geometry", {"exclude": ["geometry"]}, _VALID - {"geometry"}, None),
+    ],
+)
+def test_fields_are_chosen_as_the_extension_says(
+    base: str, query: str | None, body: object, top: set[str], properties: set[str] | None
+) -> None:
+    whole = get(f"{base}/search?limit=1").json()["features"][0]
+    answers = [requests.post(f"{base}/search", json={"fields": body, "limit": 1}, timeout=10)]
+    if query is not None:
+        asked = {"fields": query, "limit": "1"}
+        answers += [requests.get(f"{base}/search", asked, timeout=10)]
+    for answer in answers:
+        sent = answer.json()["features"][0]
+        assert set(sent) - {"stac_extensions"} == top
+        expected = set(whole["properties"]) if properties is None else properties
+        assert set(sent.get("properties", {})) == expected
+
+
+def test_items_of_a_collection_take_what_a_search_takes(base: str) -> None:
+    asked = {"filter": '"eo:cloud_cover" < 12', "sortby": "-datetime", "fields": "id"}
+    found = requests.get(f"{base}{HOME}/items", asked, timeout=10).json()
+    expected = {**asked, "collections": HOME.rpartition("/")[2]}
+    assert (
+        found["features"]
+        == (requests.get(f"{base}/search", expected, timeout=10).json()["features"])
+    )
+    assert set(found["features"][0]) == _ALWAYS
+
+
+# HTTP.
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/", "/api", "/api.html", "/catalog.json", "/collections", "/conformance", HOME),
+        *("/queryables", f"{HOME}/items", f"{HOME}/queryables", "/search?limit=1", "/none"),
+    ],
+)
+def test_head_is_answered_like_get(base: str, target: str) -> None:
+    for accepted in ("identity", "gzip"):
+        found = get(base + target, **{"Accept-Encoding": accepted})
+        head = requests.head(base + target, headers={"Accept-Encoding": accepted}, timeout=10)
+        assert head.status_code == found.status_code
+        assert head.content == b""
+        for name in ("Content-Type", "Content-Length", "Vary", "Content-Encoding", "ETag"):
+            assert head.headers.get(name) == found.headers.get(name)
+
+
+def test_json_of_the_api_is_compressed_and_files_are_not(base: str) -> None:
+    asked = {"Accept-Encoding": "gzip"}
+    for target in ("/search", "/collections", "/api"):
+        answer = get(base + target, **asked)
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in answer.headers["Vary"]
+        assert answer.json() == get(base + target, **{"Accept-Encoding": "identity"}).json()
+    for key in ("items.parquet", "catalog.json"):
+        assert "Content-Encoding" not in get(f"{base}/{key}", **asked).headers
+    part = get(f"{base}/items.parquet", Range="bytes=0-99", **asked)
+    assert (part.status_code, len(part.content)) == (206, 100)
+
+
+@pytest.mark.parametrize("accepted", ["text/html", "application/json", "*/*"])
+def test_caches_know_that_the_root_has_two_forms(base: str, accepted: str) -> None:
+    assert "Accept" in get(base, Accept=accepted).headers["Vary"].split(", ")
+
+
+def test_a_method_that_is_not_allowed_names_those_that_are(base: str) -> None:
+    for target, methods in (("/search", "GET, HEAD, POST"), (HOME, "GET, HEAD")):
+        answer = requests.options(base + target, timeout=10)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
+
+def test_too_many_clients_get_a_503_and_no_traceback_is_printed(root: Path) -> None:
+    process = subprocess.Popen(
+        [
+            "bash",
+            "-c",
+            'ulimit -n 64; exec "$0" -m stacgen serve "$1" --port 0',
+            *(sys.executable, str(root)),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    address = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+    assert address is not None
+    asked = f"GET /catalog.json HTTP/1.1\r\nHost: {address[0]}\r\n\r\n".encode()
+
+    def connect() -> socket.socket:
+        return socket.create_connection(("127.0.0.1", int(address[1])), timeout=20)
+
+    clients = [connect() for _ in range(120)]
+    for each in clients:
+        each.sendall(asked)
+    assert {each.recv(12) for each in clients} <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+    for each in clients:
+        each.close()
+    statuses = []
+    while b"HTTP/1.1 200" not in statuses:  # the server has seen that they are gone
+        with connect() as client:
+            client.sendall(asked)
+            statuses.append(client.recv(12))
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[1] == ""
 
 
 # Files.

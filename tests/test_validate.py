@@ -4,7 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import dunia
 import stacgen
 from conftest import SHARED
 from servers import Service
-from stacgen import pipeline, upkeep
+from stacgen import pipeline, reader, upkeep
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http
 from stacgen.library import Upstream
@@ -381,3 +384,27 @@ def test_a_catalog_in_a_bucket_is_looked_at_there(built: Path, moto: Service) ->
     found = validate(url, deep=True, store_options=moto.options)
     assert found.findings == ()
     assert found.cogs == 2
+
+
+def test_a_catalog_on_a_website_is_validated_by_its_links(root: Path) -> None:
+    """Over plain HTTP and through `stacgen serve`, with the findings that the folder has."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(root))
+    plain = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=plain.serve_forever, daemon=True).start()
+    sound = validate(root, deep=True)
+    with plain, reader.serve(root, port=0) as api:
+        for address in (f"http://127.0.0.1:{plain.server_port}", f"{api}/", f"{api}/catalog.json"):
+            assert validate(address, deep=True) == sound
+        item_of(root).with_name(f"{item_of(root).stem}.tif").write_bytes(b"short")
+        for deep in (False, True):
+            expected = {(each.key, each.rule) for each in validate(root, deep=deep).findings}
+            found = {(each.key, each.rule) for each in validate(api, deep=deep).findings}
+            assert found == expected != set()
+        (root / YEAR).write_text("{")
+        (root / "29PKR/B01/items.parquet").unlink()
+        found = {(each.key, each.rule) for each in validate(api).findings}
+        assert {(YEAR, "json"), ("29PKR/B01/items.parquet", "mirror")} <= found
+        (root / "catalog.json").unlink()
+        with pytest.raises(OutputError, match="no catalog"):
+            validate(api)
+        plain.shutdown()

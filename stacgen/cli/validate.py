@@ -14,7 +14,7 @@ from stacgen.cli.options import PARTLY, StoreOptions, settings
     epilog="Example: [bold]stacgen validate catalogs --deep[/bold]",
 )
 def validate(
-    root: Annotated[str, typer.Argument(help="Folder, or s3://, gs://, az:// URL.")],
+    root: Annotated[str, typer.Argument(help="Folder, http(s) URL, or s3://, gs://, az:// URL.")],
     *,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every file, too: checksums, COGs, pixels.")

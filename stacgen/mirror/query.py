@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
-from shapely.errors import ShapelyError
 
 from stacgen import stac
 from stacgen.errors import UsageError
+from stacgen.mirror import filter as filters
+from stacgen.mirror import ground
 from stacgen.mirror.files import Mirror
+from stacgen.mirror.filter import Filter
 from stacgen.mirror.table import resolved
 from stacgen.query import Query, SortKey
 from stacgen.succession import DEPRECATED
@@ -68,10 +70,12 @@ def answer(mirror: Mirror, query: Query) -> Answer:
     """Which Items answer to a question; the limit is left to the caller.
 
     Raises:
-        UsageError: It is sorted by what no Item has, or the geometry to intersect is none.
+        UsageError: It is sorted by what no Item has, the geometry to intersect is none, or the
+            filter is not understood.
     """
     areas = _areas(query)
-    names = _names(mirror, query)
+    asked = None if query.filter is None else filters.understand(query.filter)
+    names = _names(mirror, query, asked)
     starts = mirror.starts()
     parts = []
     for group in range(mirror.groups):
@@ -79,7 +83,7 @@ def answer(mirror: Mirror, query: Query) -> Answer:
             continue
         table = mirror.columns(group, names)
         rows = pa.array(np.arange(starts[group], starts[group + 1]))
-        table = table.append_column("row", rows).filter(_mask(table, query))
+        table = table.append_column("row", rows).filter(_mask(table, query, asked))
         parts.append(_meeting(table, areas).drop_columns(["geometry", "bbox"]))
     if not parts:
         empty = {name: pa.array([], pa.string()) for name in ("id", "collection")}
@@ -96,7 +100,7 @@ def _direction(key: SortKey) -> str:
     return "descending" if key.descending else "ascending"
 
 
-def _names(mirror: Mirror, query: Query) -> list[str]:
+def _names(mirror: Mirror, query: Query, asked: Filter | None) -> list[str]:
     """The columns that a question is about."""
     sortable = [name for name in mirror.names if name not in _NO_PROPERTY]
     for each in query.order:
@@ -107,26 +111,19 @@ def _names(mirror: Mirror, query: Query) -> list[str]:
         names.append(_CLOUD)
     if not query.deprecated and DEPRECATED in mirror.names:
         names.append(DEPRECATED)
+    if asked is not None:
+        names += [name for name in mirror.names if name in asked.names]
     return list(dict.fromkeys([*names, *(each.field for each in query.order)]))
 
 
 def _areas(query: Query) -> list[Any]:
     """The ground that is asked about, in parts; none for all."""
     if query.intersects is not None:
-        try:
-            area = shapely.geometry.shape(query.intersects)
-        except (ValueError, TypeError, KeyError, AttributeError, ShapelyError) as error:
-            raise UsageError(f"The geometry to intersect is no GeoJSON ({error}).") from error
-        if area.is_empty or not np.isfinite(area.bounds).all():
-            raise UsageError("The geometry to intersect is empty.")
-        if not area.is_valid:
-            reason = shapely.is_valid_reason(area)
-            raise UsageError(f"The geometry to intersect is not valid: {reason}.")
-        return list(shapely.get_parts(area))
+        return list(shapely.get_parts(ground.of_geojson(query.intersects)))
     return [shapely.box(*box) for box in query.boxes]
 
 
-def _mask(table: Any, query: Query) -> Any:  # noqa: ANN401
+def _mask(table: Any, query: Query, asked: Filter | None) -> Any:  # noqa: ANN401
     """Which rows answer to all but the ground."""
     masks = [pc.is_valid(table["id"])]
     if query.start is not None:
@@ -143,6 +140,8 @@ def _mask(table: Any, query: Query) -> Any:  # noqa: ANN401
     for name, values in (("id", query.ids), ("collection", query.collections)):
         if values is not None:
             masks.append(pc.is_in(table[name], value_set=pa.array(values, pa.string())))
+    if asked is not None:
+        masks.append(asked.mask(table))
     mask = masks[0]
     for each in masks[1:]:
         mask = pc.and_(mask, each)

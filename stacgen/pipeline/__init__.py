@@ -6,6 +6,7 @@ API answer -> frames -> segments -> codes -> digital numbers -> COG -> Item -> c
 ```
 """
 
+from stacgen.pipeline.crawl import Crawled
 from stacgen.pipeline.crew import Crew, Threads, workers_for
 from stacgen.pipeline.index import index
 from stacgen.pipeline.keepup import keep_up
@@ -17,6 +18,7 @@ from stacgen.pipeline.validate import Validation, validate
 
 __all__ = [
     "Copy",
+    "Crawled",
     "Crew",
     "Order",
     "Request",

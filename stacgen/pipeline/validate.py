@@ -10,7 +10,7 @@ from stacgen import catalog, layout, publication, stac, validation, visual
 from stacgen.bands import TCI
 from stacgen.catalog import Holdings
 from stacgen.errors import OutputError
-from stacgen.ports import Entry, Store
+from stacgen.ports import Entry, Listed
 from stacgen.publication import Kind
 from stacgen.validation import Finding
 
@@ -30,12 +30,12 @@ class Validation:
 
 
 def validate(
-    store: Store, *, problems: Callable[[stac.Document], list[str]] | None, deep: bool = False
+    store: Listed, *, problems: Callable[[stac.Document], list[str]] | None, deep: bool = False
 ) -> Validation:
     """Look at every document of a catalog, and at its files.
 
     Args:
-        store: Holds it.
+        store: Holds it; a website's is a `stacgen.pipeline.crawl.Crawled`.
         problems: What a document breaks of its schemas; None looks at none.
         deep: Read every file beside an Item: checksums, layout of COGs, every pixel.
 
@@ -63,7 +63,7 @@ def validate(
 class _Seen:
     """What is kept of documents that were looked at."""
 
-    store: Store
+    store: Listed
     there: dict[str, Entry]
     problems: Callable[[stac.Document], list[str]] | None
     deep: bool

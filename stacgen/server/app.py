@@ -1,6 +1,8 @@
 """The application: guard, CORS, the STAC API, and under it all the catalog's files."""
 
+import json
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -10,17 +12,22 @@ from stac_fastapi.api.models import (
     create_get_request_model,
     create_post_request_model,
 )
+from stac_fastapi.extensions.free_text import FreeTextExtension
 from stac_fastapi.extensions.pagination import TokenPaginationExtension
+from stac_fastapi.extensions.query import QueryExtension
 from stac_fastapi.types.config import ApiSettings
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from stacgen import __version__
-from stacgen.errors import OutputError
+from stacgen.errors import OutputError, UsageError
 from stacgen.ports import Store
-from stacgen.server import bodies
+from stacgen.server import bodies, openapi
+from stacgen.server.answers import Answers
 from stacgen.server.client import Client
 from stacgen.server.files import Files
 from stacgen.server.guard import Guard
@@ -50,18 +57,44 @@ def _all(_key: str) -> bool:
     return True
 
 
+def _told(code: str, description: str, status: int) -> JSONResponse:
+    """An error as the STAC API has it, of letters that JSON can hold."""
+    text = description.encode("ascii", "backslashreplace").decode()
+    return JSONResponse({"code": code, "description": text}, status)
+
+
 def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
-    """A STAC API's error; what went wrong names places of this machine, so it is not told."""
-    told = {"code": "OutputError", "description": "The catalog cannot be read now."}
-    return JSONResponse(told, 503)
+    """The answer while the catalog fails; the error names places of this machine."""
+    return _told("OutputError", "The catalog cannot be read now.", 503)
+
+
+def _unknown(_request: Request, error: Exception) -> JSONResponse:
+    return _told("UsageError", str(error), 400)
+
+
+def _of_http(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    answer = _told(HTTPStatus(status).name, str(getattr(error, "detail", "")), status)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = "GET, HEAD" + (", POST" if request.url.path == "/search" else "")
+    return answer
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
-    """What is wrong with a request, without the request: JSON may be unable to hold that."""
+    """An error that tells what is wrong with a request, without the request itself."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
-    description = said.encode("ascii", "backslashreplace").decode()
-    return JSONResponse({"code": "RequestValidationError", "description": description}, 400)
+    return _told("RequestValidationError", said, 400)
+
+
+def _description(app: FastAPI) -> Route:
+    """The route of the OpenAPI document; stac-fastapi's has another media type."""
+    content = json.dumps(openapi.document(app)).encode()
+
+    async def send(_request: Request) -> Response:
+        return Response(content, media_type=openapi.MEDIA_TYPE)
+
+    return Route(str(app.openapi_url), send)
 
 
 def make(store: Store, settings: Settings) -> FastAPI:
@@ -74,10 +107,14 @@ def make(store: Store, settings: Settings) -> FastAPI:
         Holdings(store),
         Files(store, store.holds if isinstance(store, Folder) else _all),
     )
+    client = Client(holdings=holdings, base_url=settings.base_url)
+    page = TokenPaginationExtension()
     extensions = [
         bodies.Sort(),
         bodies.Fields(),
-        TokenPaginationExtension(),
+        QueryExtension(),
+        bodies.Filter(client=client),
+        page,
     ]
     root = holdings.now().root
     title = str(root.get("title", root.get("id", "stacgen")))
@@ -89,12 +126,14 @@ def make(store: Store, settings: Settings) -> FastAPI:
     )
     made = StacApi(
         settings=api,
-        client=Client(holdings=holdings, base_url=settings.base_url),
+        client=client,
         extensions=extensions,
         search_get_request_model=create_get_request_model(extensions),
         search_post_request_model=create_post_request_model(extensions, base_model=bodies.Search),
-        items_get_request_model=create_get_request_model(
-            [TokenPaginationExtension()], base_model=ItemCollectionUri
+        items_get_request_model=create_get_request_model(extensions, base_model=ItemCollectionUri),
+        collections_get_request_model=create_get_request_model(
+            [bodies.Sort(), bodies.Fields(), FreeTextExtension(), page],
+            base_model=bodies.Collections,
         ),
         middlewares=[
             Middleware(People, files=files, title=title),
@@ -113,7 +152,13 @@ def make(store: Store, settings: Settings) -> FastAPI:
             ),
         ],
     )
+    made.app.router.routes.insert(0, _description(made.app))
+    # The innermost, around the routes of the API and those that follow them.
+    routes = tuple(made.app.router.routes)
+    made.app.user_middleware.append(Middleware(Answers, routes=routes))
     made.app.add_exception_handler(OutputError, _unreadable)
+    made.app.add_exception_handler(UsageError, _unknown)
+    made.app.add_exception_handler(HTTPException, _of_http)
     made.app.add_exception_handler(RequestValidationError, _refused)
     made.app.add_route(
         "/{path:path}", files.serve, methods=["GET", "HEAD"], include_in_schema=False

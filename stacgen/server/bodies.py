@@ -1,12 +1,16 @@
-"""The bodies of searches, as stac-fastapi checks them; but what is not known is refused."""
+"""The parameters and bodies of requests, as stac-fastapi checks them; others are refused."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import attr
-from pydantic import BaseModel, model_validator
+from fastapi import Query
+from pydantic import BaseModel, Field, StrictBool, model_validator
+from stac_fastapi.extensions.collection_search.request import BaseCollectionSearchGetRequest
 from stac_fastapi.extensions.fields import FieldsExtension
+from stac_fastapi.extensions.filter import FilterExtension
+from stac_fastapi.extensions.filter.request import FilterLang
 from stac_fastapi.extensions.sort import SearchSortExtension
-from stac_fastapi.types.search import BaseSearchPostRequest
+from stac_fastapi.types.search import APIRequest, BaseSearchPostRequest, Limit
 
 from stacgen import selection
 from stacgen.errors import UsageError
@@ -23,6 +27,8 @@ class Search(BaseSearchPostRequest, extra="forbid"):
             raise ValueError("The body of a search is a JSON object.")  # noqa: TRY004 - pydantic's
         if values.get("intersects") is not None and values.get("bbox") is not None:
             raise ValueError("Say bbox or intersects, not both.")
+        if isinstance(values.get("collections"), str):  # as stac-api-validator sends one alone
+            values["collections"] = [values["collections"]]
         interval = values.get("datetime")
         if isinstance(interval, str):
             try:
@@ -47,24 +53,52 @@ class _Chosen(BaseModel, extra="forbid"):
 
 
 class _Selected(BaseModel):
-    fields: _Chosen | None = None
+    fields: _Chosen = Field(default_factory=_Chosen)
+
+
+_Crs = Literal["http://www.opengis.net/def/crs/OGC/1.3/CRS84"]
+"""Longitude and latitude in degrees, the only coordinates that filters are read in."""
+
+
+class _Filtered(BaseModel):
+    filter_expr: dict[str, Any] | StrictBool | str | None = Field(None, alias="filter")
+    filter_crs: _Crs | None = Field(None, alias="filter-crs")
+    filter_lang: FilterLang | None = Field(None, alias="filter-lang")
+
+
+@attr.s
+class _FilterQuery(APIRequest):
+    filter_expr: Annotated[str | None, Query(alias="filter")] = attr.ib(default=None)
+    filter_crs: Annotated[_Crs | None, Query(alias="filter-crs")] = attr.ib(default=None)
+    filter_lang: Annotated[FilterLang | None, Query(alias="filter-lang")] = attr.ib(default=None)
 
 
 @attr.s
 class Sort(SearchSortExtension):
-    """Sorting; by its older name, too, which is the one that pystac-client looks for."""
+    """Order of Items or Collections."""
 
     POST = _Sorted
-    conformance_classes: list[str] = attr.ib(
-        factory=lambda: [
-            f"https://api.stacspec.org/{version}/item-search#sort"
-            for version in ("v1.0.0", "v1.1.0")
-        ]
-    )
 
 
 @attr.s
 class Fields(FieldsExtension):
-    """Choosing fields."""
+    """Choice of fields."""
 
     POST = _Selected
+
+
+@attr.s
+class Filter(FilterExtension):
+    """Filters in CQL2, and the queryables."""
+
+    GET = _FilterQuery
+    POST = _Filtered
+
+
+@attr.s
+class Collections(BaseCollectionSearchGetRequest):
+    """The query of a search among Collections; all answer unless there is a limit."""
+
+    limit: Annotated[Limit | None, Query(description="Collections of a page.")] = attr.ib(
+        default=None
+    )

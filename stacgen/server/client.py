@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attr
-from fastapi import HTTPException
-from stac_fastapi.api.models import GeoJSONResponse
+from stac_fastapi.api.models import GeoJSONResponse, JSONSchemaResponse
+from stac_fastapi.extensions.filter.client import BaseFiltersClient
 from stac_fastapi.types.core import BaseCoreClient
 from stac_fastapi.types.errors import NotFoundError
 from starlette.requests import Request
@@ -24,19 +24,57 @@ from stacgen import layout, mirror, query, selection, stac
 from stacgen.errors import UsageError
 from stacgen.mirror import Answer
 from stacgen.query import BY_TIME, Query, SortKey
-from stacgen.server import fields
+from stacgen.queryables import QUERYABLES
+from stacgen.server import collections, fields, filters, openapi
 from stacgen.server.holdings import Holdings, Snapshot
 
 _PAGE = 10
 _OF_ROOT = ("id", "title", "description", "stac_version")
 _SEARCH = frozenset(
-    ("bbox", "collections", "datetime", "fields", "ids", "intersects", "limit", "sortby", "token")
+    (
+        *("bbox", "collections", "datetime", "fields", "filter", "filter-crs", "filter-lang"),
+        *("ids", "intersects", "limit", "query", "sortby", "token"),
+    )
 )
-_ITEMS = frozenset(("bbox", "collections", "datetime", "limit", "token"))
+_ITEMS = _SEARCH - {"ids", "intersects"}
+_COLLECTIONS = frozenset(("bbox", "datetime", "fields", "limit", "q", "sortby", "token"))
+
+_QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+
+_STAC = "https://api.stacspec.org"
+_OGC = "http://www.opengis.net/spec"
+_CONFORMS = (
+    *(f"{_STAC}/v1.0.0/{name}" for name in ("core", "collections", "ogcapi-features")),
+    f"{_STAC}/v1.0.0/item-search",
+    *(
+        f"{_STAC}/v1.0.0/{base}#{name}"
+        for base in ("item-search", "ogcapi-features")
+        for name in ("fields", "query", "sort")
+    ),
+    *(f"{_STAC}/v1.1.0/{base}#sort" for base in ("item-search", "ogcapi-features")),
+    *(f"{_STAC}/{version}/item-search#filter" for version in ("v1.0.0-rc.2", "v1.0.0")),
+    *(f"{_STAC}/v1.0.0-rc.1/collection-search{name}" for name in ("", "#fields", "#free-text")),
+    f"{_STAC}/v1.1.0/collection-search#sort",
+    f"{_OGC}/ogcapi-common-2/1.0/conf/simple-query",
+    *(f"{_OGC}/ogcapi-features-1/1.0/conf/{name}" for name in ("core", "geojson")),
+    *(
+        f"{_OGC}/ogcapi-features-3/1.0/conf/{name}"
+        for name in ("features-filter", "filter", "queryables")
+    ),
+    *(
+        f"{_OGC}/cql2/1.0/conf/{name}"
+        for name in (
+            *("advanced-comparison-operators", "basic-cql2", "basic-spatial-functions"),
+            *("basic-spatial-functions-plus", "cql2-json", "cql2-text", "property-property"),
+            *("spatial-functions", "temporal-functions"),
+        )
+    ),
+)
+"""What the server conforms to. Not `conf/oas30`: its OpenAPI document is of version 3.1."""
 
 
 @attr.s
-class Client(BaseCoreClient):
+class Client(BaseCoreClient, BaseFiltersClient):
     """Answers what stac-fastapi has understood."""
 
     holdings: Holdings = attr.ib(kw_only=True)
@@ -51,8 +89,9 @@ class Client(BaseCoreClient):
         page: dict[str, Any] = {**self._landing_page(f"{base}/", self.conformance_classes(), [])}
         page |= {name: now.root[name] for name in _OF_ROOT if name in now.root}
         page["links"] += [
-            _link("service-desc", f"{base}/api", "application/vnd.oai.openapi+json;version=3.0"),
+            _link("service-desc", f"{base}/api", openapi.MEDIA_TYPE),
             _link("service-doc", f"{base}/api.html", "text/html"),
+            _link(_QUERYABLES, f"{base}/queryables", stac.SCHEMA, title="Queryables"),
             *(
                 _link("child", f"{base}/collections/{name}", title=document.get("title"))
                 for name, (_, document) in now.collections.items()
@@ -60,19 +99,64 @@ class Client(BaseCoreClient):
         ]
         return JSONResponse(page)
 
+    def conformance_classes(self) -> list[str]:
+        """See `_CONFORMS`."""
+        return sorted(_CONFORMS)
+
     def conformance(self, **rest: Any) -> Any:  # noqa: ANN401
         """What the server conforms to."""
         _refuse_unknown(rest["request"], frozenset())
         return super().conformance(**rest)
 
-    def all_collections(self, **rest: Any) -> Any:  # noqa: ANN401
-        """Every Collection."""
+    def get_queryables(self, collection_id: str | None = None, **rest: Any) -> Any:  # noqa: ANN401
+        """The properties that filters may compare, as a JSON Schema; those of all are the same."""
         request: Request = rest["request"]
         _refuse_unknown(request, frozenset())
+        if collection_id is not None:
+            _place(self.holdings.now(), collection_id)
+        return JSONSchemaResponse(
+            {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$id": f"{self._base(request)}{request.url.path}",
+                "type": "object",
+                "title": f"Queryables of {collection_id or 'all Collections'}",
+                "properties": {name: each.schema for name, each in QUERYABLES.items()},
+                "additionalProperties": False,
+            }
+        )
+
+    def all_collections(self, **rest: Any) -> Any:  # noqa: ANN401
+        """The Collections that answer, all of them unless there is a limit."""
+        request: Request = rest.pop("request")
+        _refuse_unknown(request, _COLLECTIONS)
         now, base = self.holdings.now(), self._base(request)
-        found = [_collection(*each, base) for each in now.collections.values()]
-        links = [_link("self", f"{base}/collections"), _link("root", f"{base}/")]
-        return _json({"collections": found, "links": links})
+        asked = _from_url(request, rest)
+        found = collections.select(
+            [document for _, document in now.collections.values()],
+            query=_query({name: asked.get(name) for name in ("bbox", "datetime")}),
+            terms=asked.get("q") or (),
+            order=asked["sortby"],
+        )
+        names = [document["id"] for document in found]
+        start, limit = collections.begin(asked.get("token"), names), asked.get("limit")
+        part = slice(start, None if limit is None else start + limit)
+        links = [_link("self", _own(request, base)), _link("root", f"{base}/")]
+        if part.stop is not None and part.stop < len(names):
+            links.append(_turn("next", names[part.stop - 1], request, base, None, stac.JSON))
+        if start > 0 and limit is not None:
+            before = max(0, start - limit)
+            token = names[before - 1] if before else ""
+            links.append(_turn("prev", token, request, base, None, stac.JSON))
+        served = [_collection(*now.collections[name], base) for name in names[part]]
+        chosen: fields.Chosen | None = asked["fields"]
+        return _json(
+            {
+                "collections": served if chosen is None else list(map(chosen.of_document, served)),
+                "links": links,
+                "numberMatched": len(names),
+                "numberReturned": len(served),
+            }
+        )
 
     def get_collection(self, collection_id: str, **rest: Any) -> Any:  # noqa: ANN401
         """One Collection."""
@@ -101,9 +185,10 @@ class Client(BaseCoreClient):
         request: Request = rest.pop("request")
         _refuse_unknown(request, _ITEMS)
         if request.query_params.get("collections", collection_id) != collection_id:
-            raise HTTPException(400, f"These are the Items of {collection_id} and of no other.")
+            raise UsageError(f"These are the Items of {collection_id} and of no other.")
         _place(self.holdings.now(), collection_id)
-        return self._search(request, {**rest, "collections": [collection_id]}, None)
+        asked = _from_url(request, rest)
+        return self._search(request, {**asked, "collections": [collection_id]}, None)
 
     def get_search(  # type: ignore[override]
         self,
@@ -112,25 +197,21 @@ class Client(BaseCoreClient):
         """A search by the query of a URL."""
         request: Request = rest.pop("request")
         _refuse_unknown(request, _SEARCH)
-        if rest.get("intersects"):
-            rest["intersects"] = _parsed(rest["intersects"])
-        # A plus that was not written as %2B came as a space.
-        keys = [each.strip() for each in rest.get("sortby") or ()]
-        rest["sortby"] = [(each.lstrip("+-"), each.startswith("-")) for each in keys]
-        rest["fields"] = fields.parse(rest["fields"]) if rest.get("fields") else None
-        return self._search(request, rest, None)
+        return self._search(request, _from_url(request, rest), None)
 
     def post_search(self, search_request: Any, **rest: Any) -> Any:  # noqa: ANN401
         """A search by a JSON body."""
         request: Request = rest["request"]
         _refuse_unknown(request, frozenset())
-        asked = search_request.model_dump(mode="json", exclude_unset=True)
+        try:
+            asked = search_request.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        except (ValueError, RecursionError) as error:
+            raise UsageError("The body of the search is nested too deeply.") from error
         body = dict(asked)
         asked["sortby"] = [
             (each["field"], each["direction"] == "desc") for each in asked.get("sortby") or ()
         ]
-        chosen = asked.get("fields")
-        asked["fields"] = fields.Chosen.of(chosen) if chosen else None
+        asked["fields"] = fields.Chosen.of(asked["fields"]) if "fields" in asked else None
         return self._search(request, asked, body)
 
     def _base(self, request: Request) -> str:
@@ -143,10 +224,8 @@ class Client(BaseCoreClient):
         now, base = self.holdings.now(), self._base(request)
         try:
             answer = mirror.answer(now.mirror, _query(asked))
-        except UsageError as error:
-            raise HTTPException(400, str(error)) from error
         except (RecursionError, OverflowError) as error:
-            raise HTTPException(400, "The geometry to intersect is no GeoJSON.") from error
+            raise UsageError("The geometry to intersect or the filter is too deep.") from error
         limit = asked.get("limit") or _PAGE
         start = _begin(asked.get("token"), answer)
         documents = answer.documents(slice(start, start + limit), base)
@@ -177,15 +256,29 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     unknown = sorted(set(names) - known)
     if unknown:
-        raise HTTPException(400, f"This server does not know the query {', '.join(unknown)}.")
+        raise UsageError(f"This server does not know the query {', '.join(unknown)}.")
     if len(names) > len(set(names)):
-        raise HTTPException(400, "A query comes twice.")
+        raise UsageError("A query comes twice.")
 
 
 def _place(now: Snapshot, collection_id: str) -> tuple[str, stac.Document]:
     if collection_id not in now.collections:
         raise NotFoundError(f"There is no Collection {collection_id}.")
     return now.collections[collection_id]
+
+
+def _from_url(request: Request, rest: Mapping[str, Any]) -> dict[str, Any]:
+    """The query of a URL as the body of a search has it, but for keys to sort by and fields."""
+    asked = {**rest, "filter": rest.get("filter_expr"), "filter-lang": rest.get("filter_lang")}
+    for name in ("intersects", "query"):
+        if asked.get(name):
+            asked[name] = _parsed(asked[name], name)
+    # A plus that was not written as %2B came as a space.
+    keys = [each.strip() for each in rest.get("sortby") or ()]
+    asked["sortby"] = [(each.lstrip("+-"), each.startswith("-")) for each in keys]
+    is_chosen = "fields" in request.query_params
+    asked["fields"] = fields.parse(rest.get("fields") or ()) if is_chosen else None
+    return asked
 
 
 def _query(asked: Mapping[str, Any]) -> Query:
@@ -205,6 +298,7 @@ def _query(asked: Mapping[str, Any]) -> Query:
         collections=_tuple(asked.get("collections")),
         ids=_tuple(asked.get("ids")),
         order=order or BY_TIME,
+        filter=filters.of_request(asked),
     )
 
 
@@ -212,11 +306,11 @@ def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
 
 
-def _parsed(text: str) -> Any:  # noqa: ANN401 - JSON
+def _parsed(text: str, name: str) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # brackets, thousands deep
-        raise HTTPException(400, "The geometry to intersect is no JSON.") from error
+        raise UsageError(f"The value of {name} is no JSON.") from error
 
 
 def _token(last: Mapping[str, Any] | None, place: int) -> str:
@@ -238,19 +332,24 @@ def _begin(token: str | None, answer: Answer) -> int:
         collection, item_id = named
         found = answer.place_of(str(collection), str(item_id))
     except (ValueError, TypeError, RecursionError) as error:
-        raise HTTPException(400, "This server gave no such token.") from error
+        raise UsageError("This server gave no such token.") from error
     return place if found is None else found + 1
 
 
 def _turn(
-    rel: str, token: str, request: Request, base: str, body: dict[str, Any] | None
+    rel: str,
+    token: str,
+    request: Request,
+    base: str,
+    body: dict[str, Any] | None,
+    kind: str = stac.GEOJSON,
 ) -> dict[str, Any]:
     """The link to another page, which asks the same in the same way."""
     if body is not None:
-        link = _link(rel, f"{base}{request.url.path}", stac.GEOJSON)
+        link = _link(rel, f"{base}{request.url.path}", kind)
         return {**link, "method": "POST", "body": {**body, "token": token}}
     asked = {**request.query_params, "token": token}
-    link = _link(rel, f"{base}{request.url.path}?{urlencode(asked)}", stac.GEOJSON)
+    link = _link(rel, f"{base}{request.url.path}?{urlencode(asked)}", kind)
     return {**link, "method": "GET"}
 
 
@@ -296,6 +395,7 @@ def _collection(key: str, document: stac.Document, base: str) -> stac.Document:
         _link("root", f"{base}/"),
         _link("parent", f"{base}/"),
         _link("items", f"{home}/items", stac.GEOJSON),
+        _link(_QUERYABLES, f"{home}/queryables", stac.SCHEMA, title="Queryables"),
         _link("alternate", f"{base}/{key}", title="The Collection's file"),
         *(link for link in document["links"] if "://" in link["href"] and link["rel"] != "self"),
     ]

@@ -3,9 +3,10 @@
 from html import escape
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stacgen import layout
 from stacgen.server.files import Files
@@ -40,14 +41,22 @@ class People:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
-            request = Request(scope)
-            if "text/html" in request.headers.get("Accept", ""):
-                response = await run_in_threadpool(self._answer, request)
-                response.headers["Vary"] = "Accept"
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != "/":
+            await self._app(scope, receive, send)
+            return
+
+        async def varied(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).add_vary_header("Accept")
+            await send(message)
+
+        request = Request(scope)
+        wants_page = "text/html" in request.headers.get("Accept", "")
+        if wants_page and scope["method"] in ("GET", "HEAD"):
+            response = await run_in_threadpool(self._answer, request)
+            await response(scope, receive, varied)
+            return
+        await self._app(scope, receive, varied)
 
     def _answer(self, request: Request) -> Response:
         found = self._files.answer(request, "index.html")

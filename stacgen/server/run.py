@@ -1,11 +1,13 @@
 """A server that runs: in a thread while a context lasts, or until Ctrl-C."""
 
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import uvicorn
 
@@ -15,6 +17,9 @@ from stacgen.server.app import Settings, make
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PAUSE = 0.005
+_OWN_FILES = 32
+"""Descriptors that the process needs for itself."""
+
 _GRACE = 3
 """Seconds that answers under way may take once the server is to end; a client may never read on."""
 
@@ -50,9 +55,10 @@ def running(
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE,
+        limit_concurrency=_most_clients(),
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread = threading.Thread(target=_run, args=(server, listener), daemon=True)
     thread.start()
     try:
         while not server.started:
@@ -64,6 +70,28 @@ def running(
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(_pass_over)
+        await server.serve([listener])
+
+    asyncio.run(serve())
+
+
+def _pass_over(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    """Print no traceback where no client can be accepted; the loop tries again in a second."""
+
+
+def _most_clients() -> int | None:
+    """How many may be answered at a time, each with a socket and a file; others get a 503."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else max(1, (most - _OWN_FILES) // 2)
 
 
 def _listen(host: str, port: int) -> socket.socket:
