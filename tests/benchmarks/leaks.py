@@ -35,9 +35,9 @@ CODES = (1, 2, 3, 5, 10, 20)
 
 
 def decoded(media: bytes) -> Iterator[Field]:
-    with av.open(io.BytesIO(media)) as container:
+    with av.open(io.BytesIO(media), "r") as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="gray12le")
+            yield np.asarray(frame.to_ndarray(format="gray12le"), np.uint16)
 
 
 def painted(year: int, band: str, number: int) -> tuple[Field, Field, float]:
@@ -69,7 +69,8 @@ def one_within(mask: Mask) -> Mask:
     wide = np.pad(~opened(~mask), 1, constant_values=True)
     rows, columns = mask.shape
     nine = [wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
-    return np.logical_and.reduce(nine)
+    inside: Mask = np.logical_and.reduce(nine)
+    return inside
 
 
 def main() -> None:
