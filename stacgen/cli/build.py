@@ -29,6 +29,7 @@ from stacgen.cli.options import (
     AllowHosts,
     Api,
     BaseUrl,
+    BboxPlace,
     End,
     Headers,
     Interval,
@@ -36,6 +37,7 @@ from stacgen.cli.options import (
     Limit,
     MaxCloud,
     MaxNodata,
+    PointPlace,
     Quiet,
     Sample,
     Start,
@@ -46,6 +48,7 @@ from stacgen.cli.options import (
     chosen,
     interruptible,
     settings,
+    tile_and_band,
     upstream,
 )
 from stacgen.errors import UsageError
@@ -75,6 +78,8 @@ def build(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option(metavar="FILE.csv", help="Streams to build: columns tile, band, year."),
     ] = None,
+    point: PointPlace = None,
+    bbox: BboxPlace = None,
     year: Years = None,
     start: Start = None,
     end: End = None,
@@ -125,6 +130,10 @@ def build(  # noqa: PLR0913 - one parameter an option
         screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
         wanted = chosen(start, end, interval, max_cloud, max_nodata, limit)
+        if plan is None:
+            tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
+        elif point is not None or bbox is not None:
+            raise UsageError("Say --plan, or a place (--point, --bbox), not both.")
         report = library.build_all(
             _requests(tile, band, year or [], plan, wanted),
             wanted=wanted,
@@ -159,7 +168,9 @@ def _requests(
 
     if plan is None:
         if tile is None or band is None:
-            raise UsageError("Say a tile and a band, such as 29PKR B09, or --plan FILE.csv.")
+            raise UsageError(
+                "Say a tile and a band, such as 29PKR B09; a band and --point or --bbox; or --plan."
+            )
         return library.requests(tile, band, years=years, wanted=wanted)
     if tile is not None or years:
         raise UsageError("Say --plan, or tile, band and year, not both.")

@@ -10,6 +10,7 @@ from stacgen.cli.options import (
     TCI_PATH,
     AllowHosts,
     Api,
+    BboxPlace,
     End,
     Headers,
     Interval,
@@ -17,24 +18,29 @@ from stacgen.cli.options import (
     Limit,
     MaxCloud,
     MaxNodata,
+    PointPlace,
     Quiet,
     Sample,
     Start,
     TciPath,
     Years,
     chosen,
+    tile_and_band,
     upstream,
 )
+from stacgen.errors import UsageError
 
-Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
-BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
+Tile = Annotated[str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
+BandName = Annotated[str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
 
 
 @app.command(epilog="Example: [bold]stacgen frames 29PKR B09 --year 2025 --max-cloud 20[/bold]")
 def frames(  # noqa: PLR0913 - one parameter an option
-    tile: Tile,
-    band: BandName,
+    tile: Tile = None,
+    band: BandName = None,
     *,
+    point: PointPlace = None,
+    bbox: BboxPlace = None,
     year: Years = None,
     start: Start = None,
     end: End = None,
@@ -53,6 +59,11 @@ def frames(  # noqa: PLR0913 - one parameter an option
     """List the frames that there are, without fetching any."""
     from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
+    tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
+    if tile is None or band is None:
+        raise UsageError("Say a tile and a band, such as 29PKR B09; or a band and --point.")
+    if "," in tile:
+        raise UsageError(f"Frames are listed for one tile, not for {tile}: say one, or a --point.")
     with screen.watching(as_json=False, quiet=quiet, verbose=False) as watch:
         found = library.frames(
             tile,
