@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from stacgen.look import plot, preview, readings
     from stacgen.reader import search
+    from stacgen.tile_lookup import find_tiles
     from stacgen.upkeep import publish, repair, rgb, update, validate
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "StacgenError",
     "__version__",
     "build",
+    "find_tiles",
     "frames",
     "index",
     "open",
@@ -69,4 +71,8 @@ def __getattr__(name: str) -> object:
         from stacgen import reader  # noqa: PLC0415 - same
 
         return reader.search
+    if name == "find_tiles":
+        from stacgen import tile_lookup  # noqa: PLC0415 - same
+
+        return tile_lookup.find_tiles
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,12 +54,12 @@ def united(geometries: Sequence[Mapping[str, Any]]) -> Footprint:
     shapes = [shapely.geometry.shape(geometry) for geometry in geometries]
     west, _, east, _ = shapely.total_bounds(shapes)
     if east - west > _ANTIMERIDIAN:  # one lies across, or they lie on both sides
-        shapes = [shapely.transform(shape, _eastward) for shape in shapes]
+        shapes = [shapely.transform(shape, eastward) for shape in shapes]
     whole = shapely.union_all(shapes)
     return _published(whole if whole.geom_type == "Polygon" else whole.convex_hull)
 
 
-def _eastward(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+def eastward(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Longitudes, of (corner, longitude and latitude), from 0 to 360."""
     return np.column_stack([corners[:, 0] % 360, corners[:, 1]])
 
@@ -90,12 +90,27 @@ def _dilated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _geographic(shell: shapely.Polygon, epsg: int) -> Footprint:
     """A shell in a UTM zone, as rounded longitude and latitude."""
+    return _published(to_degrees(shell, epsg))
+
+
+def to_degrees(shell: shapely.Polygon, epsg: int) -> shapely.Polygon:
+    """A shell in a UTM zone as longitude and latitude; across 180 degrees, longitudes go beyond."""
     # A straight side is bent in degrees: in 110 km by up to 4 km, at 84 degrees north.
     x, y = shapely.segmentize(shell, _STEP).exterior.coords.xy
     longitudes, latitudes = _to_geographic(epsg).transform(x, y)
     if max(longitudes) - min(longitudes) > _ANTIMERIDIAN:  # they jump, so it lies across
         longitudes = [value % 360 for value in longitudes]
-    return _published(shapely.Polygon(zip(longitudes, latitudes, strict=True)))
+    return shapely.Polygon(zip(longitudes, latitudes, strict=True))
+
+
+def to_metres(degrees: NDArray[np.float64], epsg: int) -> NDArray[np.float64]:
+    """Longitudes and latitudes, (positions, 2), as easting and northing of a UTM zone.
+
+    Positions that the projection cannot reach are infinite.
+    """
+    return np.column_stack(
+        _to_geographic(epsg).transform(degrees[:, 0], degrees[:, 1], direction="INVERSE")
+    )
 
 
 def _published(shell: shapely.Polygon) -> Footprint:

@@ -1,7 +1,7 @@
 """What is asked of a catalog: nouns, and the reading of them. Pure, and light."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -106,6 +106,30 @@ def parse_bbox(values: Sequence[float]) -> Bbox:
         case (west, south, east, north) | (west, south, _, east, north, _):
             return west, south, east, north
     raise UsageError(f"A bbox has four numbers, west south east north, not {len(values)}.")
+
+
+def geometries(document: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - JSON
+    """The geometries of a GeoJSON document; opens Features and collections, skips null ones.
+
+    Raises:
+        KeyError, TypeError, AttributeError: It is not GeoJSON.
+
+    >>> point = {"type": "Point", "coordinates": [0, 0]}
+    >>> list(geometries({"type": "Feature", "geometry": point})) == [point]
+    True
+    """
+    match document["type"]:
+        case "Feature":
+            if document["geometry"] is not None:
+                yield from geometries(document["geometry"])
+        case "FeatureCollection":
+            for each in document["features"]:
+                yield from geometries(each)
+        case "GeometryCollection":
+            for each in document["geometries"]:
+                yield from geometries(each)
+        case _:
+            yield document
 
 
 def _check_bbox(bbox: Bbox) -> None:

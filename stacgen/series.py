@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.models import Reflectance, timestamp
+from stacgen.query import geometries
 
 Polygon = Mapping[str, Any]
 """GeoJSON Polygon or MultiPolygon, in degrees."""
@@ -154,20 +155,11 @@ def polygons(document: object) -> list[Polygon]:
     return found
 
 
-def _polygons(document: Any) -> Iterator[Polygon]:  # noqa: ANN401 - JSON
-    match document["type"]:
-        case "Polygon" | "MultiPolygon":
-            yield {"type": document["type"], "coordinates": document["coordinates"]}
-        case "Feature":
-            yield from _polygons(document["geometry"])
-        case "FeatureCollection":
-            for each in document["features"]:
-                yield from _polygons(each)
-        case "GeometryCollection":
-            for each in document["geometries"]:
-                yield from _polygons(each)
-        case other:
-            raise ValueError(f"it holds a {other}, of which no area can be taken")
+def _polygons(document: object) -> Iterator[Polygon]:
+    for each in geometries(document):
+        if each["type"] not in ("Polygon", "MultiPolygon"):
+            raise ValueError(f"it holds a {each['type']}, of which no area can be taken")
+        yield {"type": each["type"], "coordinates": each["coordinates"]}
 
 
 def _check_rings(polygon: Polygon) -> None:

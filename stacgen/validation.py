@@ -6,13 +6,13 @@ Each check takes what was read and gives findings, a sentence each; none stops a
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stacgen import catalog, publication, stac
+from stacgen import catalog, publication, stac, tile_lookup, tiles
 from stacgen.catalog import Holdings
 from stacgen.ports import Entry
 from stacgen.publication import Kind
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-9
 """By which figures may differ, of their size: the last digits of a sum in another order."""
+
+_MARGIN = 0.01
+"""Degrees by which a footprint may reach beyond its tile: twice what simplifying may move it."""
 
 _LOCAL = re.compile(r"^(/|~|file:|[A-Za-z]:[\\/]|\\\\)")
 
@@ -101,6 +104,54 @@ def check_links(key: str, document: stac.Document, there: Mapping[str, Entry]) -
             target = posixpath.normpath(posixpath.join(posixpath.dirname(key), parts.path))
             if target not in there:
                 yield Finding(key=key, rule="link", text=f"It links to {target}: nothing there.")
+
+
+def check_place(key: str, document: stac.Document) -> Iterator[Finding]:
+    """CRS, grid of each raster, and footprint of an Item or a scene are those of its tile."""
+    tile = tiles.parse(key.partition("/")[0])
+    code = f"EPSG:{tiles.epsg(tile)}"
+    left, bottom, right, top = tiles.bounds(tile)
+    for name, asset in document["assets"].items():
+        if "proj:transform" not in asset:
+            continue
+        rows, columns = asset["proj:shape"]
+        facts = {
+            "proj:code": (asset.get("proj:code", document["properties"].get("proj:code")), code),
+            "proj:transform": (
+                tuple(asset["proj:transform"])[:6],
+                (tiles.EXTENT / columns, 0, left, 0, -tiles.EXTENT / rows, top),
+            ),
+        }
+        if "proj:bbox" in asset:
+            facts["proj:bbox"] = (tuple(asset["proj:bbox"]), (left, bottom, right, top))
+        for fact, (said, is_so) in facts.items():
+            if said != is_so:
+                text = f"Its {fact} of {name} is {_plain(said)}; that of tile {tile} is"
+                yield Finding(key=key, rule="place", text=f"{text} {_plain(is_so)}.")
+    outer = tile_lookup.bounds_in_degrees(tile)
+    positions = [(*each, *each) for each in _positions(document["geometry"]["coordinates"])]
+    for name, boxes in (("bbox", [document["bbox"]]), ("geometry", positions)):
+        if not all(_is_within(box, outer) for box in boxes):
+            text = f"Its {name} reaches beyond tile {tile}, which has {_plain(outer)}."
+            yield Finding(key=key, rule="place", text=text)
+
+
+def _positions(coordinates: Any) -> Iterator[tuple[float, float]]:  # noqa: ANN401 - GeoJSON
+    """Every longitude and latitude, however deep they nest."""
+    if isinstance(coordinates[0], list | tuple):
+        for part in coordinates:
+            yield from _positions(part)
+    else:
+        yield coordinates[0], coordinates[1]
+
+
+def _is_within(inner: Sequence[float], outer: Sequence[float]) -> bool:
+    """True if a box lies in another, within `_MARGIN`; west is above east across 180 degrees."""
+    west, south, east, north = outer
+    width = (east - west) % 360
+    start, end = ((side - west + _MARGIN) % 360 for side in (inner[0], inner[2]))
+    is_in_width = start <= end <= width + 2 * _MARGIN
+    return is_in_width and south - _MARGIN <= inner[1] <= inner[3] <= north + _MARGIN
 
 
 def check_sizes(key: str, document: stac.Document, there: Mapping[str, Entry]) -> Iterator[Finding]:

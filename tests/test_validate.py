@@ -99,6 +99,32 @@ ITEM_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
     ("href", "has a query or a password", link("via", "https://me:word@x.test/y")),
     ("link", "It links to 29PKR/B01/2025/x.json: nothing there", link("next", "../x.json")),
     ("content", "missing or odd", lambda it: it.pop("properties")),
+    (
+        "place",
+        "Its proj:code of B01 is EPSG:32630; that of tile 29PKR is EPSG:32629",
+        set_property("proj:code", "EPSG:32630"),
+    ),
+    (
+        "place",
+        "Its proj:transform of B01 is 60, 0, 300000, 0, -60, 1600020; that of tile 29PKR is",
+        set_asset("proj:transform", [60, 0, 300000, 0, -60, 1600020]),
+    ),
+    (
+        "place",
+        "Its proj:bbox of B01 is 200010, 1490220, 309810, 1600020; that of tile 29PKR is 199980,",
+        set_asset("proj:bbox", [200010, 1490220, 309810, 1600020]),
+    ),
+    (
+        "place",
+        "Its bbox reaches beyond tile 29PKR, which has -11.782817, 13.464734, -10.757275, ",
+        lambda it: it.update(bbox=[-10.7, 13.464734, -9.8, 14.466212]),
+    ),
+    ("place", "Its bbox reaches beyond tile 29PKR", lambda it: it["bbox"].reverse()),
+    (
+        "place",
+        "Its geometry reaches beyond tile 29PKR",
+        lambda it: it["geometry"]["coordinates"][0][0].reverse(),
+    ),
 ]
 
 

@@ -22,6 +22,7 @@ from stacgen.cli import (
     sample,
     search,
     serve,
+    tiles,
     update,
     validate,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "sample",
     "search",
     "serve",
+    "tiles",
     "update",
     "validate",
 ]

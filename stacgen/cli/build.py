@@ -28,6 +28,7 @@ from stacgen.cli.options import (
     AllowHosts,
     Api,
     BaseUrl,
+    BboxPlace,
     End,
     Headers,
     Interval,
@@ -35,6 +36,7 @@ from stacgen.cli.options import (
     Limit,
     MaxCloud,
     MaxNodata,
+    PointPlace,
     Quiet,
     Resolution,
     Sample,
@@ -47,6 +49,7 @@ from stacgen.cli.options import (
     chosen,
     interruptible,
     settings,
+    tile_and_band,
     upstream,
 )
 from stacgen.errors import UsageError
@@ -77,6 +80,8 @@ def build(  # noqa: PLR0913 - one parameter an option
         Path | None,
         typer.Option(metavar="FILE.csv", help="Streams to build: columns tile, band, year."),
     ] = None,
+    point: PointPlace = None,
+    bbox: BboxPlace = None,
     year: Years = None,
     resolution: Resolution = None,
     start: Start = None,
@@ -131,6 +136,10 @@ def build(  # noqa: PLR0913 - one parameter an option
         wanted = chosen(
             start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
         )
+        if plan is None:
+            tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
+        elif point is not None or bbox is not None:
+            raise UsageError("Say --plan, or a place (--point, --bbox), not both.")
         report = library.build_all(
             _requests(tile, band, year or [], plan, wanted, resolution),
             wanted=wanted,
@@ -170,7 +179,9 @@ def _requests(
 
     if plan is None:
         if tile is None or band is None:
-            raise UsageError("Say a tile and a band, such as 29PKR B09, or --plan FILE.csv.")
+            raise UsageError(
+                "Say a tile and a band, such as 29PKR B09; a band and --point or --bbox; or --plan."
+            )
         return library.requests(tile, band, years=years, resolution=resolution, wanted=wanted)
     if tile is not None or years:
         raise UsageError("Say --plan, or tile, band and year, not both.")

@@ -9,6 +9,7 @@ from stacgen.cli.options import (
     API,
     AllowHosts,
     Api,
+    BboxPlace,
     End,
     Headers,
     Interval,
@@ -16,6 +17,7 @@ from stacgen.cli.options import (
     Limit,
     MaxCloud,
     MaxNodata,
+    PointPlace,
     Quiet,
     Resolution,
     Sample,
@@ -24,18 +26,24 @@ from stacgen.cli.options import (
     UnknownCloud,
     Years,
     chosen,
+    tile_and_band,
     upstream,
 )
+from stacgen.errors import UsageError
 
-Tile = Annotated[str, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
-BandName = Annotated[str, typer.Argument(metavar="BAND", help="B01 to B12, B8A, TCI; not B10.")]
+Tile = Annotated[str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
+BandName = Annotated[
+    str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A, TCI; not B10.")
+]
 
 
 @app.command(epilog="Example: [bold]stacgen frames 29PKR B09 --year 2025 --max-cloud 20[/bold]")
 def frames(  # noqa: PLR0913 - one parameter an option
-    tile: Tile,
-    band: BandName,
+    tile: Tile = None,
+    band: BandName = None,
     *,
+    point: PointPlace = None,
+    bbox: BboxPlace = None,
     year: Years = None,
     resolution: Resolution = None,
     start: Start = None,
@@ -56,6 +64,11 @@ def frames(  # noqa: PLR0913 - one parameter an option
     """List the frames that there are, without fetching any."""
     from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
+    tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
+    if tile is None or band is None:
+        raise UsageError("Say a tile and a band, such as 29PKR B09; or a band and --point.")
+    if "," in tile:
+        raise UsageError(f"Frames are listed for one tile, not for {tile}: say one, or a --point.")
     with screen.watching(as_json=False, quiet=quiet, verbose=False) as watch:
         found = library.frames(
             tile,

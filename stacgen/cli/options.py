@@ -31,6 +31,14 @@ Interval = Annotated[
 ]
 Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
+PointPlace = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--point", metavar="LON LAT", help="A place, in place of the tile; degrees."),
+]
+BboxPlace = Annotated[
+    tuple[float, float, float, float] | None,
+    typer.Option("--bbox", metavar="W S E N", help="An area, in place of the tile; degrees."),
+]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
 
@@ -196,6 +204,36 @@ def chosen(
         limit=limit,
         unknown=_UNKNOWN[unknown_cloud],
     )
+
+
+def tile_and_band(
+    tile: str | None,
+    band: str | None,
+    *,
+    point: tuple[float, float] | None,
+    bbox: tuple[float, float, float, float] | None,
+    quiet: bool,
+) -> tuple[str | None, str | None]:
+    """The arguments TILE and BAND; with a place, BAND alone is given, and tiles are found for it.
+
+    Returns:
+        Tile ids with commas, and the band, as the library takes them.
+
+    Raises:
+        UsageError: A place and a tile are given, two places, or a place and no band.
+    """
+    if point is None and bbox is None:
+        return tile, band
+    if band is not None:
+        raise UsageError("Say a tile, or a place (--point, --bbox), not both.")
+    if tile is None:
+        raise UsageError("Say a band with the place, such as B09 --point -11.2 14.0.")
+    from stacgen import screen, tile_lookup  # noqa: PLC0415 - shapely and PROJ take a while
+
+    found = tile_lookup.find_tiles(point=point, bbox=bbox, fewest=True)
+    ids = [match.tile for match in found]
+    screen.note(f"{', '.join(ids)} show{'s' * (len(ids) == 1)} the place.", quiet=quiet)
+    return ",".join(ids), tile
 
 
 def upstream(

@@ -123,6 +123,7 @@ class _Seen:
         yield from validation.check_links(key, document, self.there)
         if kind in (Kind.ITEM, Kind.SCENE):  # what these link lies beside them, or apart
             self.digests[key] = validation.digest(document)
+            yield from validation.check_place(key, document)
         else:
             self.linked.update(publication.targets(key, document))
         if kind is Kind.COLLECTION:
