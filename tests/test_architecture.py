@@ -20,7 +20,7 @@ LAYERS = (
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "proof",
     "api selection playlist fetch decode rescale cog thumbnail footprint store sample origin",
-    "isolation picture film series schemas bulletin succession",
+    "destination isolation picture film series schemas bulletin succession",
     "chart",
     "item cards mirror visual",
     "catalog publication page",

@@ -18,7 +18,8 @@ from items import Scene, file
 from stacgen import pipeline, reader
 from stacgen.errors import OutputError
 from stacgen.pipeline.update import update
-from stacgen.store.folder import Capabilities, Folder
+from stacgen.store.disk import Capabilities
+from stacgen.store.folder import Folder
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a second file system
 SCENES = [Scene(day="2025-03-02"), Scene(day="2025-03-12"), Scene(day="2025-03-02", band="B01")]

@@ -7,6 +7,7 @@ import typer
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
+    Format,
     Interval,
     MaxCloud,
     Quiet,
@@ -29,9 +30,10 @@ def preview(  # noqa: PLR0913 - one parameter an option
             "--output",
             "-o",
             metavar="FILE",
-            help="film.mp4 or film.gif; or sheet.png, all frames side by side.",
+            help="film.mp4 or film.gif; or sheet.png, all frames side by side; - is stdout.",
         ),
     ],
+    form: Format = None,
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Frames in a row of a sheet.")] = None,
@@ -48,6 +50,7 @@ def preview(  # noqa: PLR0913 - one parameter an option
     drawn = look.preview(
         collection,
         output,
+        form=form,
         wanted=chosen(None, None, interval, max_cloud, None, None),
         columns=columns,
         fps=fps,
