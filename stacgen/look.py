@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacgen import stac
+from stacgen import destination, stac
 from stacgen.errors import UsageError
 from stacgen.fetch import Http
 from stacgen.layout import ROOT
@@ -14,7 +14,7 @@ from stacgen.models import Selection
 from stacgen.pipeline import plot as plotting
 from stacgen.pipeline.plot import Readings
 from stacgen.pipeline.read import COLLECTION, Home, depth
-from stacgen.ports import Readable, Store
+from stacgen.ports import Readable
 from stacgen.series import Point, polygons
 from stacgen.store import open_store
 from stacgen.store.website import Website
@@ -47,6 +47,7 @@ def preview(
     collection: str | Path,
     output: str | Path,
     *,
+    form: str | None = None,
     wanted: Selection = _ALL,
     columns: int | None = None,
     fps: float = FPS,
@@ -60,7 +61,8 @@ def preview(
 
     Args:
         collection: The folder that holds `collection.json`; or its URL, of a bucket or a website.
-        output: The file to write; its ending says what is drawn.
+        output: The file to write, `-` for standard output; its ending says what is drawn.
+        form: `mp4`, `gif` or `png`, where the ending does not say.
         wanted: Which frames, by time and cloud; all, unless told.
         columns: Frames in a row of a sheet.
         fps: Frames a second of a film.
@@ -72,18 +74,17 @@ def preview(
         OutputError: The Collection cannot be read, or the picture not be written.
         UpstreamError: The website does not answer.
     """
-    ending = _ending(output, _PICTURES)
+    ending = _ending(output, _PICTURES, form)
     try:
         from stacgen.pipeline import preview as draw  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError("Pillow is not here: pip install 'stacgen[preview]'.") from error
     home = home_of(collection, store_options)
-    store, name = _target(output, store_options)
     standard = SHEET_WIDTH if ending == ".png" else FILM_WIDTH
     layout = draw.Layout(width=width or standard, columns=columns, fps=fps)
     make = {".mp4": draw.mp4, ".gif": draw.gif, ".png": draw.sheet}[ending]
     content, frames = make(home, wanted, layout)
-    store.write(name, content, _PICTURES[ending])
+    destination.write(output, content, _PICTURES[ending], store_options)
     return Drawn(address=str(output), frames=frames, size=len(content))
 
 
@@ -122,6 +123,7 @@ def plot(
     collection: str | Path,
     output: str | Path,
     *,
+    form: str | None = None,
     point: tuple[float, float] | None = None,
     polygon: Path | None = None,
     reflectance: bool = False,
@@ -131,7 +133,9 @@ def plot(
     """Draw what `readings` gives over time, as .png or .svg, and return both.
 
     Without a place these are cloud cover and share of valid pixels. With one it is the mean there,
-    a marker an acquisition, faint where the tile is cloudy. Arguments are those of `readings`.
+    a marker an acquisition, faint where the tile is cloudy. Arguments are those of `readings`; the
+    output may be `-` for standard output, and `form` is `png` or `svg` where its ending does not
+    say.
 
     Raises:
         UsageError: As `readings`, or the ending of the output is none, or nothing is known that
@@ -139,7 +143,7 @@ def plot(
         OutputError: The Collection cannot be read, or the chart not be written.
         UpstreamError: The website does not answer.
     """
-    ending = _ending(output, _CHARTS)
+    ending = _ending(output, _CHARTS, form)
     try:
         from stacgen import chart  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -154,7 +158,6 @@ def plot(
     )
     if not chart.has_points(found.readings, at_place=bool(found.place)):
         raise UsageError(_pointless(found, collection))
-    store, name = _target(output, store_options)
     kind = ending.removeprefix(".")
     if found.place:
         content = chart.of_place(
@@ -162,7 +165,7 @@ def plot(
         )
     else:
         content = chart.of_sky(found.readings, title=found.title, about=found.about, kind=kind)
-    store.write(name, content, _CHARTS[ending])
+    destination.write(output, content, _CHARTS[ending], store_options)
     return found, Drawn(address=str(output), frames=len(found.readings), size=len(content))
 
 
@@ -193,12 +196,16 @@ def _place(point: tuple[float, float] | None, polygon: Path | None) -> plotting.
         raise UsageError(f"The {what} cannot be used: {error}.") from error
 
 
-def _ending(output: str | Path, known: Mapping[str, str]) -> str:
-    ending = posixpath.splitext(str(output))[1].lower()
+def _ending(output: str | Path, known: Mapping[str, str], form: str | None) -> str:
+    """The kind of file to make, `.png`: as the form says, or else the ending of the output."""
+    ending = posixpath.splitext(str(output))[1].lower() if form is None else f".{form.lower()}"
     if ending not in known:
+        forms = ", ".join(known)
+        if form is not None:
+            raise UsageError(f"There is no format {form!r} here: it is one of {forms}.")
         raise UsageError(
-            f"The output {str(output)!r} ends in none of {', '.join(known)}, which say what to"
-            " draw."
+            f"The output {str(output)!r} ends in none of {forms}, which say what to draw; name"
+            " such a file, or say --format."
         )
     return ending
 
@@ -230,11 +237,3 @@ def open_place(address: str, options: Mapping[str, str] | None) -> Readable:
         http = Http()
         return Website(address, http, http.size)
     return open_store(address or "/", options)
-
-
-def _target(output: str | Path, options: Mapping[str, str] | None) -> tuple[Store, str]:
-    """The store that a file goes to, and its name there."""
-    folder, _, name = str(output).rpartition("/")
-    if str(output).startswith("/") and not folder:
-        folder = "/"
-    return open_store(folder or ".", options), name

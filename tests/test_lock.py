@@ -13,10 +13,8 @@ WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None\n"
 ADD = """
 from pathlib import Path
 from stacgen.pipeline.update import update
-from stacgen.store import lock
 from stacgen.store.folder import Folder
 import json
-assert not lock.HAS_LOCKS
 store = Folder(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
     mine = f"{sys.argv[2]}-{n}"

@@ -110,6 +110,10 @@ CollectionPlace = Annotated[
         help="Folder of a tile and band, or its URL: s3://, gs://, az://, https://.",
     ),
 ]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Of the output, where its ending does not say."),
+]
 BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be public.")]
 Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]

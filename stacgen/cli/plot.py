@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from stacgen import destination
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
+    Format,
     Interval,
     MaxCloud,
     Quiet,
@@ -27,8 +29,10 @@ def plot(  # noqa: PLR0913 - one parameter an option
     collection: CollectionPlace,
     *,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="plot.png or plot.svg.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="plot.png or plot.svg; - is stdout."),
     ] = None,
+    form: Format = None,
     point: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="LON LAT", help="Read the pixel there; degrees."),
@@ -54,6 +58,8 @@ def plot(  # noqa: PLR0913 - one parameter an option
 
     if output is None and not as_json:
         raise UsageError("Say where to: -o plot.png, -o plot.svg, or --json.")
+    if as_json and output == destination.STDOUT:
+        raise UsageError("Both --json and -o - write to stdout; name a file for one of them.")
     wanted = chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud)
     options = settings(store_option or [])
     drawn = None
@@ -70,6 +76,7 @@ def plot(  # noqa: PLR0913 - one parameter an option
         found, drawn = look.plot(
             collection,
             output,
+            form=form,
             point=point,
             polygon=polygon,
             reflectance=reflectance,

@@ -7,6 +7,7 @@ import typer
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
+    Format,
     Interval,
     MaxCloud,
     Quiet,
@@ -30,9 +31,10 @@ def preview(  # noqa: PLR0913 - one parameter an option
             "--output",
             "-o",
             metavar="FILE",
-            help="film.mp4 or film.gif; or sheet.png, all frames side by side.",
+            help="film.mp4 or film.gif; or sheet.png, all frames side by side; - is stdout.",
         ),
     ],
+    form: Format = None,
     interval: Interval = None,
     max_cloud: MaxCloud = None,
     unknown_cloud: UnknownCloud = None,
@@ -50,6 +52,7 @@ def preview(  # noqa: PLR0913 - one parameter an option
     drawn = look.preview(
         collection,
         output,
+        form=form,
         wanted=chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud),
         columns=columns,
         fps=fps,

@@ -1,16 +1,15 @@
 """`stacgen search`."""
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stacgen import destination
 from stacgen.cli.app import app
 from stacgen.cli.options import Interval, MaxCloud, Quiet, StoreOptions, settings
-from stacgen.errors import OutputError, UsageError
+from stacgen.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +45,9 @@ def search(  # noqa: PLR0913 - one parameter an option
     ] = False,
     limit: Annotated[int | None, typer.Option(help="Most Items, the earliest first.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; stdout.")
-    ] = None,
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; - is stdout."),
+    ] = destination.STDOUT,
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="An Item a line, not an ItemCollection.")
     ] = False,
@@ -56,10 +56,11 @@ def search(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Find Items of a catalog, by place, time, cloud and id."""
-    from stacgen import reader, screen  # noqa: PLC0415 - pyarrow and shapely take a while
+    from stacgen import reader, screen, stac  # noqa: PLC0415 - pyarrow and shapely take a while
 
-    if table and (json_lines or output is not None):
+    if table and (json_lines or output != destination.STDOUT):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
+    options = settings(store_option or [])
     found = reader.search(
         root,
         bbox=bbox,
@@ -70,12 +71,13 @@ def search(  # noqa: PLR0913 - one parameter an option
         ids=_split(ids),
         deprecated=deprecated,
         limit=limit,
-        store_options=settings(store_option or []),
+        store_options=options,
     )
     if table:
         screen.list_items(found["features"])
     else:
-        _write(_encoded(found, as_lines=json_lines), output)
+        content = _encoded(found, as_lines=json_lines)
+        destination.write(output, content, stac.GEOJSON, options)
     if not quiet:
         screen.say(f"{found['numberReturned']} of {found['numberMatched']} Items that match")
 
@@ -91,21 +93,6 @@ def _encoded(found: dict[str, Any], *, as_lines: bool) -> bytes:
         return stac.to_bytes(found)
     lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found["features"])
     return "".join(lines).encode()
-
-
-def _write(content: bytes, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(output)
-    except OSError as error:
-        raise OutputError(f"{output} cannot be written: {error.strerror}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _geometry(path: Path) -> "Mapping[str, Any]":

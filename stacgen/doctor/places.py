@@ -6,8 +6,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from stacgen.doctor.findings import Finding, Mark
 from stacgen.errors import OutputError
@@ -84,13 +85,41 @@ def store(root: str, options: Mapping[str, str]) -> Iterator[Finding]:
         yield _judged("one at a time", f"by {place.means}", replaced and refused)
     finally:
         place.delete(key)
+    if folder is not None:
+        yield from _capabilities(folder)
+
+
+_LACKING = {
+    "flock": (
+        "locks are files, so after a build that was killed others wait five minutes",
+        "Mount it with flock if it has that (Lustre: -o flock), on every computer that builds.",
+    ),
+    "hard_links": ("new files are renamed under a lock, which is as safe and slower", ""),
+    "folder_fsync": (
+        "after a power cut the newest names may be missing",
+        "After a power cut, run the same build again.",
+    ),
+}
+"""What is weaker on a file system without something, and what to do about it."""
+
+
+def _capabilities(folder: Path) -> Iterator[Finding]:
+    from stacgen.store.folder import Folder  # noqa: PLC0415 - numpy, which may be broken
+
+    for name, is_there in asdict(Folder(folder).capabilities()).items():
+        title, (text, advice) = name.replace("_", " "), _LACKING[name]
+        if is_there:
+            yield _fine(title, "the file system has it")
+        else:
+            text = f"the file system has none: {text}"
+            yield Finding(part="Store", name=title, mark=Mark.WARN, text=text, advice=advice)
 
 
 def _folder(root: str) -> Path | None:
     """The folder that a root is, or None where it is a bucket."""
     if "://" in root and not root.startswith("file:"):
         return None
-    return Path(urlsplit(root).path if root.startswith("file:") else root)
+    return Path(unquote(urlsplit(root).path) if root.startswith("file:") else root)
 
 
 def _to_be_made(folder: Path) -> Finding:

@@ -247,8 +247,8 @@ class Bucket:
         """See `stacgen.ports.Store`; a temporary folder of this machine."""
         with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
             folder = Path(name)
-            _sweep(folder.parent)
             _mark(folder).touch()
+            _sweep(folder.parent, now=_mark(folder).stat().st_mtime)
             yield folder
 
     @contextmanager
@@ -301,15 +301,19 @@ def _mark(folder: Path) -> Path:
     return folder / f".{folder.name}.scratch"
 
 
-def _sweep(temporary: Path) -> None:
+def _sweep(temporary: Path, *, now: float) -> None:
     """Remove scratch folders that killed builds left long ago, and nothing that others made.
 
     All may write into a temporary folder, and a name proves nothing: the mark has to be there.
+
+    Args:
+        temporary: The folder that holds them.
+        now: Seconds, by the clock of the file system, which may differ from that of the machine.
     """
     for path in temporary.glob(f"{_SCRATCH}*"):
         with suppress(OSError):
             is_ours = _mark(path).is_file() and not path.is_symlink()
-            if is_ours and path.stat().st_mtime < time.time() - _LONGEST_BUILD:
+            if is_ours and now - path.stat().st_mtime > _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
 
 

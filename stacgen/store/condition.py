@@ -74,7 +74,7 @@ def probe(store: "ObjectStore") -> Means:
     except _UNABLE:
         pass
     finally:
-        _sweep(store)
+        _sweep(store, key)
         remove(store, key)
     return Means.LOCK
 
@@ -132,7 +132,8 @@ def locked(store: "ObjectStore", key: str) -> Iterator[float]:
 def rivals(store: "ObjectStore", folder: str, token: str) -> list[str] | None:
     """Other tokens in a folder that are alive; those that are dead are removed.
 
-    None where one's own is not there any more.
+    A time far ahead of that of one's own is of a clock that was wrong, and counts as old. None
+    where one's own is not there any more.
     """
     found: dict[str, datetime] = {
         each["path"]: each["last_modified"] for page in obstore.list(store, folder) for each in page
@@ -140,7 +141,7 @@ def rivals(store: "ObjectStore", folder: str, token: str) -> list[str] | None:
     now = found.pop(token, None)
     if now is None:
         return None
-    dead = [path for path, moment in found.items() if now - moment > _EXPIRY]
+    dead = [path for path, moment in found.items() if abs(now - moment) > _EXPIRY]
     for path in dead:
         remove(store, path)
     return sorted(found.keys() - set(dead))
@@ -154,11 +155,12 @@ def _puts(store: "ObjectStore", key: str, condition: "PutMode") -> bool:
     return True
 
 
-def _sweep(store: "ObjectStore") -> None:
-    """Remove old hidden objects; there is one just put, which tells the time."""
-    pages = [list(page) for page in obstore.list(store, HIDDEN)]
-    moments = [each["last_modified"] for page in pages for each in page]
-    for page in pages:
-        for each in page:
-            if max(moments) - each["last_modified"] > _LONGEST_BUILD:
-                remove(store, each["path"])
+def _sweep(store: "ObjectStore", key: str) -> None:
+    """Remove old hidden objects; the one of that key was put just now, and has the store's time."""
+    moments: dict[str, datetime] = {
+        each["path"]: each["last_modified"] for page in obstore.list(store, HIDDEN) for each in page
+    }
+    now = moments.get(key)
+    for path, moment in moments.items():
+        if now is not None and now - moment > _LONGEST_BUILD:
+            remove(store, path)

@@ -3,28 +3,31 @@
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
-from stacgen.errors import OutputError
+from stacgen import tiles
+from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
-from stacgen.store import lock
+from stacgen.store import disk, hidden, lock
+from stacgen.store.disk import Capabilities
+from stacgen.store.hidden import ATTEMPTS, HiddenFolder
 
-_Made = TypeVar("_Made")
+_Move = Callable[[Path, Path], None]
+"""Gives the file at the first path the second as its name."""
 
-_HIDDEN = ".stacgen"
-"""Folder under the root for files in the making; readers never look there."""
+_TILE = "catalog.json"
+"""The document that the folder of a tile holds."""
 
 _OF_SYSTEM = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
 """Folders that systems keep in the root of a disk, and that few may read; no file lies there."""
@@ -32,32 +35,16 @@ _OF_SYSTEM = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
 _BATCH = 512
 """Files that `write_all` flushes together."""
 
-_FLUSHERS = 16
-"""Of them, at the same time."""
-
-_ATTEMPTS = 100
-"""To make a file in the hidden folder, which other builds make and remove at the same time."""
-
 _CHUNK = 1 << 20
 """Bytes read at a time."""
-
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-"""What file systems say that give a file one name only."""
-
-_IS_WINDOWS = os.name == "nt"
-
-_IN_THE_MAKING = re.compile("(doctor-)?[0-9a-f]{16}")
-"""Names in the hidden folder that are no locks, and that no one else gave."""
-
-_LONGEST_BUILD = 2 * 24 * 3600
-"""Seconds after which a file in the making is taken to be given up."""
 
 
 class Folder:
     """Keeps files under a root folder, which is made when the first is written.
 
     A file is written under another name in the root, flushed to the disk (fsync), renamed, and its
-    folder flushed. After a power cut a name therefore stands for a whole file or for none.
+    folder flushed. After a power cut a name therefore stands for a whole file or for none; on a
+    file system that flushes no folders, a name may then be lost, but its file is whole.
 
     A disk has no compare-and-swap: `swap` compares and renames under a lock, mostly one of the
     operating system, which is free again when its holder dies. So all who write must see one file
@@ -66,10 +53,11 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._hidden = HiddenFolder(root)
 
-    def __getstate__(self) -> dict[str, Path]:
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """For another process, in which a relative path may lead elsewhere."""
-        return {"_root": self._root.absolute()}
+        return type(self), (self._root.absolute(),)
 
     @property
     def address(self) -> str:
@@ -79,7 +67,18 @@ class Folder:
     @property
     def means(self) -> str:
         """By what `swap` lets one writer through at a time, for people."""
-        return lock.MEANS
+        with _translated(hidden.NAME):
+            return lock.means(by_flock=self._has_flock)
+
+    def capabilities(self) -> Capabilities:
+        """Try what a file system may lack, on files of our own that are gone afterwards."""
+        with _translated(hidden.NAME), self._hidden.written(b"") as file:
+            second = file.with_name(secrets.token_hex(8))
+            return Capabilities(
+                flock=self._has_flock,
+                hard_links=disk.is_able(lambda: disk.link_twice(file, second)),
+                folder_fsync=disk.is_able(lambda: disk.flush(file.parent)),
+            )
 
     @property
     def at_once(self) -> int:
@@ -120,10 +119,15 @@ class Folder:
         return Entry(key=key, size=found.st_size, modified=_time(found))
 
     def holds(self, key: str) -> bool:
-        """Whether a key is a file, and one under the root and not hidden, where links lead, too."""
+        """True for a file under the root that is not hidden, once all links are followed.
+
+        The folder of a tile may be a link to another disk; then what lies under that is meant.
+        """
         try:
             path = (self._root / key).resolve()
-            parts = path.relative_to(self._root.resolve()).parts
+            tile = self._root / key.partition("/")[0]
+            is_linked = _is_tile_link(tile) and (tile / _TILE).is_file()
+            parts = path.relative_to((tile if is_linked else self._root).resolve()).parts
             return path.is_file() and not any(part.startswith(".") for part in parts)
         except (OSError, RuntimeError, ValueError):  # too long, a loop, or elsewhere
             return False
@@ -146,8 +150,10 @@ class Folder:
     def list(self, prefix: str) -> Iterator[Entry]:
         """See `stacgen.ports.Store`; a list that lacks what cannot be read would be a false one."""
         with _translated(prefix):
-            for folder, names, files in os.walk(self._root / prefix, onerror=_unless_gone):
-                names[:] = sorted(set(filter(_is_shown, names)).difference(_OF_SYSTEM))
+            walk = os.walk(self._root / prefix, onerror=_unless_gone, followlinks=True)
+            for folder, names, files in walk:
+                shown = set(filter(_is_shown, names)).difference(_OF_SYSTEM)
+                names[:] = sorted(name for name in shown if self._is_walked(Path(folder, name)))
                 for name in filter(_is_shown, sorted(files)):
                     path = Path(folder, name).relative_to(self._root)
                     entry = self.stat(path.as_posix())
@@ -168,45 +174,36 @@ class Folder:
         target = self._root / key
         with _translated(key):
             if isinstance(content, Path):
-                _flush(content)
-                _place(content, target, os.replace)
+                disk.flush(content)
+                self._place(content, target, os.replace)
             else:
-                with self._written(content) as file:
-                    _place(file, target, os.replace)
+                with self._hidden.written(content) as file:
+                    self._place(file, target, os.replace)
 
-    def create(self, key: str, content: bytes, media_type: str) -> bool:
+    def create(self, key: str, content: bytes, media_type: str) -> bool:  # noqa: ARG002
         """See `stacgen.ports.Store`; a second name for the file is made, which replaces none."""
-        target = self._root / key
-        with _translated(key):
+        with _translated(key), self._hidden.written(content) as file:
             try:
-                with self._written(content) as file:
-                    _place(file, target, os.link)
+                self._place(file, self._root / key, os.link)
             except FileExistsError:
                 return self.read(key) == content
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in disk.UNABLE:
                     raise
-                with self._locked(key):
-                    if not target.exists():
-                        self.write(key, content, media_type)
-                    return self.read(key) == content
+                return self._change_locked(key, content, None)
         return True
 
-    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
+    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:  # noqa: ARG002
         """See `stacgen.ports.Store`."""
-        with _translated(key), self._locked(key):
-            found = self.read_versioned(key)
-            if found is None or found[1] != expected:
-                return found is not None and found[0] == content
-            self.write(key, content, media_type)
-        return True
+        with _translated(key):
+            return self._change_locked(key, content, expected)
 
     def delete(self, key: str) -> None:
         """See `stacgen.ports.Store`; folders that it leaves empty go, too."""
         target = self._root / key
         with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-            _flush(target.parent)
+            disk.flush_folder(target.parent)
             with suppress(OSError):
                 for parent in target.parents:
                     if parent == self._root:
@@ -216,7 +213,7 @@ class Folder:
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
         """See `stacgen.ports.Store`; a disk flushes many files at once nearly as fast as one."""
         batches = iter(files)
-        with ThreadPoolExecutor(_FLUSHERS) as pool:
+        with ThreadPoolExecutor(disk.FLUSHERS) as pool:
             while batch := list(islice(batches, _BATCH)):
                 with self.scratch() as folder, _translated(batch[0][0]):
                     waiting = {
@@ -224,114 +221,104 @@ class Folder:
                     }
                     for path, (_, content, _) in zip(waiting, batch, strict=True):
                         path.write_bytes(content)
-                    list(pool.map(_flush_all, _shares(waiting)))
+                    disk.flush_all(disk.flush, waiting, pool)
                     parents = dict.fromkeys(target.parent for target in waiting.values())
-                    made = [name for parent in parents for name in _make_folder(parent)]
+                    made = [name for parent in parents for name in disk.make_folder(parent)]
                     for path, target in waiting.items():
-                        path.replace(target)
+                        self._move(path, target, os.replace)
                     names = parents | dict.fromkeys(name.parent for name in made)
-                    list(pool.map(_flush_all, _shares(names)))
+                    disk.flush_all(disk.flush_folder, names, pool)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """See `stacgen.ports.Store`; it lies in the root, so that a rename is all it takes."""
-        with _translated(_HIDDEN):
-            folder, _ = self._begin(Path.mkdir)
+        with _translated(hidden.NAME):
+            folder, _ = self._hidden.begin(Path.mkdir)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            self._tidy()
+            self._hidden.tidy()
 
     @contextmanager
     def hold(self, name: str, who: str) -> Iterator[str | None]:
         """See `stacgen.ports.Store`; mostly a lock whose holder died is free at once."""
         with ExitStack() as held:
             with _translated(name):
-                holder = held.enter_context(lock.claim(self._begin, name, who))
+                holder = held.enter_context(
+                    lock.claim(self._hidden.begin, name, who, by_flock=self._has_flock)
+                )
             yield holder
-        self._tidy()
+        self._hidden.tidy()
 
-    @contextmanager
-    def _written(self, content: bytes) -> Iterator[Path]:
-        """A file of that content in the hidden folder, on the disk, until it is moved."""
-        path, file = self._begin(lambda path: path.open("xb"))
+    def _change_locked(self, key: str, content: bytes, expected: Version | None) -> bool:
+        """Put a file under a lock; `expected` is None where there must be none."""
+        name = sha256(key.encode()).hexdigest()[:16]
         try:
-            with file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            yield path
+            with lock.hold(self._hidden.begin, name, by_flock=self._has_flock) as is_held:
+                found = self.read_versioned(key)
+                if (found and found[1]) != expected:
+                    return found is not None and found[0] == content
+                with self._hidden.written(content) as file:
+                    if not is_held():
+                        return False
+                    self._place(file, self._root / key, os.replace)
         finally:
-            path.unlink(missing_ok=True)
-            self._tidy()
+            self._hidden.tidy()
+        return True
 
-    @contextmanager
-    def _locked(self, key: str) -> Iterator[None]:
-        """Hold the lock of a key against other processes and threads."""
-        try:
-            with lock.hold(self._begin, sha256(key.encode()).hexdigest()[:16]):
-                yield
-        finally:
-            self._tidy()
+    def _is_walked(self, folder: Path) -> bool:
+        """True unless a folder is a link to elsewhere, but for that of a tile on another disk."""
+        return not folder.is_symlink() or (folder.parent == self._root and _is_tile_link(folder))
 
-    def _begin(self, make: Callable[[Path], _Made], name: str | None = None) -> tuple[Path, _Made]:
-        """Make something in the hidden folder, under a new name unless one is given.
+    @cached_property
+    def _has_flock(self) -> bool:
+        return lock.has_flock(self._hidden.begin)
 
-        Another build may remove that folder, being empty, at any instant; then it is made again.
+    def _place(self, file: Path, target: Path, move: _Move) -> None:
+        """Give a file that is on the disk its name, and have that on the disk, too.
+
+        Folders are made again if they go while this happens, as empty ones may.
         """
-        hidden = self._root / _HIDDEN
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
-                for made in _make_folder(self._root):
-                    _flush(made.parent)
-                hidden.mkdir(exist_ok=True)
-                path = hidden / (name or secrets.token_hex(8))
-                return path, make(path)
-            except (FileNotFoundError, FileExistsError):
-                if attempt == _ATTEMPTS:
+                for made in disk.make_folder(target.parent):
+                    disk.flush_folder(made.parent)
+                self._move(file, target, move)
+                disk.flush_folder(target.parent)
+            except FileNotFoundError:
+                if attempt == ATTEMPTS or not file.exists():
                     raise
-        raise AssertionError  # the loop returns or raises
+            else:
+                return
 
-    def _tidy(self) -> None:
-        """Remove the hidden folder if it is empty, and what a build killed long ago left in it.
-
-        A lock is not removed however old, since one who holds it may yet live; it goes with who
-        takes it next.
-        """
-        hidden = self._root / _HIDDEN
-        with suppress(OSError):
-            for path in filter(_is_in_the_making, hidden.iterdir()):
-                if path.stat().st_mtime < time.time() - _LONGEST_BUILD:
-                    shutil.rmtree(path, ignore_errors=True)
-                    path.unlink(missing_ok=True)
-            hidden.rmdir()
-
-
-def _place(file: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
-    """Give a file that is on the disk its name, and have that on the disk, too.
-
-    Folders are made anew if they go while this happens, as empty ones may.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
+    def _move(self, file: Path, target: Path, move: _Move) -> None:
+        """Give a file its name; where that is on another disk, to a copy of it there."""
         try:
-            for made in _make_folder(target.parent):
-                _flush(made.parent)
             move(file, target)
-            _flush(target.parent)
-        except FileNotFoundError:
-            if attempt == _ATTEMPTS or not file.exists():
+        except OSError as error:
+            if error.errno != errno.EXDEV:
                 raise
-        else:
-            return
+            with HiddenFolder(self._disk_of(target)).copied(file) as copy:
+                move(copy, target)
+
+    def _disk_of(self, target: Path) -> Path:
+        """The folder above a file where its disk begins, or the next one if none shows."""
+        inner = [each for each in target.parents if self._root in each.parents]
+        is_disk = (each for each in inner if each.is_symlink() or os.path.ismount(each))
+        return next(is_disk, target.parent)
 
 
 def _is_shown(name: str) -> bool:
     return not name.startswith(".")
 
 
-def _is_in_the_making(path: Path) -> bool:
-    return _IN_THE_MAKING.fullmatch(path.name) is not None
+def _is_tile_link(path: Path) -> bool:
+    """True for a link to a folder that has the name of a tile."""
+    try:
+        return path.is_symlink() and path.is_dir() and tiles.parse(path.name) == path.name
+    except UsageError:
+        return False
 
 
 def _unless_gone(error: OSError) -> None:
@@ -350,42 +337,6 @@ def _chunks(file: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
         while start < stop and (chunk := file.read(min(_CHUNK, stop - start))):
             start += len(chunk)
             yield chunk
-
-
-def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder and those above it; those that were not there, the uppermost first."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-    return missing[::-1]
-
-
-def _flush(path: Path) -> None:
-    """Have the disk hold what the file, or the folder's list of names, holds.
-
-    Windows flushes what is open for writing alone, and no folder: NTFS keeps a journal of names.
-    """
-    if _IS_WINDOWS and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if _IS_WINDOWS else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _flush_all(paths: Iterable[Path]) -> None:
-    for path in paths:
-        _flush(path)
-
-
-def _shares(paths: Iterable[Path]) -> list[list[Path]]:
-    """One share of the paths a flusher, for a thread costs more to ask than a flush may take."""
-    every = list(paths)
-    return [every[first::_FLUSHERS] for first in range(min(_FLUSHERS, len(every)))]
 
 
 @contextmanager
