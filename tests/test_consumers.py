@@ -179,6 +179,30 @@ def test_odc_stac_loads_uint16_with_nodata_on_the_exact_grid(root: Path) -> None
         assert (loaded.B09.isel(time=index).values == pixels(item)).all()
 
 
+def test_gdal_opens_what_search_found_as_one_mosaic(root: Path, tmp_path: Path) -> None:
+    """STACIT knows `proj:code` since GDAL 3.10.2; the latest Item lies on top."""
+    if tuple(map(int, rasterio.__gdal_version__.split("."))) < (3, 10, 2):
+        pytest.skip(f"GDAL {rasterio.__gdal_version__} knows no STAC 1.1")
+    collections = ["sentinel-2-l2a-29PKR-B09"]
+    found = stacgen.search(root, collections=collections, datetime="2025-01-01/..")
+    (tmp_path / "items.json").write_text(json.dumps(found))
+    with rasterio.open(f'STACIT:"{tmp_path}/items.json":asset=B09') as mosaic:
+        assert mosaic.crs.to_epsg() == 32629
+        np.testing.assert_array_equal(mosaic.read(1), pixels(items(root)[-1]))
+
+
+def test_renders_name_assets_that_are_there_and_a_range_per_asset(cube: Path) -> None:
+    documents = [json.loads(path.read_bytes()) for path in cube.rglob("*.json")]
+    drawn = [each for each in documents if each["type"] != "Catalog"]
+    assert drawn
+    for each in drawn:
+        renders = each.get("renders") or each["properties"]["renders"]
+        there = each["item_assets"] if each["type"] == "Collection" else each["assets"]
+        for render in renders.values():
+            assert set(render["assets"]) <= there.keys()
+            assert render["rescale"] == [[1000, 5000]] * len(render["assets"])
+
+
 def test_odc_stac_reads_an_area_in_degrees(root: Path) -> None:
     loaded = odc.stac.load(
         items(root)[-1:], bands=["B09"], bbox=(-11.5, 13.9, -11.4, 14.0), chunks={}
