@@ -4,27 +4,18 @@ Pure: URLs and bytes in, nouns out. Every field that is used is checked, since a
 published rests on it; keys that are not known are ignored.
 """
 
-import json
-import math
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from stacgen import figures, tiles
+from stacgen import answers, figures, tiles
+from stacgen.answers import Node
 from stacgen.bands import Band
 from stacgen.errors import AnswerError, NotStreamedError
 from stacgen.figures import TciImage
 from stacgen.gate import public_url
 from stacgen.models import Doubt, Frame, Grid, Stream, Timeline
 from stacgen.tiles import TileId
-
-_BASELINE = re.compile(r"N(\d\d)(\d\d)|(\d\d?)\.(\d\d)", re.ASCII)
-"""`N0511` as in product names, `05.11` or `5.11`: major and minor version."""
 
 _RATE, _COLOR_RATE = 25, 4
 """Frames per second of band streams and of true-colour streams, as in ESA's notebooks."""
@@ -43,11 +34,6 @@ _CLOUD, _NODATA = "cloudy_pixel_percentage", "nodata_pixel_percentage"
 
 _NOISE = 1e-3
 """Metres by which bounds may differ from whole numbers after arithmetic in floating point."""
-
-_SENSING_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?",
-    re.ASCII,
-)
 
 
 def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -> Stream:
@@ -68,7 +54,7 @@ def parse_stream(raw: bytes, *, url: str, tile: TileId, band: Band, year: int) -
             paired with a frame.
         NotStreamedError: True colour does not come in the resolution of the band.
     """
-    answer = _open(raw, url)
+    answer = answers.opened(raw, url)
     sizes = _sizes(answer.child("metadata"), url) if band.is_color else {}
     playlist_url = sizes.get(band.resolution, "")
     if not band.is_color:
@@ -114,7 +100,7 @@ def parse_grid(raw: bytes, *, url: str, tile: TileId, band: Band) -> Grid:
         AnswerError: It is no JSON, a field is missing or mistyped, or the bounds are not those of
             the tile, by a millimetre or more.
     """
-    answer = _open(raw, url).child("utm")
+    answer = answers.opened(raw, url).child("utm")
     epsg = answer.epsg("epsg")
     if epsg != tiles.epsg(tile):
         answer.fail("epsg", f"is {epsg}, but tile {tile} lies in EPSG:{tiles.epsg(tile)}")
@@ -147,10 +133,10 @@ def is_synthetic(raw: bytes, *, url: str) -> bool:
     Raises:
         AnswerError: It is no JSON object.
     """
-    return _is_synthetic(_open(raw, url))
+    return _is_synthetic(answers.opened(raw, url))
 
 
-def _is_synthetic(answer: "_Node") -> bool:
+def _is_synthetic(answer: Node) -> bool:
     return answer.value.get("synthetic") is True
 
 
@@ -162,11 +148,11 @@ def with_tci_figures(stream: Stream, raw: bytes, *, url: str) -> Stream:
     Raises:
         AnswerError: The answer is no JSON, or holds no list of images.
     """
-    images = map(_tci_image, _open(raw, url).children("images", skips=True))
+    images = map(_tci_image, answers.opened(raw, url).children("images", skips=True))
     return figures.paired(stream, [image for image in images if image is not None])
 
 
-def _tci_image(image: "_Node") -> TciImage | None:
+def _tci_image(image: Node) -> TciImage | None:
     """An image of the TCI stream, or None where its time cannot be read."""
     try:
         moment = image.moment("sensing_time")
@@ -182,17 +168,17 @@ def _tci_image(image: "_Node") -> TciImage | None:
     )
 
 
-def _oddities(image: "_Node") -> str:
+def _oddities(image: Node) -> str:
     """The figures of an image that are given and are no percentages, in words."""
     odd = [
-        f"{key} is {_short(image.value[key])}"
+        f"{key} is {answers.short(image.value[key])}"
         for key in (_CLOUD, _NODATA)
         if image.value.get(key) is not None and image.percentage(key) is None
     ]
     return " and ".join(odd)
 
 
-def _color_frame(image: "_Node") -> Frame:
+def _color_frame(image: Node) -> Frame:
     """A frame of true colour, whose images have neither baseline nor scale."""
     return Frame(
         number=image.count("image_number"),
@@ -206,7 +192,7 @@ def _color_frame(image: "_Node") -> Frame:
     )
 
 
-def _frame(image: "_Node") -> Frame:
+def _frame(image: Node) -> Frame:
     scale = image.number("scale_factor")
     if scale <= 0:
         image.fail("scale_factor", f"is {scale}, but must be above 0")
@@ -222,7 +208,7 @@ def _frame(image: "_Node") -> Frame:
     )
 
 
-def _sizes(metadata: "_Node", url: str) -> dict[int, str]:
+def _sizes(metadata: Node, url: str) -> dict[int, str]:
     """The playlists of a true-colour stream by their resolution, in metres; at least one."""
     found = {
         resolution: _playlist_url(metadata, key, url)
@@ -234,20 +220,20 @@ def _sizes(metadata: "_Node", url: str) -> dict[int, str]:
     return found
 
 
-def _playlist_url(metadata: "_Node", key: str, url: str) -> str:
+def _playlist_url(metadata: Node, key: str, url: str) -> str:
     found = _web_url(metadata.text(key), base=url)
     if found is None:
         metadata.fail(key, "is no http(s) URL")
     return found
 
 
-def _relative(images: list["_Node"], rate: int) -> Timeline:
+def _relative(images: list[Node], rate: int) -> Timeline:
     """The beat of images that have no times: `image_number` counts from the start of the stream."""
     first = min(image.count("image_number") for image in images)
     return Timeline(origin=Fraction(0), rate=rate, begins_at_zero=first == 0, is_relative=True)
 
 
-def _timeline(images: list["_Node"], rate: int) -> Timeline:
+def _timeline(images: list[Node], rate: int) -> Timeline:
     """The beat that most images keep, counted as their `image_number` does where most agree on it.
 
     Labels that agree with no beat are ignored; frames are then counted from the earliest image.
@@ -271,10 +257,10 @@ def _timeline(images: list["_Node"], rate: int) -> Timeline:
 
 
 def _paired(
-    images: list["_Node"], timeline: Timeline, band: Band
+    images: list[Node], timeline: Timeline, band: Band
 ) -> tuple[tuple[Frame, ...], tuple[Doubt, ...]]:
     """The frames that images describe, in the order of their numbers, and those in doubt."""
-    frames: dict[int, list[tuple[Frame, _Node]]] = {}
+    frames: dict[int, list[tuple[Frame, Node]]] = {}
     doubtful: list[Doubt] = []
     for image in images:
         frame = _color_frame(image) if band.is_color else _frame(image)
@@ -294,151 +280,16 @@ def _paired(
     return tuple(certain), tuple(doubtful)
 
 
-def _time(image: "_Node") -> Fraction:
+def _time(image: Node) -> Fraction:
     """The presentation time of an image, in seconds."""
     return image.seconds("pts_time")
 
 
-def _shown(image: "_Node") -> str:
+def _shown(image: Node) -> str:
     """What places an image in the stream, as messages name it."""
     if "pts_time" not in image.value:
         return f"{image.path}.image_number {image.count('image_number')}"
     return f"{image.path}.pts_time {float(_time(image)):.6g} s"
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A JSON object, with the way to it, so that an error can name the field."""
-
-    value: Mapping[str, Any]
-    url: str
-    path: str
-
-    def fail(self, key: str, problem: str) -> NoReturn:
-        field = f"{self.path}.{key}".lstrip(".")
-        raise AnswerError(f"The answer of {self.url} cannot be used: {field} {problem}.")
-
-    def _get(self, key: str) -> Any:  # noqa: ANN401 - JSON, narrowed by the callers
-        if key not in self.value:
-            self.fail(key, "is missing")
-        return self.value[key]
-
-    def child(self, key: str) -> "_Node":
-        return self._node(key, self._get(key))
-
-    def _node(self, key: str, value: Any) -> "_Node":  # noqa: ANN401 - JSON
-        if not isinstance(value, dict):
-            self.fail(key, f"is {_short(value)}, not an object")
-        return _Node(value, self.url, f"{self.path}.{key}".lstrip("."))
-
-    def children(self, key: str, *, skips: bool = False) -> Iterator["_Node"]:
-        """The objects of a list; with `skips` other values are left out rather than refused."""
-        values = self._get(key)
-        if not isinstance(values, list):
-            self.fail(key, f"is {_short(values)}, not a list")
-        for index, value in enumerate(values):
-            if isinstance(value, dict) or not skips:
-                yield self._node(f"{key}[{index}]", value)
-
-    def text(self, key: str) -> str:
-        value = self._get(key)
-        if not isinstance(value, str) or not value:
-            self.fail(key, f"is {_short(value)}, not a text")
-        return value
-
-    def number(self, key: str) -> float:
-        return self._finite(key, self._get(key))
-
-    def _finite(self, key: str, value: Any) -> float:  # noqa: ANN401 - JSON
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fail(key, f"is {_short(value)}, not a number")
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            self.fail(key, f"is {_short(value)}, not a finite number")
-        return number
-
-    def numbers(self, key: str, count: int) -> list[float]:
-        values = self._get(key)
-        if not isinstance(values, list) or len(values) != count:
-            self.fail(key, f"is {_short(values)}, not a list of {count} numbers")
-        return [self._finite(f"{key}[{index}]", value) for index, value in enumerate(values)]
-
-    def baseline(self, key: str) -> str:
-        """A processing baseline as `05.11`; JSON numbers such as 5.11 are read, too."""
-        value = self._get(key)
-        text = f"{value:.2f}" if isinstance(value, float) and round(value, 2) == value else value
-        form = _BASELINE.fullmatch(text) if isinstance(text, str) else None
-        if form is None:
-            self.fail(key, f"is {_short(value)}, not of the form 05.11")
-        major, minor = (part for part in form.groups() if part)
-        return f"{int(major):02}.{minor}"
-
-    def count(self, key: str) -> int:
-        value = self.number(key)
-        if value != int(value) or not 0 <= value < 10**6:
-            self.fail(key, f"is {_short(self.value[key])}, not a number of a frame")
-        return int(value)
-
-    def seconds(self, key: str) -> Fraction:
-        value = self.number(key)
-        if not 0 <= value < 10**6:
-            self.fail(key, f"is {_short(self.value[key])}, not a time in the stream")
-        return Fraction(repr(value))
-
-    def percentage(self, key: str) -> float | None:
-        """An optional figure; None where it is missing or none, as -1 and 999 for "not known"."""
-        value = self.value.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if 0 <= value <= 100 else None  # noqa: PLR2004 - percent
-
-    def moment(self, key: str) -> datetime:
-        value = self.text(key)
-        problem = f"is {_short(value)}, not a time such as 2025-03-02T11:21:09.024000"
-        if not _SENSING_TIME.fullmatch(value):
-            self.fail(key, problem)
-        try:
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
-        except ValueError:
-            self.fail(key, problem)
-
-    def epsg(self, key: str) -> int:
-        value = self._get(key)
-        if isinstance(value, str) and re.fullmatch(r"EPSG:\d{4,6}", value, re.ASCII):
-            return int(value.removeprefix("EPSG:"))
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.fail(key, f"is {_short(value)}, not a CRS such as EPSG:32629")
-        return value
-
-
-def _open(raw: bytes, url: str) -> _Node:
-    """The object that an answer is, no name in it twice; errors tell its URL without secrets."""
-    url = public_url(url)
-
-    def refuse(constant: str) -> NoReturn:
-        raise AnswerError(f"The answer of {url} cannot be used: it holds {constant}.")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-            raise AnswerError(f"The answer of {url} cannot be used: it has {_short(twice)} twice.")
-        return found
-
-    if raw.lstrip()[:1] == b"<":
-        raise AnswerError(
-            f"The answer of {url} is a web page, not JSON. Is this the address of a DUNIA API?"
-        )
-    try:
-        value = json.loads(raw, parse_constant=refuse, object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise AnswerError(f"The answer of {url} is not JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise AnswerError(f"The answer of {url} is {_short(value)}, not a JSON object.")
-    return _Node(value, url, "")
 
 
 def _web_url(text: str, *, base: str = "") -> str | None:
@@ -449,12 +300,3 @@ def _web_url(text: str, *, base: str = "") -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and parts.hostname else None
-
-
-def _short(value: object) -> str:
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        return "an object"
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - one line of a terminal

@@ -5,115 +5,17 @@ twice or in any order, so an interrupted build or a second builder comes to the 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import reduce
 from typing import Any
 
 from stacgen import item, layout, origin, renders, stac, visual
 from stacgen.bands import NAMES, TCI
+from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
 
 _MARK = "stacgen:content"
 """Field of the root that tells what fills it: `dunia`, or `sample` for synthetic frames."""
-
-Bbox = tuple[float, float, float, float]
-Span = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
-    """What a Collection holds, in sum; two of them can be added."""
-
-    bbox: Bbox
-    start: datetime
-    end: datetime
-    baselines: frozenset[str]
-    years: frozenset[int]
-    stream_years: frozenset[int]
-    """Of the streams that the Items come from."""
-
-    cloud_cover: Span | None
-    """Lowest and highest, in percent; None where no Item says."""
-
-    nodata_percentage: Span | None
-    """Lowest and highest, in percent; None where no Item says."""
-
-    def __add__(self, other: "Holdings") -> "Holdings":
-        """What both hold together."""
-        return Holdings(
-            bbox=_union(self.bbox, other.bbox),
-            start=min(self.start, other.start),
-            end=max(self.end, other.end),
-            baselines=self.baselines | other.baselines,
-            years=self.years | other.years,
-            stream_years=self.stream_years | other.stream_years,
-            cloud_cover=_span(self.cloud_cover, other.cloud_cover),
-            nodata_percentage=_span(self.nodata_percentage, other.nodata_percentage),
-        )
-
-
-def of_item(document: stac.Document) -> Holdings:
-    """What one Item adds to its Collection."""
-    properties = document["properties"]
-    moment = datetime.fromisoformat(properties["datetime"]).astimezone(UTC)
-
-    def point(key: str) -> Span | None:
-        return (properties[key], properties[key]) if key in properties else None
-
-    return Holdings(
-        bbox=tuple(document["bbox"]),
-        start=moment,
-        end=moment,
-        baselines=frozenset(_listed(properties, "processing:version")),
-        years=frozenset([moment.year]),
-        stream_years=frozenset([properties.get(item.STREAM_YEAR, moment.year)]),
-        cloud_cover=point("eo:cloud_cover"),
-        nodata_percentage=point("s2:nodata_pixel_percentage"),
-    )
-
-
-def of_collection(document: stac.Document) -> Holdings:
-    """What a Collection says that it holds."""
-    summaries = document["summaries"]
-    start, end = document["extent"]["temporal"]["interval"][0]
-
-    def span(key: str) -> Span | None:
-        summary = summaries.get(key)
-        return summary and (summary["minimum"], summary["maximum"])
-
-    return Holdings(
-        bbox=tuple(document["extent"]["spatial"]["bbox"][0]),
-        start=datetime.fromisoformat(start),
-        end=datetime.fromisoformat(end),
-        baselines=frozenset(summaries.get("processing:version", ())),
-        years=years_of(document),
-        stream_years=stream_years_of(document),
-        cloud_cover=span("eo:cloud_cover"),
-        nodata_percentage=span("s2:nodata_pixel_percentage"),
-    )
-
-
-def _listed(properties: Mapping[str, Any], key: str) -> list[Any]:
-    """A property as a list of one, or of none where it is not known."""
-    return [properties[key]] if key in properties else []
-
-
-def years_of(document: stac.Document) -> frozenset[int]:
-    """The years that a Collection links."""
-    return frozenset(int(link.title) for link in stac.links(document, "child"))
-
-
-def stream_years_of(document: stac.Document) -> frozenset[int]:
-    """The years of the streams that a Collection was built from."""
-    return frozenset(document["summaries"].get(item.STREAM_YEAR) or years_of(document))
-
-
-def total(holdings: Iterable[Holdings]) -> Holdings:
-    """What all hold together; there must be one."""
-    return reduce(Holdings.__add__, holdings)
 
 
 def _by_time(link: stac.Link) -> Any:  # noqa: ANN401 - whatever can be compared
@@ -154,21 +56,26 @@ def year(
 
 
 def collection(
-    holdings: Holdings, *, place: CollectionPlace, grid: Grid, scale: float, is_sample: bool
+    summary: CollectionSummary,
+    *,
+    place: CollectionPlace,
+    grid: Grid,
+    scale: float,
+    is_sample: bool,
 ) -> stac.Document:
     """The Collection of a tile and band; `scale` is that of its digital numbers to reflectance."""
     return gathered(
-        holdings,
+        summary,
         place=place,
         item_assets=_item_assets(place, grid, scale),
-        years=sorted(holdings.years),
+        years=sorted(summary.years),
         description=_describe(place, is_sample=is_sample),
         is_sample=is_sample,
     )
 
 
 def gathered(
-    holdings: Holdings,
+    summary: CollectionSummary,
     *,
     place: Place,
     item_assets: Mapping[str, Mapping[str, Any]],
@@ -179,7 +86,7 @@ def gathered(
     """A Collection of whatever bands.
 
     Args:
-        holdings: What its Items are in sum.
+        summary: What its Items are in sum.
         place: Where it lies.
         item_assets: What the assets of all Items share, in the order of the bands.
         years: Those to link, in their order.
@@ -204,15 +111,15 @@ def gathered(
             *("cog", "sample" if is_sample else "dunia"),
         ],
         providers=() if is_sample else origin.PROVIDERS,
-        extent=stac.Extent(bbox=holdings.bbox, start=holdings.start, end=holdings.end),
-        summaries=_summaries(holdings, place, item_assets),
+        extent=stac.Extent(bbox=summary.bbox, start=summary.start, end=summary.end),
+        summaries=_summaries(summary, place, item_assets),
         stac_extensions=stac.extensions(
             *("eo", "projection", "raster", "render"), *(() if is_sample else ("scientific",))
         ),
         extra={
             **({} if is_sample else {"sci:doi": origin.DOI}),
             "bands": bands,
-            "renders": renders.of_collection(item_assets, holdings.baselines),
+            "renders": renders.of_collection(item_assets, summary.baselines),
             "item_assets": dict(item_assets),
         },
         assets={"items": MIRROR},
@@ -353,36 +260,15 @@ def _merged(
     return sorted(by_href.values(), key=order)
 
 
-def _union(first: Bbox, second: Bbox) -> Bbox:
-    """The smallest box around two of one tile; where that lies across the antimeridian, it does."""
-    boxes = first, second
-    west, east = min(box[0] for box in boxes), max(box[2] for box in boxes)
-    if east - west > 180 or any(box[0] > box[2] for box in boxes):  # noqa: PLR2004 - half around
-        west = _wrapped(min(box[0] % 360 for box in boxes))
-        east = _wrapped(max(box[2] % 360 for box in boxes))
-    return west, min(box[1] for box in boxes), east, max(box[3] for box in boxes)
-
-
-def _wrapped(longitude: float) -> float:
-    """A longitude from 0 to 360, as one from -180 to 180, to the decimals that bboxes have."""
-    return round(longitude - 360 if longitude > 180 else longitude, 6)  # noqa: PLR2004
-
-
-def _span(first: Span | None, second: Span | None) -> Span | None:
-    if first is None or second is None:
-        return first or second
-    return min(first[0], second[0]), max(first[1], second[1])
-
-
 def _summaries(
-    holdings: Holdings, place: Place, item_assets: Mapping[str, Mapping[str, Any]]
+    summary: CollectionSummary, place: Place, item_assets: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     def all_of(key: str) -> list[Any]:
         return sorted({asset[key] for asset in item_assets.values() if key in asset})
 
     spans = {
-        "eo:cloud_cover": holdings.cloud_cover,
-        "s2:nodata_pixel_percentage": holdings.nodata_percentage,
+        "eo:cloud_cover": summary.cloud_cover,
+        "s2:nodata_pixel_percentage": summary.nodata_percentage,
     }
     return {
         "constellation": ["sentinel-2"],
@@ -391,10 +277,10 @@ def _summaries(
         "grid:code": [f"MGRS-{place.tile}"],
         "proj:code": all_of("proj:code"),
         "processing:level": ["L2A"],
-        **({"processing:version": sorted(holdings.baselines)} if holdings.baselines else {}),
+        **({"processing:version": sorted(summary.baselines)} if summary.baselines else {}),
         **(
-            {item.STREAM_YEAR: sorted(holdings.stream_years)}
-            if holdings.stream_years != holdings.years
+            {item.STREAM_YEAR: sorted(summary.stream_years)}
+            if summary.stream_years != summary.years
             else {}
         ),
         **{

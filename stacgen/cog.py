@@ -12,8 +12,9 @@ import numpy as np
 
 from stacgen import geotiff, pyramid, true_colour, visual
 from stacgen.bands import Band
-from stacgen.models import Cog, ColorImage, Facts, Grid, Raster, Reflectance, Statistics, StoredFile
+from stacgen.models import Grid
 from stacgen.profile import CogProfile
+from stacgen.rasters import Cog, ColorImage, Facts, Raster, Reflectance, Statistics, StoredFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from stacgen import blocks, hevc, transport
 from stacgen.errors import SegmentError, WrongStreamError
-from stacgen.models import Codes, Timeline, row_blocks
+from stacgen.models import Codes, Timeline
 from stacgen.proof import Proof
+from stacgen.rasters import row_blocks
 
 SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
 """That inside the PyAV wheel, `8.1.2`."""

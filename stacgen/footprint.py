@@ -11,7 +11,8 @@ import shapely.geometry
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from stacgen.models import Coverage, Footprint, Grid
+from stacgen.models import Grid
+from stacgen.rasters import Coverage, Footprint
 
 _TOLERANCE = 0.005
 """Degrees by which simplifying may move the outline; STAC readers expect no finer footprint."""

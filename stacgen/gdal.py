@@ -25,10 +25,10 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from stacgen.errors import OutputError, StacgenError
-from stacgen.models import Facts, row_blocks
 from stacgen.opener import Files
 from stacgen.ports import Readable
 from stacgen.profile import Overviews
+from stacgen.rasters import Facts, row_blocks
 
 SOFTWARE = {"gdal": rasterio.__gdal_version__}
 """The GDAL inside the rasterio wheel, and its version."""

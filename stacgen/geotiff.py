@@ -24,7 +24,7 @@ from isal import ISAL_VERSION, isal_zlib
 from numpy.typing import NDArray
 
 from stacgen.errors import OutputError
-from stacgen.models import Facts
+from stacgen.rasters import Facts
 
 Level = NDArray[np.uint16]
 """(rows, columns)."""

@@ -11,17 +11,9 @@ from stacgen import layout, nodata, renders, stac, succession, visual
 from stacgen.bands import Band
 from stacgen.gate import public_url
 from stacgen.layout import CollectionPlace, ItemPlace
-from stacgen.models import (
-    Footprint,
-    Frame,
-    Grid,
-    Reflectance,
-    Statistics,
-    StoredFile,
-    Stream,
-    timestamp,
-)
+from stacgen.models import Frame, Grid, Stream, timestamp
 from stacgen.profile import CogProfile
+from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 
 PICTURE_HASH = "stacgen:picture_hash"
 """The property that says which hash in the stream the pixels were verified with, or `none`."""

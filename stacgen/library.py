@@ -1,6 +1,5 @@
 """The calls behind `stacgen.build` and `stacgen.frames`: plain arguments to nouns and back."""
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,13 +14,14 @@ from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
 from stacgen.layout import ROOT
-from stacgen.models import Frame, Reflectance, Selection
+from stacgen.models import Frame, Selection
 from stacgen.outcomes import Event, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.crew import LOCAL
 from stacgen.pipeline.work import Recipe
 from stacgen.ports import Fetch
 from stacgen.profile import CogProfile
+from stacgen.rasters import Reflectance
 from stacgen.store import open_store
 
 OUTPUT = "catalogs"
@@ -231,7 +231,7 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
 ) -> Report:
     """Build any number of Collections at once.
 
-    The requests are those of `requests` or `read_plan`; all else is as in `build`.
+    The requests are those of `requests` or `plan_file.read`; all else is as in `build`.
     """
     store = open_store(output, store_options)
     with reached(upstream) as (endpoint, fetch):
@@ -330,45 +330,6 @@ def request(
         years=_years(years, wanted),
         is_open=not years,
     )
-
-
-def read_plan(path: Path, *, resolution: int | None = None) -> list[Request]:
-    """What a CSV file with the columns tile, band and year asks for, one stream per line.
-
-    Args:
-        path: The file.
-        resolution: Of true colour, in metres: 10, 20 or 60; None for 10.
-
-    Raises:
-        UsageError: It cannot be read, lacks a column, or a line of it is wrong; the message
-            names the line.
-    """
-    years: dict[tuple[str, str], list[int]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            missing = {"tile", "band", "year"} - set(reader.fieldnames or ())
-            if missing:
-                raise UsageError(f"The plan {path} has no column {', '.join(sorted(missing))}.")
-            for line in reader:
-                each = _planned(line, f"{path}, line {reader.line_num}")
-                years.setdefault((each.tile, each.band.name), []).extend(each.years)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"The plan {path} cannot be read: {error}.") from error
-    if not years:
-        raise UsageError(f"The plan {path} holds no line.")
-    return [
-        request(tile, band, years=each, resolution=resolution)
-        for (tile, band), each in years.items()
-    ]
-
-
-def _planned(line: Mapping[str, str | None], where: str) -> Request:
-    try:
-        year = int(line["year"] or "")
-        return request(line["tile"] or "", line["band"] or "", years=[year])
-    except (UsageError, ValueError) as error:
-        raise UsageError(f"{where}: {error}") from error
 
 
 def _http(upstream: Upstream, endpoint: Endpoint) -> Http:

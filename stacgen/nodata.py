@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.errors import UsageError
-from stacgen.models import Reflectance, row_blocks
+from stacgen.rasters import Reflectance, row_blocks
 
 Cleaning = int | Literal["auto", "none"]
 """`auto`: nodata is what cannot be ground; an integer: codes up to it; `none`: code 0 alone."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.models import row_blocks
+from stacgen.rasters import row_blocks
 
 Level = NDArray[np.uint16]
 """(rows, columns) of digital numbers; 0 is nodata."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from stacgen import visual
 from stacgen.bands import BANDS
-from stacgen.models import Reflectance
+from stacgen.rasters import Reflectance
 
 Renders = dict[str, dict[str, Any]]
 """By name; `rescale` is `[[lowest, highest]]` in digital numbers, one pair per asset."""

@@ -12,16 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import nodata
-from stacgen.models import (
-    Codes,
-    Coverage,
-    Frame,
-    Grid,
-    Raster,
-    Reflectance,
-    Statistics,
-    row_blocks,
-)
+from stacgen.models import Codes, Frame, Grid
+from stacgen.rasters import Coverage, Raster, Reflectance, Statistics, row_blocks
 
 _LARGEST = 65_535
 _BLOCK_PIXELS = 1 << 16

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from stacgen import catalog, layout, renders, stac, visual
+from stacgen import catalog, collection_summary, layout, renders, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.succession import DEPRECATED
@@ -348,7 +348,7 @@ def collection(
     assets = [document["item_assets"] for document in bands]
     pictures = _shared_picture(assets, images) if has_visual else {}
     return catalog.gathered(
-        catalog.total(map(catalog.of_collection, bands)),
+        collection_summary.total(map(collection_summary.of_collection, bands)),
         place=place,
         item_assets={
             **{name: each[name] for each in assets for name in each if name != _THUMBNAIL},

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.models import Reflectance, timestamp
+from stacgen.models import timestamp
 from stacgen.query import geometries
+from stacgen.rasters import Reflectance
 
 Polygon = Mapping[str, Any]
 """GeoJSON Polygon or MultiPolygon, in degrees."""

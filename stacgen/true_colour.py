@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import nodata, pyramid
-from stacgen.models import Codes, ColorImage, Coverage, Grid, Statistics, row_blocks
+from stacgen.models import Codes, Grid
+from stacgen.rasters import ColorImage, Coverage, Statistics, row_blocks
 from stacgen.rescale import COVERAGE_CELL, exact_statistics
 
 _LEAKED = 3

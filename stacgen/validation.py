@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stacgen import catalog, publication, stac, tile_lookup, tiles
-from stacgen.catalog import Holdings
+from stacgen import collection_summary, publication, stac, tile_lookup, tiles
+from stacgen.collection_summary import CollectionSummary
 from stacgen.ports import Entry
 from stacgen.publication import Kind
 
@@ -164,11 +164,11 @@ def check_sizes(key: str, document: stac.Document, there: Mapping[str, Entry]) -
 
 
 def check_collection(
-    key: str, document: stac.Document, holdings: Iterable[Holdings]
+    key: str, document: stac.Document, holdings: Iterable[CollectionSummary]
 ) -> Iterator[Finding]:
     """Extent and summaries of a Collection are those of its Items."""
     try:
-        said = catalog.of_collection(document)
+        said = collection_summary.of_collection(document)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         text = f"Its extent or summaries cannot be read: {error!r}."
         yield Finding(key=key, rule="extent", text=text)
@@ -178,7 +178,7 @@ def check_collection(
         yield Finding(key=key, rule="extent", text="It has no Item.")
         return
     try:
-        held = catalog.total(found)
+        held = collection_summary.total(found)
     except TypeError as error:
         text = f"What its Items say cannot be summed up: {error}."
         yield Finding(key=key, rule="summaries", text=text)

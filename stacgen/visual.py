@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen import stac
-from stacgen.models import Reflectance, StoredFile, timestamp
+from stacgen.models import timestamp
+from stacgen.rasters import Reflectance, StoredFile
 
 BANDS_SHOWN = ("B04", "B03", "B02")
 """Red, green and blue."""

@@ -9,22 +9,13 @@ from typing import Any
 
 from stacgen import bands, item, stac, tiles
 from stacgen.layout import CollectionPlace
-from stacgen.models import (
-    Footprint,
-    Frame,
-    Grid,
-    Reflectance,
-    Statistics,
-    StoredFile,
-    Stream,
-    Timeline,
-    item_ids,
-)
+from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
 from stacgen.pipeline import root
 from stacgen.pipeline.commit import Filing, commit
 from stacgen.pipeline.ledger import Ledger
 from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.ports import Store
+from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 
 Keyed = tuple[str, stac.Document]
 Box = tuple[float, float, float, float]

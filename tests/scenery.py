@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from stacgen import bands, cog, footprint, item, rescale, stac, thumbnail
 from stacgen.cog import Labels
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
-from stacgen.models import Codes, Frame, Grid, Reflectance, StoredFile, Stream, Timeline
+from stacgen.models import Codes, Frame, Grid, Stream, Timeline
 from stacgen.pipeline.commit import Filing, commit
 from stacgen.pipeline.finish import finish
 from stacgen.profile import CogProfile
+from stacgen.rasters import Reflectance, StoredFile
 from stacgen.store.folder import Folder
 from test_catalog import NOW, PIXELS, PLACE, frame
 

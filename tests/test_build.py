@@ -40,8 +40,9 @@ from stacgen.errors import (
 )
 from stacgen.fetch import Http, Patience
 from stacgen.library import Labour, Pixels, Upstream, recipe
-from stacgen.models import Reflectance, Selection
+from stacgen.models import Selection
 from stacgen.outcomes import Event, Report
+from stacgen.rasters import Reflectance
 from stacgen.selection import parse_moment
 from stacgen.store.bucket import Bucket
 

@@ -11,21 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacgen import bands, catalog, item, layout, stac, tiles
-from stacgen.catalog import Holdings
+from stacgen import bands, catalog, collection_summary, item, layout, stac, tiles
+from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError, OutputError
 from stacgen.layout import CollectionPlace
-from stacgen.models import (
-    Footprint,
-    Frame,
-    Grid,
-    Reflectance,
-    Statistics,
-    StoredFile,
-    Stream,
-    Timeline,
-    item_ids,
-)
+from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
+from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 
 PLACE = CollectionPlace(tile=tiles.parse("29PKR"), band=bands.find("B09"))
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=1830)
@@ -42,12 +33,12 @@ def wrapped(longitude: float) -> float:
 
 
 @st.composite
-def holdings(draw: st.DrawFn, near: float) -> Holdings:
+def holdings(draw: st.DrawFn, near: float) -> CollectionSummary:
     west = near + draw(st.integers(-2_000_000, 1_000_000)) / 1e6
     south = draw(st.integers(-80, 79))
     start = START + timedelta(days=draw(st.integers(-800, 800)))
     cloud = draw(percentages)
-    return Holdings(
+    return CollectionSummary(
         bbox=(wrapped(west), south, wrapped(west + 1), south + 1),
         start=start,
         end=start + timedelta(hours=draw(st.integers(0, 100))),
@@ -65,7 +56,7 @@ parts_of_a_tile = st.sampled_from(NEAR).flatmap(
 
 
 @given(parts_of_a_tile.filter(lambda parts: len(parts) > 2))
-def test_holdings_add_up_the_same_in_any_order(parts: list[Holdings]) -> None:
+def test_holdings_add_up_the_same_in_any_order(parts: list[CollectionSummary]) -> None:
     a, b, c = parts[:3]
     assert a + b == b + a
     assert (a + b) + c == a + (b + c)
@@ -74,16 +65,18 @@ def test_holdings_add_up_the_same_in_any_order(parts: list[Holdings]) -> None:
 
 
 @given(parts_of_a_tile)
-def test_a_collection_says_what_it_holds_and_can_be_read_back(parts: list[Holdings]) -> None:
-    total = catalog.total(parts)
+def test_a_collection_says_what_it_holds_and_can_be_read_back(
+    parts: list[CollectionSummary],
+) -> None:
+    total = collection_summary.total(parts)
     document = catalog.collection(total, place=PLACE, grid=GRID, scale=0.0001, is_sample=False)
     again = stac.from_bytes(stac.to_bytes(document), name="collection.json")
-    assert catalog.of_collection(again) == total
+    assert collection_summary.of_collection(again) == total
 
 
 @given(parts_of_a_tile)
-def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[Holdings]) -> None:
-    west, _, east, _ = catalog.total(parts).bbox
+def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[CollectionSummary]) -> None:
+    west, _, east, _ = collection_summary.total(parts).bbox
     width = (east - west) % 360
     assert width < 5
     for part in parts:
@@ -92,14 +85,14 @@ def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[Holdings
 
 
 def test_swaths_on_either_side_of_the_antimeridian_make_a_box_across_it() -> None:
-    base = catalog.of_item(make_item(0))
+    base = collection_summary.of_item(make_item(0))
     boxes = [(178.7, 0, 179.5, 1), (-179.4, 0, -178.8, 1), (179.0, 0, -178.8, 1)]
     for order in permutations(replace(base, bbox=box) for box in boxes):
-        assert list(catalog.total(order).bbox) == [178.7, 0, -178.8, 1]
+        assert list(collection_summary.total(order).bbox) == [178.7, 0, -178.8, 1]
 
 
 def test_a_box_across_the_antimeridian_stays_across_it() -> None:
-    base = catalog.of_item(make_item(0))
+    base = collection_summary.of_item(make_item(0))
     east = replace(base, bbox=(178.5, 0, 179.9, 1))
     across = replace(base, bbox=(179.2, 0, -179.3, 1))
     assert list((east + across).bbox) == [178.5, 0, -179.3, 1]
@@ -198,7 +191,7 @@ def test_a_sample_says_that_it_is_one_and_claims_no_source() -> None:
     assert "no satellite data" in document["properties"]["processing:lineage"]
     assert not stac.links(document, "derived_from")
     collection = catalog.collection(
-        catalog.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=True
+        collection_summary.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=True
     )
     assert "providers" not in collection or not collection["providers"]
     assert "sci:doi" not in collection
@@ -225,7 +218,11 @@ def test_every_link_to_the_root_has_its_title(is_sample: bool, title: str) -> No
         catalog.tile(None, place=PLACE, is_sample=is_sample),
         catalog.year(None, [document], place=PLACE, number=2025, is_sample=is_sample),
         catalog.collection(
-            catalog.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=is_sample
+            collection_summary.of_item(document),
+            place=PLACE,
+            grid=GRID,
+            scale=0.0001,
+            is_sample=is_sample,
         ),
     ]
     assert documents[1]["title"] == title

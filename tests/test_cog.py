@@ -20,8 +20,9 @@ from rio_cogeo.cogeo import cog_validate
 
 from stacgen import bands, cog, gdal, profile, rescale
 from stacgen.errors import OutputError, UsageError
-from stacgen.models import Codes, Cog, Facts, Frame, Grid, Raster, Reflectance
+from stacgen.models import Codes, Frame, Grid
 from stacgen.profile import CogProfile
+from stacgen.rasters import Cog, Facts, Raster, Reflectance
 
 SIZE = 1100
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=SIZE)

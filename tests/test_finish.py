@@ -13,10 +13,11 @@ import stacgen
 from stacgen import endpoints, pipeline
 from stacgen.fetch import Http
 from stacgen.library import Labour, Pixels, recipe, requests
-from stacgen.models import Reflectance, Selection
+from stacgen.models import Selection
 from stacgen.outcomes import Report, Watch
 from stacgen.pipeline import Shard
 from stacgen.ports import Entry
+from stacgen.rasters import Reflectance
 from stacgen.selection import parse_moment
 from stacgen.store.folder import Folder
 from test_build import assert_links_resolve, linked_scenes, tree

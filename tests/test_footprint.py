@@ -19,7 +19,8 @@ from pyproj import Transformer
 from conftest import Reference
 from dunia import ORIGIN
 from stacgen import decode, footprint, rescale
-from stacgen.models import Codes, Coverage, Footprint, Frame, Grid, Timeline
+from stacgen.models import Codes, Frame, Grid, Timeline
+from stacgen.rasters import Coverage, Footprint
 
 Mask = NDArray[np.bool_]
 

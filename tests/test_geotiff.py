@@ -17,7 +17,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from stacgen import geotiff, pyramid
 from stacgen.errors import OutputError
-from stacgen.models import Facts
+from stacgen.rasters import Facts
 
 FACTS = Facts(
     epsg=32629,

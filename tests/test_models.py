@@ -15,16 +15,14 @@ from stacgen.models import (
     ByteRange,
     Frame,
     Grid,
-    Reflectance,
     Resource,
     Segment,
-    StoredFile,
     Stream,
     Timeline,
     item_ids,
-    row_blocks,
     timestamp,
 )
+from stacgen.rasters import Reflectance, StoredFile, row_blocks
 
 SECOND = datetime(2025, 3, 2, 11, 21, 9, tzinfo=UTC)
 

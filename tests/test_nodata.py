@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from stacgen import nodata
 from stacgen.errors import UsageError
-from stacgen.models import Reflectance
 from stacgen.nodata import Rule
+from stacgen.rasters import Reflectance
 
 Field = NDArray[np.uint16]
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 import dunia
 from stacgen import rescale
-from stacgen.models import Codes, Frame, Grid, Raster, Statistics
+from stacgen.models import Codes, Frame, Grid
 from stacgen.nodata import Cleaning
+from stacgen.rasters import Raster, Statistics
 
 SCALES = st.floats(0.001, 40) | st.sampled_from([1.0, 2.0, 2.5, 10_000 / 4095, 65_535 / 4095])
 OFFSETS = st.floats(-3000, 3000) | st.sampled_from([0.0, -1000.0, 1000.0, 0.5, -0.5])

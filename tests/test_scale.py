@@ -20,7 +20,7 @@ from obstore.store import MemoryStore
 import crashes
 import dunia
 import stacgen
-from stacgen import bands, endpoints, pipeline
+from stacgen import bands, endpoints, pipeline, plan_file
 from stacgen.bands import Band
 from stacgen.cli import PARTLY
 from stacgen.errors import (
@@ -32,7 +32,7 @@ from stacgen.errors import (
 )
 from stacgen.fetch import Http
 from stacgen.gate import Gate
-from stacgen.library import Labour, Pixels, Upstream, build_all, read_plan, recipe, requests
+from stacgen.library import Labour, Pixels, Upstream, build_all, recipe, requests
 from stacgen.models import Selection
 from stacgen.outcomes import Event, Planned, Report, Watch
 from stacgen.pipeline import Order, Shard, Threads, workers_for
@@ -150,7 +150,10 @@ def test_a_stream_that_is_named_twice_is_meant_once(tile: str, band: str, meant:
 def test_a_plan_is_a_table_of_streams(tmp_path: Path) -> None:
     plan = tmp_path / "plan.csv"
     plan.write_text("tile,band,year\n29PKR,B09,2025\nt29pkr, b9 ,2024\n29PLR,B8A,2025\n")
-    assert [str(each) for each in read_plan(plan)] == ["29PKR B09 2024, 2025", "29PLR B8A 2025"]
+    assert [str(each) for each in plan_file.read(plan)] == [
+        "29PKR B09 2024, 2025",
+        "29PLR B8A 2025",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,12 +171,12 @@ def test_a_wrong_plan_names_the_line(tmp_path: Path, text: str, sentence: str) -
     plan = tmp_path / "plan.csv"
     plan.write_text(text)
     with pytest.raises(UsageError, match=sentence):
-        read_plan(plan)
+        plan_file.read(plan)
 
 
 def test_a_plan_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        read_plan(tmp_path / "plan.csv")
+        plan_file.read(tmp_path / "plan.csv")
 
 
 def test_the_command_builds_a_plan_and_tells_of_lost_streams(

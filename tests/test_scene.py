@@ -13,10 +13,11 @@ from obstore.store import MemoryStore
 
 from stacgen import bands, layout, scene, stac
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
-from stacgen.models import Footprint, Frame
+from stacgen.models import Frame
 from stacgen.pipeline.commit import commit
 from stacgen.pipeline.index import filing_of, index
 from stacgen.pipeline.ledger import Ledger
+from stacgen.rasters import Footprint
 from stacgen.store.bucket import Bucket
 from test_catalog import NOW, PIXELS, PLACE, START, frame, make_item
 

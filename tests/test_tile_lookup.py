@@ -18,7 +18,8 @@ from pyproj import Transformer
 import stacgen
 from stacgen import cli, footprint, tiles, validation
 from stacgen.errors import UsageError
-from stacgen.models import Coverage, Grid
+from stacgen.models import Grid
+from stacgen.rasters import Coverage
 from stacgen.tile_lookup import TileMatch, find_tiles
 from test_tiles import REAL
 

@@ -175,7 +175,7 @@ def _requests(
     wanted: "Selection",
     resolution: int | None,
 ) -> "list[Request]":
-    from stacgen import library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen import library, plan_file  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     if plan is None:
         if tile is None or band is None:
@@ -185,7 +185,7 @@ def _requests(
         return library.requests(tile, band, years=years, resolution=resolution, wanted=wanted)
     if tile is not None or years:
         raise UsageError("Say --plan, or tile, band and year, not both.")
-    return library.read_plan(plan, resolution=resolution)
+    return plan_file.read(plan, resolution=resolution)
 
 
 def _shard(text: str | None) -> "Shard | None":

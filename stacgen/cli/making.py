@@ -94,8 +94,8 @@ def pixels(
 ) -> "Pixels":
     """How pixels become files, from the options that say so."""
     from stacgen.library import Pixels  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-    from stacgen.models import Reflectance  # noqa: PLC0415 - same
     from stacgen.profile import CogProfile  # noqa: PLC0415 - same
+    from stacgen.rasters import Reflectance  # noqa: PLC0415 - same
 
     return Pixels(
         profile=CogProfile(

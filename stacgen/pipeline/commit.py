@@ -7,8 +7,8 @@ read. So builders that file into one catalog at the same time lose nothing of ea
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from stacgen import catalog, layout, stac
-from stacgen.catalog import Holdings
+from stacgen import catalog, collection_summary, layout, stac
+from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid, Stream
@@ -80,9 +80,9 @@ def commit(
     """
     place = filing.place
     by_year: dict[int, list[stac.Document]] = {}
-    holdings: list[Holdings] = []
+    holdings: list[CollectionSummary] = []
     for item in items:
-        held = catalog.of_item(item)
+        held = collection_summary.of_item(item)
         by_year.setdefault(held.start.year, []).append(item)
         holdings.append(held)
     if not holdings:
@@ -101,7 +101,7 @@ def commit(
             )
 
         update_document(store, place.year_key(year), linked)
-    total = (_recounted if recount else _grown)(catalog.total(holdings), place, store)
+    total = (_recounted if recount else _grown)(collection_summary.total(holdings), place, store)
 
     def grown(existing: stac.Document | None) -> stac.Document:
         return catalog.collection(
@@ -139,29 +139,29 @@ def commit(
     return not is_shown
 
 
-_Total = Callable[[stac.Document | None], Holdings]
+_Total = Callable[[stac.Document | None], CollectionSummary]
 """From a Collection, or None, to what it is to say that its Items hold."""
 
 
-def _grown(holdings: Holdings, _: CollectionPlace, __: Store) -> _Total:
+def _grown(holdings: CollectionSummary, _: CollectionPlace, __: Store) -> _Total:
     """What it says and some Items hold."""
     return lambda existing: (
-        holdings if existing is None else holdings + catalog.of_collection(existing)
+        holdings if existing is None else holdings + collection_summary.of_collection(existing)
     )
 
 
-def _recounted(holdings: Holdings, place: CollectionPlace, store: Store) -> _Total:
+def _recounted(holdings: CollectionSummary, place: CollectionPlace, store: Store) -> _Total:
     """What some Items and all that are linked hold.
 
     They are counted after the Collection was read, and again where that has changed since: another
     builder has filed more.
     """
-    counted: list[tuple[stac.Document | None, Holdings]] = []
+    counted: list[tuple[stac.Document | None, CollectionSummary]] = []
 
-    def total(existing: stac.Document | None) -> Holdings:
+    def total(existing: stac.Document | None) -> CollectionSummary:
         if not counted or counted[-1][0] != existing:
-            linked = map(catalog.of_item, linked_items(store, place))
-            counted.append((existing, catalog.total([holdings, *linked])))
+            linked = map(collection_summary.of_item, linked_items(store, place))
+            counted.append((existing, collection_summary.total([holdings, *linked])))
         return counted[-1][1]
 
     return total

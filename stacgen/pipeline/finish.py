@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain, pairwise
 
-from stacgen import catalog, layout, scene, stac, visual
+from stacgen import catalog, collection_summary, layout, scene, stac, visual
 from stacgen.bands import BANDS, RESOLUTIONS, TRUE_COLOR, Band
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline.abreast import abreast
@@ -235,7 +235,7 @@ def _linked(
 
 def _years(bands: Mapping[CollectionPlace, stac.Document]) -> list[int]:
     """Of which there are Items of any band."""
-    return sorted({year for each in bands.values() for year in catalog.years_of(each)})
+    return sorted({year for each in bands.values() for year in collection_summary.years_of(each)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from stacgen import bands, catalog, layout, tiles
+from stacgen import bands, catalog, collection_summary, layout, tiles
 from stacgen.errors import BusyError, OutputError
 from stacgen.layout import CollectionPlace
 from stacgen.models import timestamp
@@ -72,7 +72,7 @@ def _requests(store: Store, this_year: int) -> Iterator[Request]:
     """Every Collection of a band with its years, and with this one where it has the last."""
     for place in _places(store):
         document = read(store, place.key)
-        streams = catalog.stream_years_of(document) if document is not None else ()
+        streams = collection_summary.stream_years_of(document) if document is not None else ()
         years = sorted(year for year in streams if year >= bands.FIRST_YEAR)
         if years:
             yield Request(tile=place.tile, band=place.band, years=tuple(years))

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from stacgen import catalog, footprint, layout, page, stac
-from stacgen.models import Coverage, Grid
+from stacgen.models import Grid
 from stacgen.pipeline import mirrors
 from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.update import read, update
 from stacgen.ports import Store
+from stacgen.rasters import Coverage
 
 
 def draw(

@@ -16,19 +16,11 @@ from stacgen.errors import (
 )
 from stacgen.item import segment_file
 from stacgen.layout import CollectionPlace, ItemPlace
-from stacgen.models import (
-    Doubt,
-    Frame,
-    Grid,
-    Resource,
-    Segment,
-    StoredFile,
-    Stream,
-    item_ids,
-)
+from stacgen.models import Doubt, Frame, Grid, Resource, Segment, Stream, item_ids
 from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
 from stacgen.pipeline import renewal
 from stacgen.ports import Fetch, Store
+from stacgen.rasters import StoredFile
 from stacgen.tiles import TileId
 
 

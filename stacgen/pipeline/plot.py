@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from stacgen import gdal
 from stacgen.errors import OutputError, UsageError
 from stacgen.gdal import Cells, Lattice
-from stacgen.models import Reflectance, Selection
+from stacgen.models import Selection
 from stacgen.pipeline.read import Acquisition, Home, Series, series
 from stacgen.ports import Readable
+from stacgen.rasters import Reflectance
 from stacgen.series import Measured, Point, Polygon, Reading, measure
 
 Place = Point | Sequence[Polygon]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
-from stacgen import catalog, layout, stac
+from stacgen import collection_summary, layout, stac
 from stacgen.layout import Place
 from stacgen.pipeline import mirrors, pages
 from stacgen.pipeline.abreast import abreast
@@ -66,7 +66,7 @@ def refresh(
 
 def linked_items(store: Store, place: Place) -> Iterator[stac.Document]:
     """Every Item that the years of a Collection link; nothing is listed."""
-    for year in sorted(catalog.years_of(read(store, place.key) or {})):
+    for year in sorted(collection_summary.years_of(read(store, place.key) or {})):
         links = stac.links(read(store, place.year_key(year)) or {}, "item")
         keys = [layout.target(place.year_key(year), link.href) for link in links]
         yield from (item for item in abreast(store, partial(read, store), keys) if item is not None)

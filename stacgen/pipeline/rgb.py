@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stacgen import __version__, catalog, gdal, geotiff, layout, png, scene, stac, visual
 from stacgen.errors import OutputError, StacgenError, UsageError
 from stacgen.layout import ItemPlace, Pass, ScenesPlace
-from stacgen.models import Facts, Reflectance, Selection, StoredFile
+from stacgen.models import Selection
 from stacgen.outcomes import Pictured, Told
 from stacgen.pipeline import root
 from stacgen.pipeline.commit import check_root
@@ -25,6 +25,7 @@ from stacgen.pipeline.finish import finish
 from stacgen.pipeline.read import Acquisition, Home, choose, series
 from stacgen.ports import Store
 from stacgen.profile import CogProfile
+from stacgen.rasters import Facts, Reflectance, StoredFile
 from stacgen.visual import BANDS_SHOWN, Extremes, Files, Palette, Stretch
 
 _PROFILE = CogProfile()

@@ -17,7 +17,7 @@ from stacgen.errors import (
     UsageError,
 )
 from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Reflectance, Resource, Stream
+from stacgen.models import Frame, Grid, Resource, Stream
 from stacgen.outcomes import (
     Event,
     Lost,
@@ -38,6 +38,7 @@ from stacgen.pipeline.plan import Plan, Standing, Task
 from stacgen.pipeline.renewal import Renewal
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
+from stacgen.rasters import Reflectance
 
 _DEFAULT = Reflectance()
 

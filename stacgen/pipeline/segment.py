@@ -24,22 +24,13 @@ from stacgen import (
 )
 from stacgen.errors import DeniedError, SegmentError, UpstreamError, WrongStreamError
 from stacgen.layout import CollectionPlace
-from stacgen.models import (
-    ByteRange,
-    Codes,
-    Cog,
-    Coverage,
-    Footprint,
-    Reflectance,
-    Segment,
-    Statistics,
-    StoredFile,
-)
+from stacgen.models import ByteRange, Codes, Segment
 from stacgen.outcomes import Built, Failed, FrameRef
 from stacgen.pipeline.placement import HEAD
 from stacgen.pipeline.plan import Task, read_item
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Coded, Decode, Fetch
+from stacgen.rasters import Cog, Coverage, Footprint, Reflectance, Statistics, StoredFile
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""

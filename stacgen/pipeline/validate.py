@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from stacgen import catalog, layout, publication, stac, validation, visual
+from stacgen import collection_summary, layout, publication, stac, validation, visual
 from stacgen.bands import TCI
-from stacgen.catalog import Holdings
+from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import OutputError
 from stacgen.ports import Entry, Listed
 from stacgen.publication import Kind
@@ -68,7 +68,7 @@ class _Seen:
     problems: Callable[[stac.Document], list[str]] | None
     deep: bool
     collections: dict[str, stac.Document] = field(default_factory=dict)
-    holdings: dict[str, list[Holdings]] = field(default_factory=dict)
+    holdings: dict[str, list[CollectionSummary]] = field(default_factory=dict)
     """Of the Items of each Collection's folder, which ends in a slash."""
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class _Seen:
             text = f"Something that every such document has is missing or odd: {error!r}."
             return [*found, Finding(key=key, rule="content", text=text)]
 
-    def held_by(self, collection: str) -> Iterator[Holdings]:
+    def held_by(self, collection: str) -> Iterator[CollectionSummary]:
         """What the Items of a Collection hold; scenes hold what the bands of their tile do."""
         tile, name, _ = collection.split("/")
         shown = f"{tile}/" if name == layout.SCENES else f"{tile}/{name}/"
@@ -131,7 +131,7 @@ class _Seen:
         if kind is Kind.ITEM:
             yield from validation.check_sizes(key, document, self.there)
             folder = "/".join(key.split("/")[:2])
-            self.holdings.setdefault(f"{folder}/", []).append(catalog.of_item(document))
+            self.holdings.setdefault(f"{folder}/", []).append(collection_summary.of_item(document))
             if self.deep:
                 raster = layout.band_of(document["id"]).asset
                 yield from self._look_deep(key, document, raster=raster)

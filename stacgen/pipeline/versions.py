@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 
-from stacgen import catalog, layout, stac, succession
+from stacgen import collection_summary, layout, stac, succession
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.outcomes import FrameRef
 from stacgen.pipeline import root
@@ -74,7 +74,7 @@ def supersede(
     for place in places:
         lines = [
             line
-            for year in sorted(catalog.years_of(read(store, place.key) or {}))
+            for year in sorted(collection_summary.years_of(read(store, place.key) or {}))
             for line in _lines(place, year, store, drops=drops)
         ]
         if not lines:

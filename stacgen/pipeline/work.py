@@ -6,11 +6,12 @@ from datetime import datetime
 from threading import Event
 
 from stacgen import nodata, stac
-from stacgen.models import Grid, Reflectance, Stream
+from stacgen.models import Grid, Stream
 from stacgen.outcomes import Built, Failed
 from stacgen.pipeline.renewal import Renewal
 from stacgen.ports import Store
 from stacgen.profile import CogProfile
+from stacgen.rasters import Reflectance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

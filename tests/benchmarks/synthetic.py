@@ -18,19 +18,10 @@ from string import ascii_uppercase
 from stacgen import bands, item, stac, tiles
 from stacgen.errors import UsageError
 from stacgen.layout import CollectionPlace
-from stacgen.models import (
-    Footprint,
-    Frame,
-    Grid,
-    Reflectance,
-    Statistics,
-    StoredFile,
-    Stream,
-    Timeline,
-    item_ids,
-)
+from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
 from stacgen.pipeline.commit import Filing, commit
 from stacgen.pipeline.ledger import Ledger
+from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 from stacgen.store.folder import Folder
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
