@@ -437,6 +437,7 @@ def test_a_query_that_the_server_does_not_know_is_refused(base: str, target: str
         {"filter": {"op": "=", "args": [{"property": "id"}, "x"]}, "filter-lang": "cql2-text"},
         {"filter": 0},
         {"fields": None},
+        {"bbox": [0, 0, 0, True]},
         {"limit": 0},
         {"limit": "many"},
         {"bbox": [1, 2, 3]},
@@ -529,6 +530,14 @@ def test_a_body_that_no_answer_could_hold_is_refused(base: str, body: str) -> No
     answer = requests.post(f"{base}/search", data=body, headers=sent, timeout=10)
     assert answer.status_code == 400
     assert answer.json()["description"]
+
+
+def test_a_geometry_of_many_of_one_kind_is_no_reason_to_warn(base: str) -> None:
+    """Warnings are errors here."""
+    points = [{"type": "Point", "coordinates": [x, 14]} for x in (-11.0, 0.0)]
+    sent = {"intersects": {"type": "GeometryCollection", "geometries": points}}
+    answer = requests.post(f"{base}/search", json=sent, timeout=10)
+    assert answer.json()["numberMatched"] == 24
 
 
 def test_bodies_are_bounded(base: str) -> None:

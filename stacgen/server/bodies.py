@@ -19,6 +19,12 @@ from stacgen.errors import UsageError
 class Search(BaseSearchPostRequest, extra="forbid"):
     """The body of a search without extensions."""
 
+    collections: list[str] | str | None = None  # type: ignore[assignment]
+    """One alone may be a text, as stac-api-validator sends it."""
+
+    intersects: dict[str, Any] | None = None  # type: ignore[assignment]
+    """GeoJSON, which the search reads; stac-pydantic warns of some that is sound."""
+
     @model_validator(mode="before")
     @classmethod
     def validate_spatial(cls, values: Any) -> Any:  # noqa: ANN401 - whatever was sent
@@ -27,7 +33,10 @@ class Search(BaseSearchPostRequest, extra="forbid"):
             raise ValueError("The body of a search is a JSON object.")  # noqa: TRY004 - pydantic's
         if values.get("intersects") is not None and values.get("bbox") is not None:
             raise ValueError("Say bbox or intersects, not both.")
-        if isinstance(values.get("collections"), str):  # as stac-api-validator sends one alone
+        bbox = values.get("bbox")
+        if isinstance(bbox, list) and any(isinstance(each, bool) for each in bbox):
+            raise ValueError("A bbox has numbers alone.")
+        if isinstance(values.get("collections"), str):
             values["collections"] = [values["collections"]]
         interval = values.get("datetime")
         if isinstance(interval, str):
@@ -48,8 +57,8 @@ class _Sorted(BaseModel):
 
 
 class _Chosen(BaseModel, extra="forbid"):
-    include: set[str] | None = None
-    exclude: set[str] | None = None
+    include: list[str] | None = None
+    exclude: list[str] | None = None
 
 
 class _Selected(BaseModel):
