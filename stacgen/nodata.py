@@ -96,7 +96,8 @@ def automatic(
     if darkest:
         below = int(np.searchsorted(numbers, darkest)) - 1
         is_thin = histogram[smallest + 1 : below + 1].sum() <= _BELOW_GROUND * histogram.sum()
-        rule = Rule(up_to=below if is_thin else min(smallest, below), at_border=smallest)
+        smallest = min(smallest, below)
+        rule = Rule(up_to=below if is_thin else smallest, at_border=smallest)
     else:
         rule = Rule(up_to=smallest)
     has_leaks = histogram[: rule.up_to + 1][numbers[: rule.up_to + 1] > 0].any()
