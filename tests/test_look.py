@@ -74,7 +74,7 @@ def test_plot_writes_json_to_stdout_and_words_to_stderr(run: Run, root: Path) ->
     [
         (["preview", "catalogs/29PKR/B09", "-o", "year.webm"], 2, "ends in none of .mp4, .gif"),
         (["preview", "catalogs/29PKR", "-o", "a.png"], 2, "There is no collection.json at"),
-        (["preview", "catalogs/29PKR/B09", "-o", "/proc/x/a.png"], 4, "cannot be used"),
+        (["preview", "catalogs/29PKR/B09", "-o", "/proc/x/a.png"], 4, "no folder /proc/x"),
         (["preview", "http://127.0.0.1:9/B09", "-o", "a.png"], 3, "could not be fetched"),
         (["preview", "ftp://x/y", "-o", "a.png"], 2, "neither a folder nor a bucket"),
         (["plot", "catalogs/29PKR/B09"], 2, "Say where to"),

@@ -461,6 +461,15 @@ def test_another_url_is_no_output(address: str) -> None:
         open_store(address)
 
 
+def test_a_percent_sign_in_a_prefix_is_one(moto: Service) -> None:
+    """As in the cloud's own tools, to which a prefix is no part of a URL."""
+    for prefix in ("a b", "a%20b", "a%", "ü+é"):
+        bucket = moto.bucket()
+        open_store(f"{bucket}/{prefix}", moto.options).write("x.json", b"{}", JSON)
+        held = moto.s3().list_objects_v2(Bucket=bucket.rpartition("/")[2])["Contents"]
+        assert [each["Key"] for each in held] == [f"{prefix}/x.json"]
+
+
 def test_a_wrong_setting_of_a_bucket_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="cannot be opened"):
         open_store("s3://frames/x", {"no_such_setting": "1"})

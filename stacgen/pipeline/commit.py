@@ -4,17 +4,22 @@ Every document is read, united with what is new, and put back only if it is stil
 read. So builders that file into one catalog at the same time lose nothing of each other.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from stacgen import catalog, collection_summary, layout, stac
 from stacgen.collection_summary import CollectionSummary
-from stacgen.errors import ForeignCatalogError
+from stacgen.errors import ForeignCatalogError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid, Stream
 from stacgen.pipeline.refresh import linked_items, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
+
+_NOT_IN_URLS = re.compile(r"[#?\\\x00-\x1f\x7f]")
+"""Characters of a path that pystac 1.15, which reads it as a URL, does not take as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Filing:
 
 def check_root(store: Store, *, is_sample: bool | None = None) -> None:
     """Refuse a root that is not ours to write to; see `stacgen.catalog.check_ours`."""
+    check_address(store.address)
     existing = read(store, layout.ROOT)
     name = f"{store.address}/{layout.ROOT}"
     catalog.check_ours(existing, is_sample=is_sample, name=name)
@@ -51,6 +57,24 @@ def check_kind(stream: Stream, store: Store, *, beside: Stream | None) -> None:
         raise ForeignCatalogError(
             f"The frames of {stream} are {kinds[0]}, but those of {beside} are {kinds[1]}, and a"
             " catalog holds one kind. Build them into two outputs."
+        )
+
+
+def check_address(address: str) -> None:
+    """Refuse a root whose files pystac, GDAL or odc-stac would look for elsewhere.
+
+    pystac reads a path as a URL: it drops what follows `#` or `?`, and line breaks.
+
+    Raises:
+        UsageError: The path, made absolute, or the URL has such a character.
+    """
+    text = address if "://" in address else Path(address).absolute().as_posix()
+    found = _NOT_IN_URLS.search(text)
+    if found is not None:
+        raise UsageError(
+            f"No catalog can be kept at {text!r}: pystac and GDAL would look for its files"
+            f" elsewhere, since {found[0]!r} in a path has another meaning to them. Rename the"
+            " folder, or choose another."
         )
 
 

@@ -21,7 +21,7 @@ from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.plan import Standing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
-from stacgen.ports import Entry, Store
+from stacgen.ports import UNTOLD, Entry, Store
 from stacgen.tiles import TileId
 
 _Filed = Mapping[Pass, Sequence[ItemPlace]]
@@ -121,15 +121,17 @@ def _overdue_images(place: ScenesPlace, existing: Sequence[Standing], store: Sto
 
 
 def _times(*entries: Entry | None) -> list[datetime | None]:
-    return [None if each is None else each.modified for each in entries]
+    return [None if each is None else each.written for each in entries]
 
 
 def _is_in_order(times: Sequence[datetime | None]) -> bool | None:
-    """Whether files were written in this order; None where whole seconds do not tell."""
+    """Whether files were written in this order; None where their times do not tell."""
     found = [each for each in times if each is not None]
     if len(found) < len(times) or found != sorted(found):
         return False
-    is_told = all(first < second or first.microsecond for first, second in pairwise(found))
+    is_told = UNTOLD not in found and all(
+        first < second or first.microsecond for first, second in pairwise(found)
+    )
     return True if is_told else None
 
 

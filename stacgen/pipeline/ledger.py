@@ -77,7 +77,7 @@ class Ledger:
         """
         self.look(plan.place, (*plan.existing, *plan.beside))
         mirror = self._store.stat(plan.place.mirror_key)
-        return mirror is not None and any(each.modified > mirror.modified for each in plan.existing)
+        return mirror is not None and any(each.modified > mirror.written for each in plan.existing)
 
     def look(self, place: CollectionPlace, existing: Sequence[Standing]) -> None:
         """Note what mirror, page and scenes do not say of Items that are there."""

@@ -127,7 +127,7 @@ def newer(store: Store, keys: Iterable[str]) -> set[str]:
     """Those mirrors that were written after the root's."""
     entry = store.stat(layout.MIRROR)
     found = _stats(store, keys)
-    return {key for key, each in found.items() if entry is None or each.modified > entry.modified}
+    return {key for key, each in found.items() if entry is None or each.written > entry.written}
 
 
 def linked(store: Store) -> list[str]:
@@ -243,7 +243,7 @@ def _kept(
         and now is not None
         and part.key not in written
         and now.size == part.size
-        and now.modified < entry.modified
+        and now.written < entry.written
     }
 
 

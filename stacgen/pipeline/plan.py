@@ -276,7 +276,7 @@ def sound_item(
             continue
         if facts.get("file:checksum") != f"1220{store.sha256(key)}":
             return None
-    return document, entry.modified
+    return document, entry.written
 
 
 def read_item(store: Store, place: ItemPlace) -> stac.Document | None:

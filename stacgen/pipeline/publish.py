@@ -17,6 +17,7 @@ from stacgen.outcomes import (
     Published,
     Removed,
 )
+from stacgen.pipeline.commit import check_address
 from stacgen.ports import Entry, Store
 from stacgen.publication import Asset, Kind
 
@@ -123,6 +124,7 @@ def _take_stock(copy: Copy) -> _Stock:
     if root is None:
         raise OutputError(f"There is no catalog at {copy.source.address}; build one first.")
     is_sample = catalog.is_sample(root)
+    check_address(copy.target.address)
     existing = _root(copy.target)
     for document, store in ((root, copy.source), (existing, copy.target)):
         name = f"{store.address}/{layout.ROOT}"

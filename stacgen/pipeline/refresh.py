@@ -82,7 +82,7 @@ def lacks(place: Place, existing: Sequence[stac.Document], newest: datetime, sto
         store: Holds them.
     """
     mirror = store.stat(place.mirror_key)
-    if mirror is None or mirror.modified < newest:
+    if mirror is None or mirror.written < newest:
         return True
     return not pages.shows(store, existing, key=place.key)
 

@@ -101,7 +101,7 @@ def _unfiled(place: ScenesPlace, scenes: Sequence[Acquisition], store: Store) ->
         item, year = store.stat(each.key), years[each.moment.year]
         if item is None or year is None or collection is None:
             continue
-        if not item.modified <= year.modified <= collection.modified:
+        if not item.written <= year.written <= collection.written:
             found.add(Pass.of(each.id))
     return found
 

@@ -238,7 +238,7 @@ def _standings(places: Iterable[ItemPlace], store: Store) -> list[Standing]:
         document, entry = read_item(store, place), store.stat(place.key)
         if document is None or entry is None:
             return None
-        return Standing(document=document, modified=entry.modified)
+        return Standing(document=document, modified=entry.written)
 
     return [each for each in abreast(store, read_one, places) if each is not None]
 

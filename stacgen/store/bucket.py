@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -86,7 +86,10 @@ class Bucket:
 
     @classmethod
     def at(cls, url: str, options: Mapping[str, str], *, retries: int = 10) -> "Bucket":
-        """The bucket and prefix that a URL names; `retries` are for what may pass."""
+        """The bucket and prefix that a URL names; `retries` are for what may pass.
+
+        A prefix is meant literally, as in the clouds' own tools: `a%20b` has a percent sign.
+        """
         found = settings(url.partition(":")[0], options, os.environ, _home())
         client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
         if is_loopback(urlsplit(endpoint(found, os.environ)).hostname or "") and (
@@ -97,7 +100,7 @@ class Bucket:
         opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
         try:
             store = opened(
-                url, client_options=client, retry_config={"max_retries": retries}, **cloud
+                _literal(url), client_options=client, retry_config={"max_retries": retries}, **cloud
             )
             return cls(store, url, options)
         except (BaseError, ValueError, TypeError) as error:
@@ -284,6 +287,13 @@ class Bucket:
                 return False
             self.write(key, content, media_type)
         return True
+
+
+def _literal(url: str) -> str:
+    """The URL from which obstore, which decodes percent signs, reads the prefix as it is."""
+    scheme, _, rest = url.partition("://")
+    bucket, slash, prefix = rest.partition("/")
+    return f"{scheme}://{bucket}{slash}{quote(prefix)}"
 
 
 def _digest(version: Version | None) -> str | None:
