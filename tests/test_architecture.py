@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "bands tiles profile streams",
+    "bands tiles profile streams tables",
     "models",
     "outcomes ports layout query",
     "opener",
