@@ -3,6 +3,7 @@
 Nothing here knows of Sentinel-2 or STAC; arrays go in, files and polygons come out.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
+from stacgen import gdal_data
 from stacgen.errors import OutputError, StacgenError
 from stacgen.opener import Files
 from stacgen.ports import Readable
@@ -33,9 +35,14 @@ from stacgen.rasters import Facts, row_blocks
 SOFTWARE = {"gdal": rasterio.__gdal_version__}
 """The GDAL inside the rasterio wheel, and its version."""
 
-_ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": 64_000_000}
-"""One thread a call, since whole segments run side by side; and a cache of 64 MB rather than of a
-twentieth of the machine, since tiles are written once and never read again."""
+gdal_data.keep_own()  # rasterio reads the environment at each use, not as it is imported
+
+_ENV: dict[str, Any] = {"GDAL_NUM_THREADS": "1"}
+"""One thread a call, since whole segments run side by side."""
+
+if "GDAL_CACHEMAX" not in os.environ:
+    # Rather than a twentieth of the machine: tiles are written once and never read again.
+    _ENV["GDAL_CACHEMAX"] = 64_000_000
 
 _FAILURES = (RasterioError, CPLE_BaseError, SystemError, OSError)
 """What rasterio raises when it cannot write: GDAL's own errors as they are, which have no public

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacgen import look, tiles
+from stacgen import gdal_data, look, tiles
 from stacgen.bands import BANDS
 from stacgen.bands import find as find_band
 from stacgen.errors import UsageError
@@ -68,6 +68,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
         raise UsageError("odc-stac is not here: pip install 'stacgen[xarray]'.") from error
     if reflectance and "groupby" in odc_options:
         raise UsageError("With reflectance each scene is a time step; leave groupby out.")
+    gdal_data.keep_own()
     start, end = (None, None) if datetime is None else parse_interval(datetime)
     if "://" in str(root):
         except_loopback(os.environ)  # GDAL reads the pixels, whenever they are asked for

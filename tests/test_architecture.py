@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "tiles profile streams",
+    "gdal_data profile streams tiles",
     "bands",
     "models rasters",
     "outcomes ports layout query queryables figures",

@@ -1,12 +1,15 @@
 """What is fetched is whole; what may pass is tried again, what will not is told at once."""
 
+import base64
 import gc
 import gzip
+import hashlib
 import pickle
 import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -467,6 +470,89 @@ def test_no_named_wait_is_beyond_reason(server: dunia.Server, header: str) -> No
     _failed(Http(patience=Patience(tries=2), sleep=sleeps), _at(server))
     assert len(sleeps) == 1
     assert 0 <= sleeps[0] <= 120
+
+
+def _base64(name: str, body: bytes = BODY) -> str:
+    return base64.b64encode(hashlib.new(name, body).digest()).decode()
+
+
+CRC32 = base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()
+MD5 = f'"{hashlib.md5(BODY).hexdigest()}"'  # noqa: S324 - as S3 has it
+S3 = {"Server": "AmazonS3", "ETag": MD5}
+DIGESTS = [
+    {"Content-Digest": f"sha-256=:{_base64('sha256')}:"},
+    {"Content-Digest": f"unknown=:AAAA:, sha-512=:{_base64('sha512')}:"},
+    {"Repr-Digest": f"md5=:{_base64('md5')}:"},
+    {"Digest": f"SHA-256={_base64('sha256')},SHA={_base64('sha1')}"},
+    {"Content-MD5": _base64("md5")},
+    {"x-amz-checksum-sha256": _base64("sha256")},
+    {"x-amz-checksum-sha1": _base64("sha1"), "x-amz-checksum-type": "FULL_OBJECT"},
+    {"x-amz-checksum-crc32": CRC32},
+    S3,
+    {**S3, "x-amz-server-side-encryption": "AES256"},
+]
+
+
+def _plainly(body: bytes, headers: dict[str, str]) -> Reply:
+    """A reply with these headers alone: Python's server would add its name to `Server`."""
+    lines = {"Content-Length": str(len(body)), "Connection": "close", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return Reply(raw=f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body)
+
+
+@pytest.mark.parametrize("headers", DIGESTS)
+def test_bytes_that_do_not_match_a_digest_are_fetched_again(
+    server: dunia.Server, http: Http, sleeps: Sleeps, headers: dict[str, str]
+) -> None:
+    """A bit has flipped on the way; the length is as announced."""
+    flipped = BODY[:5] + bytes([BODY[5] ^ 1]) + BODY[6:]
+    server.faults["/x"] = _first(1, _plainly(flipped, headers), then=_plainly(BODY, headers))
+    assert http(_at(server)).body == BODY
+    assert len(sleeps) == 1
+    server.faults["/x"] = lambda _: _plainly(flipped, headers)
+    said = _failed(Http(patience=Patience(tries=1)), _at(server))
+    name = next(name for name in headers if name not in ("Server", "x-amz-checksum-type"))
+    assert f"in 1 try: its bytes do not match the {name} that came with them" in said
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": MD5},
+        {"Server": "nginx", "ETag": MD5},
+        {**S3, "ETag": f"W/{MD5}"},
+        {**S3, "ETag": MD5.replace('"', "") + "-2"},
+        {**S3, "x-amz-server-side-encryption": "aws:kms"},
+        {**S3, "x-amz-server-side-encryption-customer-algorithm": "AES256"},
+        {"Content-MD5": hashlib.md5(BODY).hexdigest()},  # noqa: S324 - no base64
+        {"Content-MD5": "nonsense"},
+        {"Content-Digest": "sha-256"},
+        {"Repr-Digest": f"crc32c=:{CRC32}:"},
+        {"x-amz-checksum-sha256": _base64("sha256") + "-3"},
+        {"x-amz-checksum-sha256": _base64("sha256"), "x-amz-checksum-type": "COMPOSITE"},
+    ],
+)
+def test_what_is_no_certain_digest_of_the_body_is_not_one(
+    server: dunia.Server, http: Http, sleeps: Sleeps, headers: dict[str, str]
+) -> None:
+    server.faults["/x"] = lambda _: _plainly(b"other", headers)
+    assert http(_at(server)).body == b"other"
+    assert sleeps == []
+
+
+def test_a_part_has_digests_of_its_own(server: dunia.Server, http: Http, sleeps: Sleeps) -> None:
+    """Those of the whole file say nothing of it."""
+    part = BODY[1000:1500]
+    headers = {
+        "Content-Range": f"bytes 1000-1499/{len(BODY)}",
+        "Content-Digest": f"sha-256=:{_base64('sha256', part)}:",
+        "Repr-Digest": f"sha-256=:{_base64('sha256')}:",
+        "Content-MD5": _base64("md5"),
+    }
+    flipped = Reply(status=206, body=part[::-1], headers=headers)
+    server.faults["/x"] = _first(1, flipped, then=Reply(status=206, body=part, headers=headers))
+    assert http(_at(server, part=PART)).body == part
+    assert len(sleeps) == 1
 
 
 PART = ByteRange(offset=1000, length=500)

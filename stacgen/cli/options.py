@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stacgen import gdal_data
 from stacgen.errors import StacgenError, UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +118,19 @@ Format = Annotated[
 BaseUrl = Annotated[str | None, typer.Option(help="Where the output will be public.")]
 Json = Annotated[bool, typer.Option("--json", help="A JSON line a frame, to stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line a frame.")]
+
+
+def _say_what_is_not_used(verbose: bool) -> bool:  # noqa: FBT001 - typer calls it so
+    if verbose:
+        for each in gdal_data.notes(os.environ):
+            typer.echo(f"Note: {each}", err=True)
+    return verbose
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="A line a frame.", callback=_say_what_is_not_used),
+]
 
 TOKEN = "STACGEN_TOKEN"  # noqa: S105 - its name
 """The environment variable with what the API is told after `Authorization: Bearer`."""

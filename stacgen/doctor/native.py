@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stacgen import gdal_data
 from stacgen.doctor.findings import Finding, Mark, look
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ _TOLERANCE = 200
 
 _BEST_DEFLATE = 12
 """A level that libdeflate has and zlib has not."""
-
-_DATA = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
-"""Variables that send GDAL and PROJ elsewhere for their tables and plugins."""
 
 _EPSG = 32629
 """UTM zone 29N, that of tile 29PKR."""
@@ -114,6 +112,8 @@ def gdal() -> Iterator[Finding]:
     import rasterio  # noqa: PLC0415 - may be broken, which is what is asked
     from rasterio.env import GDALDataFinder, PROJDataFinder  # noqa: PLC0415 - same
 
+    yield from _variables()
+    gdal_data.keep_own()
     versions = f"PROJ {rasterio.__proj_version__}, GEOS {rasterio.__geos_version__}"
     yield _fine("GDAL", "version", f"{rasterio.__gdal_version__}, inside rasterio")
     yield _fine("GDAL", "built with", versions)
@@ -124,9 +124,7 @@ def gdal() -> Iterator[Finding]:
     package = Path(rasterio.__file__).parent
     yield from _data("GDAL tables", GDALDataFinder().search(), package)
     yield from _data("PROJ tables", PROJDataFinder().search(), package)
-    yield from _variables(package)
-    named = [name for name in ("PROJ_DATA", "PROJ_LIB") if name in os.environ]
-    advice = f"unset {' '.join(named)}" if named else "pip install --force-reinstall rasterio"
+    advice = "pip install --force-reinstall rasterio"
     yield from look("GDAL", f"EPSG:{_EPSG}", _crs, advice=advice)
 
 
@@ -191,25 +189,21 @@ def _data(name: str, found: str | None, package: Path) -> Iterator[Finding]:
         yield _fine("GDAL", name, found)
 
 
-def _variables(package: Path) -> Iterator[Finding]:
-    """What the environment says of tables and plugins, where rasterio has its own.
-
-    The tables of one PROJ are not those of another: 9.7 refuses those of 9.5.
-    """
-    has_its_own = (package / "proj_data").is_dir()
-    for name in _DATA:
+def _variables() -> Iterator[Finding]:
+    """Variables of tables and plugins; those of another installation are not used."""
+    unused = gdal_data.foreign(os.environ)
+    for name in gdal_data.VARIABLES:
         value = os.environ.get(name)
         if value is None:
             continue
-        is_own = Path(value).resolve().is_relative_to(package.resolve())
-        if is_own or not has_its_own:
+        if name not in unused:
             yield _fine("GDAL", name, value)
             continue
         yield Finding(
             part="GDAL",
             name=name,
             mark=Mark.WARN,
-            text=f"points to another installation, {value}, and rasterio has its own",
+            text=f"names another installation, {value}, and is not used: rasterio has its own",
             advice=f"unset {name}",
         )
 

@@ -1,7 +1,8 @@
 """URLs to bytes over HTTP, whole or not at all.
 
 What may pass is tried again, with decorrelated jitter [1]: a connection that fails, a body that is
-short, and 408, 425, 429 and 5xx. What will not pass, any other 4xx, is an error at once.
+short or does not match a digest sent with it, and 408, 425, 429 and 5xx. What will not pass, any
+other 4xx, is an error at once.
 
 [1] M. Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015.
 """
@@ -25,6 +26,7 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from stacgen.errors import DeniedError, MissingError, TransferError
 from stacgen.fetch.connect import Adapter, hung_up_when
+from stacgen.fetch.digest import mismatch
 from stacgen.fetch.route import Route, route
 from stacgen.gate import Gate, parts, public_url
 from stacgen.models import ByteRange, Resource
@@ -249,6 +251,10 @@ class Http:
                 raise TransferError(
                     f"{_named(resource)} is larger than {largest // _MEGABYTE} MB: refused."
                 )
+        if _coding(response) == "identity":
+            is_whole = response.status_code == HTTPStatus.OK
+            if wrong := mismatch(response.headers, body, is_whole=is_whole):
+                raise _Trouble(f"its bytes do not match the {wrong} that came with them")
         if resource.part is None:
             return bytes(body)
         return _cut(body, response, resource.part)
@@ -307,8 +313,8 @@ def _unpacked(
     chunks: Iterator[bytes], response: requests.Response, largest: int
 ) -> Iterator[bytes]:
     """The body as it was meant, piece by piece: nothing was to be compressed, but some do it."""
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding in ("identity", ""):
+    coding = _coding(response)
+    if coding == "identity":
         yield from chunks
         return
     if coding not in ("gzip", "x-gzip"):
@@ -332,6 +338,11 @@ def _unpacked(
             yield piece
     if not unpack.eof:
         raise _Trouble("the compressed body is short")
+
+
+def _coding(response: requests.Response) -> str:
+    """The content coding of a body, in lower case."""
+    return response.headers.get("Content-Encoding", "").strip().lower() or "identity"
 
 
 def _cut(body: bytearray, response: requests.Response, part: ByteRange) -> bytes:
