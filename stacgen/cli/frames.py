@@ -30,7 +30,9 @@ from stacgen.cli.options import (
 )
 from stacgen.errors import UsageError
 
-Tile = Annotated[str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
+Tile = Annotated[
+    str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR; none with --point.")
+]
 BandName = Annotated[str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A; not B10.")]
 
 
