@@ -185,7 +185,7 @@ def test_polygons_are_found_in_any_geojson() -> None:
         ("[]", "it is not GeoJSON"),
         ('{"type": "Point", "coordinates": [1, 2]}', "it holds a Point"),
         ('{"type": "FeatureCollection", "features": []}', "it holds no polygon"),
-        ('{"type": "Feature", "geometry": null}', "it is not GeoJSON"),
+        ('{"type": "Feature", "geometry": null}', "it holds no polygon"),
         ('{"type": "Polygon", "coordinates": []}', "has no ring"),
         ('{"type": "Polygon", "coordinates": [[[1, 2], [3, 4], [1, 2]]]}', "fewer than 4"),
         ('{"type": "Polygon", "coordinates": [[[1, 2], [3, 4], [5, 6], [7, 8]]]}', "not closed"),

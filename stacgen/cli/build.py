@@ -60,7 +60,11 @@ if TYPE_CHECKING:
 
 
 Tiles = Annotated[
-    str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR; or several, with commas.")
+    str | None,
+    typer.Argument(
+        metavar="TILE",
+        help="MGRS tile, 29PKR; or several, with commas. None with --point or --bbox.",
+    ),
 ]
 BandNames = Annotated[
     str | None,

@@ -31,7 +31,9 @@ from stacgen.cli.options import (
 )
 from stacgen.errors import UsageError
 
-Tile = Annotated[str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR.")]
+Tile = Annotated[
+    str | None, typer.Argument(metavar="TILE", help="MGRS tile, 29PKR; none with --point.")
+]
 BandName = Annotated[
     str | None, typer.Argument(metavar="BAND", help="B01 to B12, B8A, TCI; not B10.")
 ]

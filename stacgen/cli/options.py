@@ -34,11 +34,11 @@ Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 PointPlace = Annotated[
     tuple[float, float] | None,
-    typer.Option("--point", metavar="LON LAT", help="A place, in place of the tile; degrees."),
+    typer.Option("--point", metavar="LON LAT", help="Longitude and latitude of a place; degrees."),
 ]
 BboxPlace = Annotated[
     tuple[float, float, float, float] | None,
-    typer.Option("--bbox", metavar="W S E N", help="An area, in place of the tile; degrees."),
+    typer.Option("--bbox", metavar="W S E N", help="West, south, east, north of an area; degrees."),
 ]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
