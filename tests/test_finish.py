@@ -16,7 +16,7 @@ from stacgen.library import Labour, Pixels, recipe, requests
 from stacgen.models import Selection
 from stacgen.outcomes import Report, Watch
 from stacgen.pipeline import Shard
-from stacgen.ports import Entry
+from stacgen.ports import Entry, Version
 from stacgen.rasters import Reflectance
 from stacgen.selection import parse_moment
 from stacgen.store.folder import Folder
@@ -49,6 +49,12 @@ class Recorder(Folder):
         """As a folder."""
         self.writes.append(key)
         super().write(key, content, media_type)
+
+    def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
+        """As a folder."""
+        done = super().swap(key, content, media_type, expected)
+        self.writes += [key] if done else []
+        return done
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
         """As a folder."""
