@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -89,10 +90,13 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _description(app: FastAPI) -> Route:
     """The route of the OpenAPI document; stac-fastapi's has another media type."""
-    content = json.dumps(openapi.document(app)).encode()
 
-    async def send(_request: Request) -> Response:
-        return Response(content, media_type=openapi.MEDIA_TYPE)
+    @cache
+    def content() -> bytes:
+        return json.dumps(openapi.document(app)).encode()
+
+    def send(_request: Request) -> Response:
+        return Response(content(), media_type=openapi.MEDIA_TYPE)
 
     return Route(str(app.openapi_url), send)
 

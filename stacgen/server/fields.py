@@ -24,7 +24,7 @@ class Chosen:
     def of(cls, asked: Mapping[str, Any]) -> Self:
         """The choice in the body of a search, without keys that were not sent.
 
-        >>> Chosen.of({"exclude": ["links"]}).include is None
+        >>> Chosen.of({"exclude": ["links"]}).otherwise is None
         True
         """
         exclude = tuple(sorted(asked.get("exclude") or ()))
