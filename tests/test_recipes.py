@@ -130,7 +130,7 @@ def test_titiler_draws_the_renders_of_an_item(venv: Venv, folder: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [programs / "uvicorn", "titiler.application.main:app", "--port", str(port)]
+    command = [str(programs / "uvicorn"), "titiler.application.main:app", "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         base = f"http://127.0.0.1:{port}/stac"
