@@ -158,10 +158,13 @@ def _tci_image(image: Node) -> TciImage | None:
         moment = image.moment("sensing_time")
     except AnswerError:
         return None
-    baseline = image.value.get("baseline")
+    try:
+        baseline = image.baseline("baseline")
+    except AnswerError:
+        baseline = None
     return TciImage(
         sensing_time=moment,
-        baseline=baseline if isinstance(baseline, str) else None,
+        baseline=baseline,
         cloud_cover=image.percentage(_CLOUD),
         nodata_percentage=image.percentage(_NODATA),
         unknown_reason=_oddities(image),

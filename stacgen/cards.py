@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from zlib import crc32
 
-from stacgen import layout, stac
+from stacgen import layout, stac, visual
 from stacgen.bands import BANDS
 
 _PLAIN = re.compile(r"\./[\w.-]+", re.ASCII)
@@ -65,6 +65,12 @@ class Card:
 
     geometry: Mapping[str, Any]
     """Of its footprint: GeoJSON, in degrees."""
+
+    @property
+    def bands(self) -> list[str]:
+        """Names of the rasters that hold numbers; of true colour where there are no others."""
+        names = [name for name, _ in self.assets]
+        return [name for name in names if name != visual.KEY] or names
 
     @property
     def patterns(self) -> tuple[tuple[str, str], ...]:

@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from stacgen import cards, layout, stac
+from stacgen import cards, layout, stac, visual
 from stacgen.cards import Card
 from stacgen.sketch import SPAN, WIDTH, Bbox, Map, dots
 
@@ -34,6 +34,9 @@ _MIRROR = re.compile(rb'<meta name="stacgen-mirror" content="([0-9]+)">')
 _SUMMARY = re.compile(rb'data-summary="([^"]*)"')
 _MARK = re.compile(rb'data-v="([0-9a-f]{8})"')
 _BROWSER = "https://radiantearth.github.io/stac-browser/#/external/"
+
+_COLORS = [f"{visual.KEY}.{number}" for number in (1, 2, 3)]
+"""Names of red, green and blue to odc-stac; by the asset alone it reads red only."""
 
 _CLEAR = 20
 """Percent of cloud up to which a snippet takes frames, if there are any."""
@@ -133,7 +136,8 @@ def collection(
         unknown=unknown,
         pick=pick,
         patterns=json.dumps([dict(each) for each in patterns]),
-        bands=[name for name, _ in pick.assets],
+        bands=pick.bands,
+        loaded=_COLORS if pick.bands == [visual.KEY] else pick.bands,
         grid=_grid(next(item for item in items if item["id"] == pick.id), pick),
         clear=max(_CLEAR, math.ceil(pick.cloud or 0)),
         reflectance=_common({card.reflectance for card in shown}),
@@ -328,7 +332,7 @@ def _murk(card: Card) -> tuple[int, bool, bool, float]:
 
 def _grid(item: stac.Document, card: Card) -> str:
     """Arguments for odc-stac that ask for the finest pixels of an Item on their own grid."""
-    found = {item["assets"][name].get("gsd") for name, _ in card.assets} - {None}
+    found = {item["assets"][name].get("gsd") for name in card.bands} - {None}
     anchor = ', anchor="edge"' if len(found) > 1 else ""
     return f", resolution={min(found):g}{anchor}" if found else ""
 
