@@ -106,11 +106,13 @@ def colors_in_memory(
     """The same of red, green and blue.
 
     Args:
-        pixels: (rows, columns, 3), C-contiguous; must stay alive and unchanged within the context.
+        pixels: (rows, columns, 3), each pixel's bytes one behind the other; must stay alive and
+            unchanged within the context.
         valid: (rows, columns), True where pixels are valid; None where all are.
         facts: Of the bands.
     """
-    layout = f"DATATYPE=Byte,BANDS=3,PIXELOFFSET=3,LINEOFFSET={3 * pixels.shape[1]},BANDOFFSET=1"
+    line = pixels.strides[0]  # decoders pad lines
+    layout = f"DATATYPE=Byte,BANDS=3,PIXELOFFSET=3,LINEOFFSET={line},BANDOFFSET=1"
     with _over(pixels, facts, layout) as dataset:
         dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
         if valid is not None:
