@@ -551,3 +551,30 @@ def test_a_copy_follows_what_was_taken_out(
     update(server, root, replace=True)
     stacgen.publish(root, public, delete=True)
     assert files(public) == files(root)
+
+
+@pytest.mark.parametrize(
+    ("year", "moment"),
+    [
+        (2025, datetime(2024, 12, 31, 23, 59, 58, tzinfo=UTC)),
+        (2019, datetime(2018, 12, 31, 23, 59, 58, tzinfo=UTC)),
+        (2024, datetime(2025, 1, 1, 0, 0, 2, tzinfo=UTC)),
+    ],
+)
+def test_an_update_asks_for_the_streams_that_were_built(
+    server: dunia.Server, root: Path, year: int, moment: datetime
+) -> None:
+    """An acquisition of another year than its stream's asks for no stream of that year."""
+    metadata = dunia.images(2, start=datetime(year, 3, 2, 11, 21, 9, tzinfo=UTC))
+    metadata[0]["sensing_time"] = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    dunia.publish(server, FRAMES[:2], year=year, each=2, metadata=metadata)
+    build(server, root, years=[year])
+    [item] = root.glob(f"29PKR/B09/{moment.year}/*/*.json")
+    assert json.loads(item.read_text())["properties"]["stacgen:stream_year"] == year
+    asked = len(server.requests)
+    found = update(server, root)
+    assert found.changes == ()
+    assert not found.report.lost
+    years = {int(path[-4:]) for path in server.paths()[asked:] if "band_metadata" in path}
+    assert years - {THIS_YEAR} == {year}
+    assert_sound(root)

@@ -402,3 +402,28 @@ def test_bands_have_an_asset_and_a_title() -> None:
     assert bands.find("TCI", resolution=60).size == 1830
     assert bands.find("TCI").asset == "visual"
     assert bands.find("B09").asset == "B09"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac, which Python hides
+def test_readers_see_mask_and_colours(build: Build, tmp_path: Path) -> None:
+    """rio-tiler takes the mask for nodata; odc-stac loads the three bands by their numbers."""
+    import odc.stac  # noqa: PLC0415 - slow to load
+    from rio_tiler.io import STACReader  # noqa: PLC0415 - same
+
+    build()
+    collection = pystac.Collection.from_file(str(tmp_path / "out/29PKR/TCI/collection.json"))
+    item = next(collection.get_items(recursive=True))
+    with STACReader(item.get_self_href()) as reader:
+        image = reader.preview(assets=["visual"], max_size=183)
+    assert image.data.shape == (3, 183, 183)
+    assert 0.85 < (image.mask > 0).mean() < 0.9
+    names = ["visual.1", "visual.2", "visual.3"]
+    cube = odc.stac.load([item], bands=names, chunks={})
+    with rasterio.open(item.assets["visual"].get_absolute_href()) as file:
+        for number, name in enumerate(names, 1):
+            np.testing.assert_array_equal(cube[name].isel(time=0), file.read(number))
+    page = (tmp_path / "out/29PKR/TCI/index.html").read_text()
+    assert "bands=[&#34;visual.1&#34;, &#34;visual.2&#34;, &#34;visual.3&#34;]" in page or (
+        'bands=["visual.1", "visual.2", "visual.3"]' in page
+    )
+    assert "<dt>Baseline</dt>" not in page
