@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from stacgen.store import open_store
 
 OUTPUT = "catalogs"
 """Where catalogs go unless told."""
+
+_ENCODING = 900.0
+"""Seconds to wait for a segment of the sample: a busy machine encodes 10 m for minutes."""
 
 _ALL = Selection()
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [!-~]([ -~]*[!-~])?", re.ASCII)
@@ -351,6 +354,8 @@ def reached(upstream: Upstream) -> Iterator[tuple[Endpoint, Http]]:
         endpoint = endpoints.find(upstream.api, tci_path=upstream.tci_path)
         yield endpoint, _http(upstream, endpoint)
         return
+    read = max(upstream.patience.read, _ENCODING)
+    upstream = replace(upstream, patience=replace(upstream.patience, read=read))
     with sample.serve() as base:
         endpoint = endpoints.find(base)
         yield endpoint, _http(upstream, endpoint)

@@ -24,6 +24,9 @@ HEAD = 16 * transport.PACKET
 _TRIED = 3
 """Segments whose beginning is asked for where those before are missing."""
 
+_MOST = 1_000
+"""Segments whose beginnings are asked for; a year has some 40."""
+
 _AT_ONCE = 8
 """Beginnings of segments that are fetched side by side."""
 
@@ -141,6 +144,11 @@ def _shift(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> int:
 
 def _by_times(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> Iterator[Segment]:
     """Segments that begin where their times say, and end where the next begins."""
+    if len(segments) > _MOST:
+        raise PlaylistError(
+            f"The playlist of {stream} cannot be followed: its durations are no whole frames, and"
+            f" it has more than {_MOST} segments to look into."
+        )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         starts = list(pool.map(lambda each: _first(each, stream, fetch), segments))
     for (one, start), (_, stop) in pairwise(zip(segments, starts, strict=True)):
