@@ -307,6 +307,14 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_fetched(
     assert not server.requests
 
 
+def test_frames_are_listed_of_one_stream(server: dunia.Server) -> None:
+    upstream = Upstream(api=server.base, patience=HASTY)
+    with pytest.raises(UsageError, match=r"--resolution is for true colour"):
+        stacgen.frames("29PKR", "B09", years=[2025], resolution=60, upstream=upstream)
+    with pytest.raises(UsageError, match=r"listed of one tile and band, not of 2"):
+        stacgen.frames("29PKR", "B09,B01", years=[2025], upstream=upstream)
+
+
 def test_a_gray_stream_in_place_of_colour_fails_by_name(build: Build, server: dunia.Server) -> None:
     """A segment of another kind is not fetched again: it would be the same."""
     gray = [np.full((1830, 1830), 900, np.uint16)] * 4
