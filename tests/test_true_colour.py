@@ -435,3 +435,20 @@ def test_readers_see_mask_and_colours(build: Build, tmp_path: Path) -> None:
         'bands=["visual.1", "visual.2", "visual.3"]' in page
     )
     assert "<dt>Baseline</dt>" not in page
+
+
+def test_two_images_of_a_second_are_shown_by_no_scene(
+    with_band: Build, server: dunia.Server, tmp_path: Path
+) -> None:
+    """Which of them is the scene's is not known, and a second run writes nothing."""
+    answer = json.loads(server.content[PATH])
+    answer["images"][3]["sensing_time"] = answer["images"][0]["sensing_time"]
+    server.put_json(PATH, answer)
+    with_band(band="B09,TCI")
+    root = tmp_path / "out"
+    scenes = [document for _, document in _items(root, "scenes")]
+    assert ["visual" in document["assets"] for document in scenes] == [False, True, False]
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    with_band(band="B09,TCI")
+    after = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    assert before == after

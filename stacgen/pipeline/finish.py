@@ -8,6 +8,7 @@ whoever is the last has seen all. Where a store's clock shows whole seconds, as 
 S3, times may be the same; then the files tell, too.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,23 +102,39 @@ def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -
 
 
 def _overdue_images(place: ScenesPlace, existing: Sequence[Standing], store: Store) -> set[Pass]:
-    """True-colour images that are there, and not in the scenes of their second."""
-    images = {Pass.of(each.document["id"]): each for each in existing}
-    scenes = [
+    """True-colour images that are there, and not in the scene of their second.
+
+    Scenes show none of several images, and no image is of several scenes: see `_made`.
+    """
+    seconds = Counter(Pass.of(each.document["id"]) for each in existing)
+    images = {
+        second: each.document["assets"][visual.KEY]["file:checksum"]
+        for each in existing
+        if seconds[second := Pass.of(each.document["id"])] == 1
+    }
+    linked = [
         place.item(layout.id_of(link.href), year)
         for year in {each.year for each in images}
         for link in stac.links(read(store, place.year_key(year)) or {}, "item")
-        if Pass.of(layout.id_of(link.href)).second in images
     ]
-    due = set()
-    for item, document in zip(
-        scenes, abreast(store, partial(read_item, store), scenes), strict=True
-    ):
-        second = Pass.of(item.id).second
-        shown = ((document or {}).get("assets", {}).get(visual.KEY) or {}).get("file:checksum")
-        if shown != images[second].document["assets"][visual.KEY]["file:checksum"]:
-            due.add(second)
-    return due
+    passes = Counter(Pass.of(each.id) for each in linked)
+    scenes = [
+        each
+        for each in linked
+        if passes[Pass.of(each.id)] == 1 and Pass.of(each.id).second in images
+    ]
+    documents = abreast(store, partial(read_item, store), scenes)
+    return {
+        second
+        for item, document in zip(scenes, documents, strict=True)
+        if _checksum(document) != images[second := Pass.of(item.id).second]
+    }
+
+
+def _checksum(document: stac.Document | None) -> str | None:
+    """That of the picture of a scene."""
+    picture: dict[str, str] = (document or {}).get("assets", {}).get(visual.KEY, {})
+    return picture.get("file:checksum")
 
 
 def _times(*entries: Entry | None) -> list[datetime | None]:
