@@ -3,6 +3,7 @@
 The only place that writes such files, so that each kind of path is treated alike by all commands.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -74,16 +75,12 @@ def _write_local(output: str, content: bytes) -> None:
 
 
 def _to_stdout(content: bytes) -> None:
-    """Write bytes past the text layer of `sys.stdout`, which need not have a descriptor."""
-    try:
-        sys.stdout.flush()
-        descriptor = sys.stdout.fileno()
-    except AttributeError:  # closed before Python began
-        descriptor = 1
-    except ValueError:
-        sys.stdout.buffer.write(content)
-        return
-    _to_descriptor(descriptor, content)
+    """Write bytes past the text layer of `sys.stdout`."""
+    if sys.stdout is None:  # closed before Python began
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def _to_descriptor(descriptor: int, content: bytes) -> None:

@@ -385,7 +385,8 @@ def test_a_frame_beyond_the_playlist_fails_by_name(build: Build, upstream: dunia
     upstream.content["/streams/29PKR/B09/2025/stream.m3u8"] = dunia.playlist([4, 4])
     report = build()
     assert [each.ref.frame.number for each in report.failed] == [8, 9]
-    assert "playlist ends before it" in report.failed[0].reason
+    assert "stream ends before it, with frame 7" in report.failed[0].reason
+    assert "playlist ends before it, at frame 7" in report.failed[1].reason
 
 
 def test_a_frame_without_metadata_shifts_no_other(build: Build, upstream: dunia.Server) -> None:

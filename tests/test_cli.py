@@ -158,7 +158,7 @@ def test_unknown_figures_show_as_unknown(run: Run) -> None:
     done = run("frames", "29PKR", "B09", "--year", "2025", "--tci-path", "/nowhere")
     assert done.stdout.count("unknown") == 10
     (note,) = done.stderr.splitlines()
-    assert note.startswith("Note: cloud and nodata known for 0 of 5 frames of 29PKR B09 2025: the")
+    assert note.startswith("Note: cloud and nodata known for 0 of 5 frames of 29PKR B09 2025: ")
     assert "no TCI metadata at http" in note
     assert "--tci-path" in note
 

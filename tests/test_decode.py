@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import dunia
 from stacgen import decode
-from stacgen.errors import SegmentError
+from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Timeline
 
 SHAPE = (64, 96)
@@ -280,7 +280,8 @@ def test_a_far_larger_frame_is_not_even_decoded() -> None:
 
 
 def test_pixels_that_are_not_gray_alone_are_refused() -> None:
-    with pytest.raises(SegmentError, match="its pixels are yuv420p, not one kind of gray"):
+    problem = r"its pixels are in colour \(yuv420p\), not those of one band"
+    with pytest.raises(WrongStreamError, match=problem):
         decoded(tracks("yuv420p"))
 
 
@@ -561,7 +562,7 @@ BOMB = """
 import resource, sys
 from pathlib import Path
 from stacgen import decode
-from stacgen.errors import SegmentError
+from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Timeline
 media = Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -304,7 +304,7 @@ def test_a_playlist_that_has_become_shorter_costs_its_frames_by_name(
     spoil(upstream, PLAYLIST, (Reply(body=dunia.playlist([1])),))
     report = build(upstream, tmp_path)
     assert [each.ref.frame.number for each in report.failed] == [1]
-    assert report.failed[0].reason == "The playlist ends before it, at frame 0."
+    assert report.failed[0].reason == "The stream ends before it, with frame 0."
 
 
 def test_a_segment_of_another_recording_is_not_taken(

@@ -98,7 +98,9 @@ print(found.cogs, [each.text for each in found.findings if each.rule not in ("sc
 
 def test_cogs_are_sound_whatever_rasterio_read_before(other: dict[str, str]) -> None:
     done = run("-c", DEEP, str(EXAMPLE), variables={**other, "GDAL_SKIP": ""})
-    assert done.stdout == "2 []\n"
+    count, _, findings = done.stdout.partition(" ")
+    assert int(count) >= 2  # users build beside the example
+    assert findings == "[]\n"
 
 
 def test_variables_that_mean_what_rasterio_has_are_kept() -> None:

@@ -39,6 +39,7 @@ def run(root: Path) -> Run:
 
 
 def test_preview_says_what_it_drew_and_where(run: Run, root: Path) -> None:
+    (root / "out").mkdir()
     done = run("preview", "catalogs/29PKR/B09", "-o", "out/year.gif", "--width", "100")
     assert (done.returncode, done.stdout) == (0, "")
     assert re.fullmatch(r"Drew 5 frames \(\d+ kB\): out/year\.gif\n", done.stderr)

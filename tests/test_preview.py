@@ -195,6 +195,7 @@ def cells_of(rows: int, columns: int, width: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("name", ["film.mp4", "film.gif", "sheet.png"])
 def test_the_same_frames_make_the_same_bytes(name: str, catalog: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
         stacgen.preview(catalog, tmp_path / folder / name, width=200)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert [path.name for path in (tmp_path / "one").iterdir()] == [name]

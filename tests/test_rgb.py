@@ -424,9 +424,13 @@ def looked_at(root: Path, tmp_path: Path) -> Path:
 
 
 def findings(root: Path) -> list[tuple[str, str]]:
-    """The rules that pictures break, and what is said of it."""
+    """The rules that pictures break, and what is said of it; their grid is none of a tile."""
     found = pipeline.validate(Folder(root), problems=None, deep=True)
-    return [(each.rule, each.text) for each in found.findings if "/scenes/" in each.key]
+    return [
+        (each.rule, each.text)
+        for each in found.findings
+        if "/scenes/" in each.key and each.rule != "place"
+    ]
 
 
 def test_pictures_are_what_their_scenes_say(looked_at: Path) -> None:

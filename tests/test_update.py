@@ -96,8 +96,10 @@ def test_a_change_that_fails_leaves_the_document(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from stacgen.store.folder import Folder\n"
-        "with Folder(Path(sys.argv[1]))._locked('x.json'):\n"
+        "import sys, time; from pathlib import Path; from stacgen.store import lock\n"
+        "from stacgen.store.folder import Folder\n"
+        "store = Folder(Path(sys.argv[1]))\n"
+        "with lock.hold(store._hidden.begin, 'x.json', by_flock=True):\n"
         "    print('held', flush=True); time.sleep(600)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]

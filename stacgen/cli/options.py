@@ -24,7 +24,7 @@ PARTLY = 1
 
 Years = Annotated[list[int] | None, typer.Option("--year", help="A calendar year; repeatable.")]
 Resolution = Annotated[
-    int | None, typer.Option(metavar="10|20|60", help="Of TCI, in metres; 10 unless given.")
+    int | None, typer.Option(metavar="10|20|60", help="Of TCI, in metres; 10.")
 ]
 Interval = Annotated[
     str | None,
@@ -34,11 +34,11 @@ Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
 End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 PointPlace = Annotated[
     tuple[float, float] | None,
-    typer.Option("--point", metavar="LON LAT", help="Longitude and latitude of a place; degrees."),
+    typer.Option("--point", metavar="LON LAT", help="A place, in degrees."),
 ]
 BboxPlace = Annotated[
     tuple[float, float, float, float] | None,
-    typer.Option("--bbox", metavar="W S E N", help="West, south, east, north of an area; degrees."),
+    typer.Option("--bbox", metavar="W S E N", help="An area, in degrees."),
 ]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
 MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
@@ -55,7 +55,7 @@ UnknownCloud = Annotated[
     Unknown | None,
     typer.Option(
         metavar="keep|drop",
-        help="Frames whose cloud or nodata is not known; without it, an error.",
+        help="Frames without the figure; else an error.",
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
@@ -72,7 +72,7 @@ TciPath = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="Path of the cloud and nodata figures, if not the service's; empty for none.",
+        help="Path of cloud and nodata figures; empty for none.",
         rich_help_panel="API",
     ),
 ]
