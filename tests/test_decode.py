@@ -280,7 +280,7 @@ def test_a_far_larger_frame_is_not_even_decoded() -> None:
 
 
 def test_pixels_that_are_not_gray_alone_are_refused() -> None:
-    with pytest.raises(SegmentError, match="its pixels are yuv420p, not one kind of gray"):
+    with pytest.raises(SegmentError, match=r"in colour \(yuv420p\), not those of one band"):
         decoded(tracks("yuv420p"))
 
 

@@ -237,12 +237,45 @@ def test_numbering_begins_anywhere(
     answer["images"] = colour.images(5, first=first)
     server.put_json(PATH, answer)
     build()
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+
+
+def _pictures(root: Path) -> dict[str, int]:
+    """The numbers of the pictures by the days of their Items, from the place of the square."""
     days = {}
-    for path, document in _items(tmp_path / "out"):
+    for path, document in _items(root):
         with rasterio.open(path.with_suffix(".tif")) as file:
             row = file.read(1)[171].astype(int) - file.read(3)[171]
         days[document["properties"]["datetime"][8:10]] = int(row.argmax()) // 114 - 2
-    assert days == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+    return days
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libx264"])
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [(0, (4, 2)), (1, (4, 1)), (100, (4, 1)), (0, (8, 8))],
+    ids=["one less than told", "from 1", "from 100", "rounded"],
+)
+def test_fragmented_mp4_is_placed_by_the_times_in_it(
+    build: Build,
+    server: dunia.Server,
+    tmp_path: Path,
+    codec: str,
+    first: int,
+    counts: tuple[int, int],
+) -> None:
+    """Numbers may begin anywhere and durations may be rounded there, too, in HEVC and in H.264."""
+    start, *parts = colour.fragments([colour.picture(n) for n in range(5)], codec=codec)
+    folder = "/streams/29PKR/TCI"
+    server.content[f"{folder}/init.mp4"] = start
+    server.content |= {f"{folder}/tci_{n:03}.m4s": part for n, part in enumerate(parts)}
+    head = '#EXT-X-MAP:URI="init.mp4"'
+    server.content[f"{folder}/tci_2k.m3u8"] = colour.playlist(counts, suffix="m4s", head=head)
+    answer = json.loads(server.content[PATH])
+    answer["images"] = colour.images(5, first=first)
+    server.put_json(PATH, answer)
+    assert not build().failed
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
 
 
 def test_numbers_that_fit_in_two_ways_are_refused(build: Build, server: dunia.Server) -> None:

@@ -1,8 +1,9 @@
 """Segments paired with frames: by the durations of the playlist, or by the times in the segments.
 
 Durations that add up to whole frames say which frames each segment holds, and decoding refuses a
-segment that holds others. Where durations are rounded, or segments are gone, the first packets of
-the segments are fetched: their presentation times settle it.
+segment that holds others. Where durations are rounded, or segments are gone, the presentation
+times in the segments settle it: those in the first packets of MPEG-TS, and those of the decoded
+pictures of fragmented MP4, whose first bytes hold none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from stacgen import isolation, transport
 from stacgen.errors import MissingError, PlaylistError, SegmentError
 from stacgen.gate import public_url
 from stacgen.models import ByteRange, Segment, Stream, Timeline
-from stacgen.playlist import Playlist
+from stacgen.playlist import MOST_FRAMES, Playlist
 from stacgen.ports import Coded, Fetch
 
 HEAD = 16 * transport.PACKET
@@ -78,15 +79,10 @@ def _settled(stream: Stream, listing: Playlist, fetch: Fetch) -> Timeline:
             f" its playlist holds {count} frames: which is which is not known."
         )
     base = bases[0]
-    start = (
-        first_time(segments[0], fetch)
-        if segments[0].initialization is None
-        else _times(segments[0], stream, fetch)[0]
-    )
-    rate = stream.timeline.rate
+    start = _first_time(segments[0], stream, fetch)
     return replace(
         stream.timeline,
-        origin=start - Fraction(base, rate),
+        origin=start - Fraction(base, stream.timeline.rate),
         begins_at_zero=base == 0,
         is_relative=False,
     )
@@ -104,12 +100,13 @@ def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
             initialization=fetch(segment.initialization).body,
             numbers=range(segment.stop - segment.start),
             is_last=True,
-            wanted=frozenset(range(segment.stop - segment.start)),
-            timeline=stream.timeline,
+            wanted=frozenset(range(MOST_FRAMES)),
+            timeline=replace(stream.timeline, origin=Fraction(0), is_relative=True),
             shape=(stream.band.size, stream.band.size),
             is_color=stream.band.is_color,
         )
-        return [codes.seconds for codes in isolation.shared()(coded)]
+        with isolation.temporary() as decode:
+            return [codes.seconds for codes in decode(coded)]
     except SegmentError as error:
         raise PlaylistError(
             f"{_name(segment)} does not tell which frames it holds: {error}."
@@ -120,8 +117,6 @@ def _numbered(stream: Stream, listing: Playlist, fetch: Fetch) -> tuple[Segment,
     segments = listing.segments
     if not listing.is_even:
         return tuple(_by_times(segments, stream, fetch))
-    if segments[0].initialization is not None:
-        return segments  # fragmented MP4 has no times in its first bytes; decoding compares them
     if listing.is_sliding or not stream.timeline.begins_at_zero:
         shift = _shift(segments, stream, fetch)
         segments = tuple(
@@ -149,7 +144,8 @@ def _by_times(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> Iter
             f"The playlist of {stream} cannot be followed: its durations are no whole frames, and"
             f" it has more than {_MOST} segments to look into."
         )
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    is_decoded = segments[0].initialization is not None  # and each decoder takes memory
+    with ThreadPoolExecutor(1 if is_decoded else _AT_ONCE) as pool:
         starts = list(pool.map(lambda each: _first(each, stream, fetch), segments))
     for (one, start), (_, stop) in pairwise(zip(segments, starts, strict=True)):
         if stop <= start:
@@ -164,7 +160,7 @@ def _by_times(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> Iter
 
 def _first(segment: Segment, stream: Stream, fetch: Fetch) -> int:
     """Number of the first frame of a segment."""
-    seconds = first_time(segment, fetch)
+    seconds = _first_time(segment, stream, fetch)
     number = stream.timeline.number_at(seconds)
     if number is None:
         raise PlaylistError(
@@ -174,13 +170,15 @@ def _first(segment: Segment, stream: Stream, fetch: Fetch) -> int:
     return number
 
 
-def first_time(segment: Segment, fetch: Fetch) -> Fraction:
+def _first_time(segment: Segment, stream: Stream, fetch: Fetch) -> Fraction:
     """Presentation time of the first picture of a segment, in seconds.
 
     Raises:
-        PlaylistError: It is no MPEG-TS, or its first packets hold no time.
-        UpstreamError: They cannot be had.
+        PlaylistError: It is neither MPEG-TS nor fragmented MP4, or holds no time.
+        UpstreamError: It cannot be had.
     """
+    if segment.initialization is not None:
+        return _times(segment, stream, fetch)[0]
     media = segment.media
     offset = 0 if media.part is None else media.part.offset
     head = fetch(replace(media, part=ByteRange(offset=offset, length=HEAD))).body
