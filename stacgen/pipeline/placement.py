@@ -62,30 +62,37 @@ def _settled(stream: Stream, listing: Playlist, fetch: Fetch) -> Timeline:
     """
     numbers = [frame.number for frame in stream.frames]
     segments, first, last = listing.segments, min(numbers), max(numbers)
-    count = segments[-1].stop
-    if first:
-        count = segments[-1].start + len(_times(segments[-1], stream, fetch))
-    if listing.is_sliding and count <= last - first:
+    start, rate = _first_time(segments[0], stream, fetch), stream.timeline.rate
+    bases = [0]
+    if first or listing.is_sliding:
+        ends = _times(segments[-1], stream, fetch)
+        count = round((ends[0] - start) * rate) + len(ends)
+        bases = _bases(first, last, count)
+    if listing.is_sliding and count != last - first + 1:
         raise PlaylistError(
             f"The playlist of {stream} begins with a later segment, and the API gives no times:"
             " which frames it holds is not known."
         )
-    bases = [0] if first == 0 else [base for base in (0, 1) if 0 <= last - base < count]
-    if not bases and last - first + 1 == count:
-        bases = [first]
     if len(bases) != 1:
         raise PlaylistError(
             f"The API numbers the images of {stream} from {first} to {last} and gives no times, and"
             f" its playlist holds {count} frames: which is which is not known."
         )
     base = bases[0]
-    start = _first_time(segments[0], stream, fetch)
     return replace(
         stream.timeline,
-        origin=start - Fraction(base, stream.timeline.rate),
+        origin=start - Fraction(base, rate),
         begins_at_zero=base == 0,
         is_relative=False,
     )
+
+
+def _bases(first: int, last: int, count: int) -> list[int]:
+    """Numbers that the first of so many frames may have, where images have these."""
+    if first == 0:
+        return [0]
+    bases = [base for base in (0, 1) if 0 <= last - base < count]
+    return bases or ([first] if last - first + 1 == count else [])
 
 
 def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
@@ -122,7 +129,7 @@ def _numbered(stream: Stream, listing: Playlist, fetch: Fetch) -> tuple[Segment,
         segments = tuple(
             replace(each, start=each.start + shift, stop=each.stop + shift) for each in segments
         )
-    if listing.is_coarse and _first(segments[-1], stream, fetch) != segments[-1].start:
+    if listing.is_coarse and _first_if_there(segments[-1], stream, fetch) != segments[-1].start:
         return tuple(_by_times(segments, stream, fetch))
     return segments
 
@@ -146,16 +153,52 @@ def _by_times(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> Iter
         )
     is_decoded = segments[0].initialization is not None  # and each decoder takes memory
     with ThreadPoolExecutor(1 if is_decoded else _AT_ONCE) as pool:
-        starts = list(pool.map(lambda each: _first(each, stream, fetch), segments))
-    for (one, start), (_, stop) in pairwise(zip(segments, starts, strict=True)):
+        starts = list(pool.map(lambda each: _first_if_there(each, stream, fetch), segments))
+    found = _with_missing(segments, starts, stream, fetch)
+    for (one, start), (_, stop) in pairwise(found):
         if stop <= start:
             raise PlaylistError(
                 f"The playlist of {stream} cannot be followed: {_name(one)} begins with frame"
                 f" {start}, and the next segment with frame {stop}."
             )
         yield replace(one, start=start, stop=stop)
-    last = segments[-1]
-    yield replace(last, start=starts[-1], stop=starts[-1] + max(1, last.stop - last.start))
+    last, start = found[-1]
+    yield replace(last, start=start, stop=start + max(1, last.stop - last.start), is_last=True)
+
+
+def _with_missing(
+    segments: Sequence[Segment], starts: Sequence[int | None], stream: Stream, fetch: Fetch
+) -> list[tuple[Segment, int]]:
+    """Segments with their first frames; one that is missing begins where that before it ends.
+
+    Of several in a row the first stands for all.
+
+    Raises:
+        MissingError: All are missing.
+    """
+    if not any(start is not None for start in starts):
+        _first(segments[0], stream, fetch)
+    found: list[tuple[Segment, int]] = []
+    before, is_missing = 0, False
+    for index, (segment, start) in enumerate(zip(segments, starts, strict=True)):
+        if start is not None:
+            if is_missing and found[-1][1] >= start:
+                found.pop()  # no frame lies between its neighbours
+            found.append((segment, start))
+        elif not is_missing:
+            if index:
+                before = found[-1][1] + len(_times(segments[index - 1], stream, fetch))
+            found.append((segment, before))
+        is_missing = start is None
+    return found
+
+
+def _first_if_there(segment: Segment, stream: Stream, fetch: Fetch) -> int | None:
+    """The same as `_first`, or None where the segment is missing."""
+    try:
+        return _first(segment, stream, fetch)
+    except MissingError:
+        return None
 
 
 def _first(segment: Segment, stream: Stream, fetch: Fetch) -> int:
