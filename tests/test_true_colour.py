@@ -287,6 +287,37 @@ def test_numbers_that_fit_in_two_ways_are_refused(build: Build, server: dunia.Se
         build()
 
 
+@pytest.mark.parametrize("first", [1, 100])
+def test_frames_are_counted_where_durations_are_rounded(
+    build: Build, server: dunia.Server, tmp_path: Path, first: int
+) -> None:
+    """Times in the segments, not durations, say how many frames the numbers must fit."""
+    answer = json.loads(server.content[PATH])
+    answer["images"] = colour.images(5, first=first)
+    server.put_json(PATH, answer)
+    server.content["/streams/29PKR/TCI/tci_2k.m3u8"] = colour.playlist((8, 8))
+    build()
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+
+
+@pytest.mark.parametrize("count", [5, 2])
+def test_a_playlist_that_lost_its_beginning_must_hold_a_frame_per_image(
+    build: Build, server: dunia.Server, tmp_path: Path, count: int
+) -> None:
+    """Without times, any other number of images leaves open which frames they are."""
+    answer = json.loads(server.content[PATH])
+    lines = ["#EXTM3U", "#EXT-X-MEDIA-SEQUENCE:1", "#EXTINF:0.25,", "tci_001.ts", ""]
+    server.content["/streams/29PKR/TCI/tci_2k.m3u8"] = "\n".join(lines).encode()
+    answer["images"] = colour.images(count)
+    server.put_json(PATH, answer)
+    with pytest.raises(Exception, match="begins with a later segment, and the API gives no times"):
+        build()
+    answer["images"] = colour.images(1)
+    server.put_json(PATH, answer)
+    build()
+    assert _pictures(tmp_path / "out") == {"02": 4}
+
+
 def test_times_of_images_count_where_there_are_any(build: Build, server: dunia.Server) -> None:
     """With `pts_time`, an image that is missing shifts no other."""
     answer = json.loads(server.content[PATH])
@@ -395,6 +426,42 @@ def test_scenes_are_the_same_whatever_is_built_first(
     assert not again.built
     scenes = [document for _, document in _items(tmp_path / "out", "scenes")]
     assert ["visual" in document["assets"] for document in scenes] == [True, True, False]
+
+
+def test_two_images_of_one_second_are_shown_by_no_scene(
+    with_band: Build, server: dunia.Server, tmp_path: Path
+) -> None:
+    """Which of them is a scene's is not known; a run with nothing to do then writes nothing."""
+    answer = json.loads(server.content[PATH])
+    answer["images"][3]["sensing_time"] = answer["images"][0]["sensing_time"]
+    server.put_json(PATH, answer)
+    with_band(band="B09,TCI")
+    scenes = [document for _, document in _items(tmp_path / "out", "scenes")]
+    assert ["visual" in document["assets"] for document in scenes] == [False, True, False]
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+    assert not with_band(band="TCI").built
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")} == written
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"cloudy_pixel_percentage": None}, ("cloud", "cloudy_pixel_percentage is null")),
+        ({"nodata_pixel_percentage": -1}, ("nodata", "nodata_pixel_percentage is -1")),
+    ],
+)
+def test_unknown_figures_of_images_are_left_out_and_named(
+    build: Build, server: dunia.Server, figures: dict[str, Any], told: tuple[str, str]
+) -> None:
+    answer = json.loads(server.content[PATH])
+    answer["images"][1] |= figures
+    server.put_json(PATH, answer)
+    name, reason = told
+    [note] = build(dry_run=True).notes
+    assert note == (
+        f"{name} known for 4 of 5 frames of 29PKR TCI 2025: frame 1 (2025-03-07T11:21:09Z):"
+        f" {reason}."
+    )
 
 
 def test_a_true_colour_picture_of_bands_gives_way(with_band: Build, tmp_path: Path) -> None:
