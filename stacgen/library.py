@@ -281,9 +281,12 @@ def frames(
         UsageError: The request cannot be meant, or answers to nothing.
         UpstreamError: The API cannot be had or used.
     """
+    asked = requests(tile, band, years=years, resolution=resolution, wanted=wanted)
+    if len(asked) > 1:
+        raise UsageError(f"Frames are listed of one tile and band, not of {len(asked)}.")
     with reached(upstream) as (endpoint, fetch):
         order = pipeline.Order(
-            requests=(request(tile, band, years=years, resolution=resolution, wanted=wanted),),
+            requests=tuple(asked),
             selection=wanted,
             endpoint=endpoint,
         )

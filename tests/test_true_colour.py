@@ -371,6 +371,14 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_fetched(
     assert not server.requests
 
 
+def test_frames_are_listed_of_one_stream(server: dunia.Server) -> None:
+    upstream = Upstream(api=server.base, patience=HASTY)
+    with pytest.raises(UsageError, match=r"--resolution is for true colour"):
+        stacgen.frames("29PKR", "B09", years=[2025], resolution=60, upstream=upstream)
+    with pytest.raises(UsageError, match=r"listed of one tile and band, not of 2"):
+        stacgen.frames("29PKR", "B09,B01", years=[2025], upstream=upstream)
+
+
 def test_a_gray_stream_in_place_of_colour_fails_by_name(build: Build, server: dunia.Server) -> None:
     """A segment of another kind is not fetched again: it would be the same."""
     gray = [np.full((1830, 1830), 900, np.uint16)] * 4
@@ -527,3 +535,20 @@ def test_readers_see_mask_and_colours(build: Build, tmp_path: Path) -> None:
         'bands=["visual.1", "visual.2", "visual.3"]' in page
     )
     assert "<dt>Baseline</dt>" not in page
+
+
+def test_two_images_of_a_second_are_shown_by_no_scene(
+    with_band: Build, server: dunia.Server, tmp_path: Path
+) -> None:
+    """Which of them is the scene's is not known, and a second run writes nothing."""
+    answer = json.loads(server.content[PATH])
+    answer["images"][3]["sensing_time"] = answer["images"][0]["sensing_time"]
+    server.put_json(PATH, answer)
+    with_band(band="B09,TCI")
+    root = tmp_path / "out"
+    scenes = [document for _, document in _items(root, "scenes")]
+    assert ["visual" in document["assets"] for document in scenes] == [False, True, False]
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    with_band(band="B09,TCI")
+    after = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    assert before == after

@@ -102,40 +102,39 @@ def overdue(home: CollectionPlace, existing: Sequence[Standing], store: Store) -
 
 
 def _overdue_images(place: ScenesPlace, existing: Sequence[Standing], store: Store) -> set[Pass]:
-    """Seconds of true-colour images whose scenes do not show them, or show what they should not."""
-    images: dict[Pass, list[stac.Document]] = {}
-    for each in existing:
-        images.setdefault(Pass.of(each.document["id"]), []).append(each.document)
-    scenes = [
+    """True-colour images that are there, and not in the scene of their second.
+
+    Scenes show none of several images, and no image is of several scenes: see `_made`.
+    """
+    seconds = Counter(Pass.of(each.document["id"]) for each in existing)
+    images = {
+        second: each.document["assets"][visual.KEY]["file:checksum"]
+        for each in existing
+        if seconds[second := Pass.of(each.document["id"])] == 1
+    }
+    linked = [
         place.item(layout.id_of(link.href), year)
         for year in {each.year for each in images}
         for link in stac.links(read(store, place.year_key(year)) or {}, "item")
-        if Pass.of(layout.id_of(link.href)).second in images
     ]
-    counts = Counter(Pass.of(each.id) for each in scenes)
-    due = set()
-    for item, document in zip(
-        scenes, abreast(store, partial(read_item, store), scenes), strict=True
-    ):
-        own = Pass.of(item.id)
-        image = _image_of(counts[own], images[own.second])
-        shown = document if document is not None and scene.is_streamed(document) else None
-        if document is None or _checksum(shown) != _checksum(image):
-            due.add(own.second)
-    return due
-
-
-def _image_of(scenes: int, images: Sequence[stac.Document]) -> stac.Document | None:
-    """The image that so many scenes of one second and baseline show.
-
-    Times of images are whole seconds: of several acquisitions in one, none can be told apart.
-    """
-    return images[0] if len(images) == scenes == 1 else None
+    passes = Counter(Pass.of(each.id) for each in linked)
+    scenes = [
+        each
+        for each in linked
+        if passes[Pass.of(each.id)] == 1 and Pass.of(each.id).second in images
+    ]
+    documents = abreast(store, partial(read_item, store), scenes)
+    return {
+        second
+        for item, document in zip(scenes, documents, strict=True)
+        if _checksum(document) != images[second := Pass.of(item.id).second]
+    }
 
 
 def _checksum(document: stac.Document | None) -> str | None:
-    """That of the picture in true colour."""
-    return None if document is None else document["assets"][visual.KEY]["file:checksum"]
+    """That of the picture of a scene."""
+    picture: dict[str, str] = (document or {}).get("assets", {}).get(visual.KEY, {})
+    return picture.get("file:checksum")
 
 
 def _times(*entries: Entry | None) -> list[datetime | None]:
@@ -365,7 +364,8 @@ def _made(place: ScenesPlace, items: Sequence[ItemPlace], store: Store) -> list[
     found = [document for each in items if (document := read_item(store, each)) is not None]
     images = [each for each in found if layout.band_of(each["id"]).is_color]
     scenes = scene.assemble(each for each in found if each not in images)
-    image = _image_of(len(scenes), images)
+    # Times of images are whole seconds: of several acquisitions in one, none can be told apart.
+    image = images[0] if len(images) == len(scenes) == 1 else None
     return [_made_one(place, each, image, store) for each in scenes]
 
 
