@@ -4,6 +4,7 @@ Pure: URLs and bytes in, nouns out. Every field that is used is checked, since a
 published rests on it; keys that are not known are ignored.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from urllib.parse import urljoin, urlsplit
@@ -167,18 +168,22 @@ def _tci_image(image: Node) -> TciImage | None:
         baseline=baseline,
         cloud_cover=image.percentage(_CLOUD),
         nodata_percentage=image.percentage(_NODATA),
-        unknown_reason=_oddities(image),
+        unknown_reason=_unknown(image),
     )
 
 
 def _oddities(image: Node) -> str:
     """The figures of an image that are given and are no percentages, in words."""
-    odd = [
-        f"{key} is {answers.short(image.value[key])}"
-        for key in (_CLOUD, _NODATA)
-        if image.value.get(key) is not None and image.percentage(key) is None
-    ]
-    return " and ".join(odd)
+    return _unknown(image, [key for key in (_CLOUD, _NODATA) if image.value.get(key) is not None])
+
+
+def _unknown(image: Node, keys: Sequence[str] = (_CLOUD, _NODATA)) -> str:
+    """Those of these figures that are not known, in words."""
+    return " and ".join(
+        f"{key} is {answers.short(image.value[key]) if key in image.value else 'missing'}"
+        for key in keys
+        if image.percentage(key) is None
+    )
 
 
 def _color_frame(image: Node) -> Frame:
@@ -191,7 +196,7 @@ def _color_frame(image: Node) -> Frame:
         offset=0.0,
         cloud_cover=image.percentage(_CLOUD),
         nodata_percentage=image.percentage(_NODATA),
-        unknown_reason=_oddities(image),
+        unknown_reason=_unknown(image),
     )
 
 

@@ -246,8 +246,10 @@ def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
     with _complaints() as logs, _opened(content, logs, is_mp4=True) as container:
         tracks = container.streams.video
         context = tracks[0].codec_context if tracks else None
-        if context is None or context.name != "hevc":
+        if context is None:
             return Proof()
+        if context.name != "hevc":
+            return Proof(pictures=sum(each.size > 0 for each in container.demux(tracks[0])))
         plain = BitStreamFilterContext("hevc_mp4toannexb", tracks[0])
         packets = (each for packet in container.demux(tracks[0]) for each in plain.filter(packet))
         video = b"".join(map(bytes, packets))

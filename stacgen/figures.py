@@ -24,7 +24,7 @@ class TciImage:
     """Nodata pixels in percent; None where it is not known."""
 
     unknown_reason: str = ""
-    """The values that are given and are no percentages; empty where there are none."""
+    """The figures that are missing or no percentages; empty where both are known."""
 
     @property
     def figures(self) -> tuple[float | None, float | None]:
@@ -82,8 +82,7 @@ def _filled(frame: Frame, images: Sequence[TciImage]) -> Frame:
     )
     if filled.has_figures:
         return replace(filled, unknown_reason="")
-    lacking = nearest[0].unknown_reason or "a figure is missing"
-    return _because(filled, f"in its TCI image {lacking}")
+    return _because(filled, f"in its TCI image {nearest[0].unknown_reason}")
 
 
 def _because(frame: Frame, reason: str) -> Frame:

@@ -33,9 +33,11 @@ _MOST_ELSE = 1_000
 """Tags that each segment may have, and how many others there may be: m3u8 compares every key with
 all that came before."""
 
-_FRAMES = 1_000
-_MOST_FRAMES = 1_000_000
-"""Frames in a segment, of which DUNIA's hold four, and in a stream."""
+MOST_FRAMES = 1_000
+"""In a segment, of which DUNIA's hold four."""
+
+_MOST_IN_ALL = 1_000_000
+"""Frames in a stream."""
 
 _BYTE_RANGE = re.compile(r"([1-9]\d{0,14})(?:@(\d{1,15}))?", re.ASCII)
 """Length, and where it starts unless it follows the range before."""
@@ -206,10 +208,10 @@ def _ends(entries: Iterable[m3u8.Segment], base: str, rate: int) -> Iterator[Fra
         stop = round(end)
         if entry.duration <= 0:
             raise PlaylistError(f"{where} lasts {entry.duration} s, and so holds no frame.")
-        if stop - previous > _FRAMES or stop > _MOST_FRAMES:
+        if stop - previous > MOST_FRAMES or stop > _MOST_IN_ALL:
             raise PlaylistError(
                 f"{where} lasts {entry.duration} s from frame {previous} on, which is refused: a"
-                f" segment holds {_FRAMES} frames at most, and a stream {_MOST_FRAMES}."
+                f" segment holds {MOST_FRAMES} frames at most, and a stream {_MOST_IN_ALL}."
             )
         previous = stop
         yield end

@@ -144,12 +144,14 @@ def unknown_figures(stream: Stream) -> str:
     unknown = [frame for frame in stream.frames if frame.unknown_reason]
     if not unknown:
         return ""
-    lacking = [
-        name
+    lacking = {
+        name: figure
         for name, figure in (("cloud", _cloud), ("nodata", _nodata))
         if any(figure(frame) is None for frame in unknown)
-    ]
-    count = sum(frame.has_figures for frame in stream.frames)
+    }
+    count = sum(
+        all(figure(frame) is not None for figure in lacking.values()) for frame in stream.frames
+    )
     reasons: dict[str, list[str]] = {}
     for frame in unknown:
         reasons.setdefault(frame.unknown_reason, []).append(str(frame))

@@ -1,10 +1,12 @@
 """True-colour streams for tests: real HEVC or H.264 in colour, as the services serve them."""
 
 import io
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def encode(
         stream = out.add_stream(codec, rate=RATE)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = columns, rows, pixels
-        stream.options = {"preset": "ultrafast", "crf": "20"}
+        stream.options = {"preset": "ultrafast", "crf": "20", "g": "4"}
         if codec == "libx265":
             common = "log-level=none:pools=none:frame-threads=1:repeat-headers=1:bframes=0"
             stream.options |= {"x265-params": f"{common}:{params}".rstrip(":")}
@@ -63,6 +65,14 @@ def encode(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return file.getvalue()
+
+
+def fragments(frames: Sequence[Colors], *, codec: str = "libx265") -> list[bytes]:
+    """Fragmented MP4: what EXT-X-MAP names, and segments of four frames."""
+    params = "keyint=4:scenecut=0" if codec == "libx265" else ""
+    whole = encode(frames, codec=codec, params=params, form="mp4")
+    starts = (found.start() - 4 for found in re.finditer(b"moof", whole))  # behind a box's size
+    return [whole[start:stop] for start, stop in pairwise([0, *starts, len(whole)])]
 
 
 def oracle(media: bytes, folder: Path) -> list[Colors]:
@@ -91,8 +101,8 @@ def images(count: int, *, first: int = 0, **changes: object) -> list[dict[str, A
     ]
 
 
-def playlist(counts: Sequence[int], *, suffix: str = "ts", head: str = "") -> bytes:
-    """A playlist of segments that hold so many frames."""
+def playlist(counts: Sequence[float], *, suffix: str = "ts", head: str = "") -> bytes:
+    """A playlist of segments that are said to hold so many frames."""
     entries = (
         f"#EXTINF:{count / RATE:.6f},\ntci_{index:03}.{suffix}"
         for index, count in enumerate(counts)

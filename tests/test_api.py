@@ -601,9 +601,7 @@ def test_of_images_that_are_as_near_the_one_of_the_baseline_counts() -> None:
     assert _with_figures(_stream(_metadata()), images[:1])[0] == (1.0, 10.0)
 
 
-@pytest.mark.parametrize(
-    "baselines", [("05.11", "05.11"), ("05.09", "05.10"), (None, None), (5.11, None)]
-)
+@pytest.mark.parametrize("baselines", [("05.11", "05.11"), ("05.09", "05.10"), (None, None)])
 def test_images_that_contradict_each_other_leave_the_figures_out(baselines: Json) -> None:
     images = [
         _figures(0, cloud, 10, **({"baseline": baseline} if baseline else {}))
@@ -635,7 +633,7 @@ def test_a_figure_of_the_band_itself_stands() -> None:
     [
         (_figures(0, 101, 3), (None, 3.0), "in its TCI image cloudy_pixel_percentage is 101"),
         (_figures(0, 3, "5"), (3.0, None), 'in its TCI image nodata_pixel_percentage is "5"'),
-        (_figures(0, 3, None), (3.0, None), "in its TCI image a figure is missing"),
+        (_figures(0, 3, None), (3.0, None), "in its TCI image nodata_pixel_percentage is null"),
         (_figures(0, 3, 4, sensing_time=None), (None, None), "no TCI image is of that second"),
         (_figures(0, 3, 4, baseline=5.11), (3.0, 4.0), ""),
         (None, (None, None), "no TCI image is of that second"),

@@ -54,12 +54,12 @@ def place(media: dict[str, bytes]) -> Place:
         asked: list[str] = []
 
         def fetch(resource: Resource) -> Answer:
-            assert resource.part is not None
             asked.append(resource.url.rpartition("/")[2])
             if resource.url not in media:
                 raise MissingError(f"{resource.url} is missing.")
-            part = resource.part
-            body = media[resource.url][part.offset : part.offset + part.length]
+            body, part = media[resource.url], resource.part
+            if part is not None:
+                body = body[part.offset : part.offset + part.length]
             return Answer(body=body, url=resource.url)
 
         entries = (f"#EXTINF:{each},\ns{n}.ts" for n, each in enumerate(durations, start=skip))
@@ -119,6 +119,38 @@ def test_a_first_segment_that_is_missing_leaves_it_to_the_next(
     assert (ranges, asked) == ([(0, 4), (4, 8), (8, 11)], ["s0.ts", "s1.ts"])
 
 
+@pytest.mark.parametrize(
+    ("missing", "ranges"),
+    [
+        ([0], [(0, 4), (4, 8), (8, 13)]),
+        ([1], [(0, 4), (4, 8), (8, 13)]),
+        ([2], [(0, 4), (4, 8), (8, 13)]),
+        ([0, 1], [(0, 8), (8, 13)]),
+        ([1, 2], [(0, 4), (4, 8)]),
+    ],
+)
+def test_a_missing_segment_costs_its_own_frames_where_durations_are_rounded(
+    place: Place,
+    media: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    missing: list[int],
+    ranges: list[tuple[int, int]],
+) -> None:
+    """It holds the frames between its neighbours, whose own packets say how many they hold."""
+    for index in missing:
+        monkeypatch.delitem(media, f"https://dunia.example/s{index}.ts")
+    assert place("0.17", "0.17", "0.17")[0] == ranges
+
+
+def test_a_playlist_of_missing_segments_is_refused(
+    place: Place, media: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in list(media):
+        monkeypatch.delitem(media, url)
+    with pytest.raises(MissingError, match=r"s0\.ts is missing"):
+        place("0.151", "0.14", "0.1")
+
+
 def test_segments_off_the_beat_are_refused(place: Place) -> None:
     with pytest.raises(PlaylistError, match=r"s0\.ts begins at 1\.4 s, between two frames"):
         place("0.16", "0.16", "0.12", begins_at_zero=False, origin="1.42")
@@ -133,9 +165,9 @@ def test_segments_that_are_no_transport_stream_are_refused(
 
 
 def test_fragmented_mp4_is_counted_by_durations(place: Place) -> None:
-    """Its first bytes hold no times; decoding refuses it where the count is wrong."""
+    """Nothing is fetched where its durations are whole frames and the API lists frame 0."""
     head = '#EXT-X-MAP:URI="init.mp4"'
-    ranges, asked = place("0.16", "0.16", "0.12", head=head, begins_at_zero=False)
+    ranges, asked = place("0.16", "0.16", "0.12", head=head)
     assert (ranges, asked) == ([(0, 4), (4, 8), (8, 11)], [])
 
 

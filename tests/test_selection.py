@@ -238,6 +238,10 @@ def test_unknown_figures_are_told_once_a_stream_with_the_reasons() -> None:
     )
     clouded = replace(_unknown(7, "odd"), cloud_cover=7.0)
     assert unknown_figures(_stream(*known, clouded)).startswith("nodata known for 7 of 8 frames")
+    cloudless = replace(_frame(8, NEW_YEAR, None, 8.0), unknown_reason="odd")
+    assert unknown_figures(_stream(*known, cloudless)).startswith("cloud known for 7 of 8 frames")
+    lacks_nodata = _frame(9, NEW_YEAR, 9.0, None)
+    assert unknown_figures(_stream(*known, lacks_nodata, cloudless)).startswith("cloud known for 8")
     assert unknown_figures(_stream(_unknown(0, "gone"), _unknown(1, "gone"))) == (
         "cloud and nodata known for 0 of 2 frames of 29PKR B09 2025: gone."
     )

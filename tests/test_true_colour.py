@@ -237,12 +237,45 @@ def test_numbering_begins_anywhere(
     answer["images"] = colour.images(5, first=first)
     server.put_json(PATH, answer)
     build()
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+
+
+def _pictures(root: Path) -> dict[str, int]:
+    """The numbers of the pictures by the days of their Items, from the place of the square."""
     days = {}
-    for path, document in _items(tmp_path / "out"):
+    for path, document in _items(root):
         with rasterio.open(path.with_suffix(".tif")) as file:
             row = file.read(1)[171].astype(int) - file.read(3)[171]
         days[document["properties"]["datetime"][8:10]] = int(row.argmax()) // 114 - 2
-    assert days == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+    return days
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libx264"])
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [(0, (4, 2)), (1, (4, 1)), (100, (4, 1)), (0, (8, 8))],
+    ids=["one less than told", "from 1", "from 100", "rounded"],
+)
+def test_fragmented_mp4_is_placed_by_the_times_in_it(
+    build: Build,
+    server: dunia.Server,
+    tmp_path: Path,
+    codec: str,
+    first: int,
+    counts: tuple[int, int],
+) -> None:
+    """Numbers may begin anywhere and durations may be rounded there, too, in HEVC and in H.264."""
+    start, *parts = colour.fragments([colour.picture(n) for n in range(5)], codec=codec)
+    folder = "/streams/29PKR/TCI"
+    server.content[f"{folder}/init.mp4"] = start
+    server.content |= {f"{folder}/tci_{n:03}.m4s": part for n, part in enumerate(parts)}
+    head = '#EXT-X-MAP:URI="init.mp4"'
+    server.content[f"{folder}/tci_2k.m3u8"] = colour.playlist(counts, suffix="m4s", head=head)
+    answer = json.loads(server.content[PATH])
+    answer["images"] = colour.images(5, first=first)
+    server.put_json(PATH, answer)
+    assert not build().failed
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
 
 
 def test_numbers_that_fit_in_two_ways_are_refused(build: Build, server: dunia.Server) -> None:
@@ -252,6 +285,37 @@ def test_numbers_that_fit_in_two_ways_are_refused(build: Build, server: dunia.Se
     server.put_json(PATH, answer)
     with pytest.raises(Exception, match="from 1 to 4 and gives no times, and its playlist holds 5"):
         build()
+
+
+@pytest.mark.parametrize("first", [1, 100])
+def test_frames_are_counted_where_durations_are_rounded(
+    build: Build, server: dunia.Server, tmp_path: Path, first: int
+) -> None:
+    """Times in the segments, not durations, say how many frames the numbers must fit."""
+    answer = json.loads(server.content[PATH])
+    answer["images"] = colour.images(5, first=first)
+    server.put_json(PATH, answer)
+    server.content["/streams/29PKR/TCI/tci_2k.m3u8"] = colour.playlist((8, 8))
+    build()
+    assert _pictures(tmp_path / "out") == {"02": 0, "07": 1, "12": 2, "17": 3, "22": 4}
+
+
+@pytest.mark.parametrize("count", [5, 2])
+def test_a_playlist_that_lost_its_beginning_must_hold_a_frame_per_image(
+    build: Build, server: dunia.Server, tmp_path: Path, count: int
+) -> None:
+    """Without times, any other number of images leaves open which frames they are."""
+    answer = json.loads(server.content[PATH])
+    lines = ["#EXTM3U", "#EXT-X-MEDIA-SEQUENCE:1", "#EXTINF:0.25,", "tci_001.ts", ""]
+    server.content["/streams/29PKR/TCI/tci_2k.m3u8"] = "\n".join(lines).encode()
+    answer["images"] = colour.images(count)
+    server.put_json(PATH, answer)
+    with pytest.raises(Exception, match="begins with a later segment, and the API gives no times"):
+        build()
+    answer["images"] = colour.images(1)
+    server.put_json(PATH, answer)
+    build()
+    assert _pictures(tmp_path / "out") == {"02": 4}
 
 
 def test_times_of_images_count_where_there_are_any(build: Build, server: dunia.Server) -> None:
@@ -370,6 +434,42 @@ def test_scenes_are_the_same_whatever_is_built_first(
     assert not again.built
     scenes = [document for _, document in _items(tmp_path / "out", "scenes")]
     assert ["visual" in document["assets"] for document in scenes] == [True, True, False]
+
+
+def test_two_images_of_one_second_are_shown_by_no_scene(
+    with_band: Build, server: dunia.Server, tmp_path: Path
+) -> None:
+    """Which of them is a scene's is not known; a run with nothing to do then writes nothing."""
+    answer = json.loads(server.content[PATH])
+    answer["images"][3]["sensing_time"] = answer["images"][0]["sensing_time"]
+    server.put_json(PATH, answer)
+    with_band(band="B09,TCI")
+    scenes = [document for _, document in _items(tmp_path / "out", "scenes")]
+    assert ["visual" in document["assets"] for document in scenes] == [False, True, False]
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+    assert not with_band(band="TCI").built
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")} == written
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"cloudy_pixel_percentage": None}, ("cloud", "cloudy_pixel_percentage is null")),
+        ({"nodata_pixel_percentage": -1}, ("nodata", "nodata_pixel_percentage is -1")),
+    ],
+)
+def test_unknown_figures_of_images_are_left_out_and_named(
+    build: Build, server: dunia.Server, figures: dict[str, Any], told: tuple[str, str]
+) -> None:
+    answer = json.loads(server.content[PATH])
+    answer["images"][1] |= figures
+    server.put_json(PATH, answer)
+    name, reason = told
+    [note] = build(dry_run=True).notes
+    assert note == (
+        f"{name} known for 4 of 5 frames of 29PKR TCI 2025: frame 1 (2025-03-07T11:21:09Z):"
+        f" {reason}."
+    )
 
 
 def test_a_true_colour_picture_of_bands_gives_way(with_band: Build, tmp_path: Path) -> None:

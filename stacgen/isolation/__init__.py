@@ -6,6 +6,8 @@ memory, processor time and patience. Codes come back through memory that both sh
 """
 
 import atexit
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from stacgen.isolation.here import here
@@ -13,7 +15,7 @@ from stacgen.isolation.limits import Limits
 from stacgen.isolation.pool import IS_POSSIBLE, Children
 from stacgen.ports import Decode
 
-__all__ = ["IS_POSSIBLE", "Children", "Limits", "here", "shared"]
+__all__ = ["IS_POSSIBLE", "Children", "Limits", "here", "shared", "temporary"]
 
 
 @cache
@@ -24,3 +26,16 @@ def shared() -> Decode:
     children = Children()
     atexit.register(children.close)
     return children
+
+
+@contextmanager
+def temporary() -> Iterator[Decode]:
+    """A decoder that ends with the context."""
+    if not IS_POSSIBLE:
+        yield here
+        return
+    children = Children()
+    try:
+        yield children
+    finally:
+        children.close()

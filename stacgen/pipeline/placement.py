@@ -1,8 +1,9 @@
 """Segments paired with frames: by the durations of the playlist, or by the times in the segments.
 
 Durations that add up to whole frames say which frames each segment holds, and decoding refuses a
-segment that holds others. Where durations are rounded, or segments are gone, the first packets of
-the segments are fetched: their presentation times settle it.
+segment that holds others. Where durations are rounded, or segments are gone, the presentation
+times in the segments settle it: those in the first packets of MPEG-TS, and those of the decoded
+pictures of fragmented MP4, whose first bytes hold none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from stacgen import isolation, transport
 from stacgen.errors import MissingError, PlaylistError, SegmentError
 from stacgen.gate import public_url
 from stacgen.models import ByteRange, Segment, Stream, Timeline
-from stacgen.playlist import Playlist
+from stacgen.playlist import MOST_FRAMES, Playlist
 from stacgen.ports import Coded, Fetch
 
 HEAD = 16 * transport.PACKET
@@ -61,35 +62,37 @@ def _settled(stream: Stream, listing: Playlist, fetch: Fetch) -> Timeline:
     """
     numbers = [frame.number for frame in stream.frames]
     segments, first, last = listing.segments, min(numbers), max(numbers)
-    count = segments[-1].stop
-    if first:
-        count = segments[-1].start + len(_times(segments[-1], stream, fetch))
-    if listing.is_sliding and count <= last - first:
+    start, rate = _first_time(segments[0], stream, fetch), stream.timeline.rate
+    bases = [0]
+    if first or listing.is_sliding:
+        ends = _times(segments[-1], stream, fetch)
+        count = round((ends[0] - start) * rate) + len(ends)
+        bases = _bases(first, last, count)
+    if listing.is_sliding and count != last - first + 1:
         raise PlaylistError(
             f"The playlist of {stream} begins with a later segment, and the API gives no times:"
             " which frames it holds is not known."
         )
-    bases = [0] if first == 0 else [base for base in (0, 1) if 0 <= last - base < count]
-    if not bases and last - first + 1 == count:
-        bases = [first]
     if len(bases) != 1:
         raise PlaylistError(
             f"The API numbers the images of {stream} from {first} to {last} and gives no times, and"
             f" its playlist holds {count} frames: which is which is not known."
         )
     base = bases[0]
-    start = (
-        first_time(segments[0], fetch)
-        if segments[0].initialization is None
-        else _times(segments[0], stream, fetch)[0]
-    )
-    rate = stream.timeline.rate
     return replace(
         stream.timeline,
         origin=start - Fraction(base, rate),
         begins_at_zero=base == 0,
         is_relative=False,
     )
+
+
+def _bases(first: int, last: int, count: int) -> list[int]:
+    """Numbers that the first of so many frames may have, where images have these."""
+    if first == 0:
+        return [0]
+    bases = [base for base in (0, 1) if 0 <= last - base < count]
+    return bases or ([first] if last - first + 1 == count else [])
 
 
 def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
@@ -104,12 +107,13 @@ def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
             initialization=fetch(segment.initialization).body,
             numbers=range(segment.stop - segment.start),
             is_last=True,
-            wanted=frozenset(range(segment.stop - segment.start)),
-            timeline=stream.timeline,
+            wanted=frozenset(range(MOST_FRAMES)),
+            timeline=replace(stream.timeline, origin=Fraction(0), is_relative=True),
             shape=(stream.band.size, stream.band.size),
             is_color=stream.band.is_color,
         )
-        return [codes.seconds for codes in isolation.shared()(coded)]
+        with isolation.temporary() as decode:
+            return [codes.seconds for codes in decode(coded)]
     except SegmentError as error:
         raise PlaylistError(
             f"{_name(segment)} does not tell which frames it holds: {error}."
@@ -120,14 +124,12 @@ def _numbered(stream: Stream, listing: Playlist, fetch: Fetch) -> tuple[Segment,
     segments = listing.segments
     if not listing.is_even:
         return tuple(_by_times(segments, stream, fetch))
-    if segments[0].initialization is not None:
-        return segments  # fragmented MP4 has no times in its first bytes; decoding compares them
     if listing.is_sliding or not stream.timeline.begins_at_zero:
         shift = _shift(segments, stream, fetch)
         segments = tuple(
             replace(each, start=each.start + shift, stop=each.stop + shift) for each in segments
         )
-    if listing.is_coarse and _first(segments[-1], stream, fetch) != segments[-1].start:
+    if listing.is_coarse and _first_if_there(segments[-1], stream, fetch) != segments[-1].start:
         return tuple(_by_times(segments, stream, fetch))
     return segments
 
@@ -149,22 +151,59 @@ def _by_times(segments: Sequence[Segment], stream: Stream, fetch: Fetch) -> Iter
             f"The playlist of {stream} cannot be followed: its durations are no whole frames, and"
             f" it has more than {_MOST} segments to look into."
         )
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        starts = list(pool.map(lambda each: _first(each, stream, fetch), segments))
-    for (one, start), (_, stop) in pairwise(zip(segments, starts, strict=True)):
+    is_decoded = segments[0].initialization is not None  # and each decoder takes memory
+    with ThreadPoolExecutor(1 if is_decoded else _AT_ONCE) as pool:
+        starts = list(pool.map(lambda each: _first_if_there(each, stream, fetch), segments))
+    found = _with_missing(segments, starts, stream, fetch)
+    for (one, start), (_, stop) in pairwise(found):
         if stop <= start:
             raise PlaylistError(
                 f"The playlist of {stream} cannot be followed: {_name(one)} begins with frame"
                 f" {start}, and the next segment with frame {stop}."
             )
         yield replace(one, start=start, stop=stop)
-    last = segments[-1]
-    yield replace(last, start=starts[-1], stop=starts[-1] + max(1, last.stop - last.start))
+    last, start = found[-1]
+    yield replace(last, start=start, stop=start + max(1, last.stop - last.start), is_last=True)
+
+
+def _with_missing(
+    segments: Sequence[Segment], starts: Sequence[int | None], stream: Stream, fetch: Fetch
+) -> list[tuple[Segment, int]]:
+    """Segments with their first frames; one that is missing begins where that before it ends.
+
+    Of several in a row the first stands for all.
+
+    Raises:
+        MissingError: All are missing.
+    """
+    if not any(start is not None for start in starts):
+        _first(segments[0], stream, fetch)
+    found: list[tuple[Segment, int]] = []
+    before, is_missing = 0, False
+    for index, (segment, start) in enumerate(zip(segments, starts, strict=True)):
+        if start is not None:
+            if is_missing and found[-1][1] >= start:
+                found.pop()  # no frame lies between its neighbours
+            found.append((segment, start))
+        elif not is_missing:
+            if index:
+                before = found[-1][1] + len(_times(segments[index - 1], stream, fetch))
+            found.append((segment, before))
+        is_missing = start is None
+    return found
+
+
+def _first_if_there(segment: Segment, stream: Stream, fetch: Fetch) -> int | None:
+    """The same as `_first`, or None where the segment is missing."""
+    try:
+        return _first(segment, stream, fetch)
+    except MissingError:
+        return None
 
 
 def _first(segment: Segment, stream: Stream, fetch: Fetch) -> int:
     """Number of the first frame of a segment."""
-    seconds = first_time(segment, fetch)
+    seconds = _first_time(segment, stream, fetch)
     number = stream.timeline.number_at(seconds)
     if number is None:
         raise PlaylistError(
@@ -174,13 +213,15 @@ def _first(segment: Segment, stream: Stream, fetch: Fetch) -> int:
     return number
 
 
-def first_time(segment: Segment, fetch: Fetch) -> Fraction:
+def _first_time(segment: Segment, stream: Stream, fetch: Fetch) -> Fraction:
     """Presentation time of the first picture of a segment, in seconds.
 
     Raises:
-        PlaylistError: It is no MPEG-TS, or its first packets hold no time.
-        UpstreamError: They cannot be had.
+        PlaylistError: It is neither MPEG-TS nor fragmented MP4, or holds no time.
+        UpstreamError: It cannot be had.
     """
+    if segment.initialization is not None:
+        return _times(segment, stream, fetch)[0]
     media = segment.media
     offset = 0 if media.part is None else media.part.offset
     head = fetch(replace(media, part=ByteRange(offset=offset, length=HEAD))).body
