@@ -9,10 +9,11 @@ After any complaint nothing that the segment gave may be used, not even the fram
 
 import io
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any
 from zlib import crc32
 
@@ -26,7 +27,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from stacgen import blocks, hevc, transport
+from stacgen import blocks, hevc
 from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Codes, Timeline
 from stacgen.proof import Proof
@@ -82,6 +83,13 @@ _SLIGHT_COLOR, _GROSS_COLOR = 24, 1 / 8
 """The same for the luma of true colour, whose contrast is far higher: of sound frames of the
 reference stream at most 7 % of a row's edges are as steep as the latter."""
 
+_NOISES = 8
+"""How often the end of a slice is changed before it counts as one that is not read. Of a dark edge
+of the swath, which takes few bits, one change in six showed in no pixel; of most none."""
+
+_MOST_SLICES = 16
+"""In a segment whose slices are looked at one by one, each of which takes decoding all before."""
+
 _ROWS = 256
 """Of a picture that are looked at together."""
 
@@ -121,9 +129,8 @@ def frames(
         shape: (rows, columns) that every frame must have.
         is_color: Give red, green and blue, as `ffmpeg -pix_fmt rgb24` does, rather than codes.
         initialization: The bytes of EXT-X-MAP.
-        twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
-            where a picture may have been cut off, or its blocks do not fit together, and never
-            where the stream has no second way.
+        twice: Verify HEVC without picture hashes by decoding it again. It is done anyway where a
+            picture may have been cut off, or its blocks do not fit together.
 
     Yields:
         Codes of shape `shape`, in the order of their numbers. The array is the decoder's memory:
@@ -141,13 +148,12 @@ def frames(
         numbers = range(numbers.start, numbers.start + proof.pictures)
     due = iter(numbers)
     formats: set[str] = set()
-    sums: dict[int, int] = {}
     if is_color and proof.by_time:
         _check_hashes(content, shape, proof, is_mp4=is_mp4)
         proof = replace(proof, by_time={}, window=hevc.WHOLE)
-    slight = _SLIGHT_COLOR if is_color else _SLIGHT
-    twice = proof.has_two_ways and (twice or not proof.is_closed)
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+    gross = _GROSS_COLOR if is_color else _GROSS
+    doubts = _Doubts(proof, again=not proof.is_closed, by_slices=twice)
+    with _complaints() as logs, _opened(content, logs, "mp4" if is_mp4 else "mpegts") as container:
         for frame in _decoded(container, shape, proof):
             formats.add(frame.format.name)
             _check_format(formats, is_color=is_color)
@@ -159,51 +165,118 @@ def frames(
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
             codes, bits = _proven(frame, proof), _GRAY.get(frame.format.name, 8)
-            twice = twice or (proof.has_two_ways and blocks.jumps(codes, noise=slight) > _ODD)
-            if twice or proof.may_be_cut:
-                sums[number] = _sum(frame, codes)
+            jump = _jump(codes, proof, gross * 2**bits)
+            doubts.look(number, frame, is_color=is_color, jump=jump)
             yield Codes(
                 number=number,
                 pixels=_colors(frame, logs) if is_color else codes,
                 bits=bits,
                 seconds=_seconds(frame),
                 verified=proof.kind,
-                jump=_jump(codes, proof, (_GROSS_COLOR if is_color else _GROSS) * 2**bits),
+                jump=jump,
                 software=SOFTWARE,
             )
         _raise_for(logs)
     missing = next(due, None)
     if missing is not None:
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
-    if twice and sums != _sums(content, shape, numbers, sums, is_mp4=is_mp4, by_rows=True):
-        raise SegmentError("two ways of decoding it give different pixels")
-    if proof.may_be_cut and sums != _sums(transport.prolonged(media), shape, numbers, sums):
-        raise SegmentError("its last picture is cut off: what comes behind it changes it")
+    doubts.settle(shape, numbers)
 
 
-def _sums(
-    content: bytes,
-    shape: tuple[int, int],
-    numbers: range,
-    wanted: Collection[int],
-    *,
-    is_mp4: bool = False,
-    by_rows: bool = False,
-) -> dict[int, int]:
-    """Checksums of the wanted frames by number, decoded anew; none where other frames come.
+@dataclass(slots=True)
+class _Doubts:
+    """Reasons to decode again a segment without picture hashes, and the checksums to compare.
+
+    A slice of which packets are lost makes the decoder lose its place. It then ends too early, or
+    still reads where the slice ends. So nothing may change with what is put behind each slice, and
+    something must with its last bytes.
+    """
+
+    proof: Proof
+
+    again: bool
+    """Decode it a second time, with ones behind each slice. FFmpeg takes zeros for what is missing
+    there; between these two lies whatever it was.
 
     One thread begins a row of blocks where it has ended the one before. An encoder that works on
-    several rows at once, as x265 does unless told, also writes where each begins, and `by_rows`
-    begins there. In a sound stream these are one place; where a bit has flipped, they hardly ever
-    are.
+    several rows at once, as x265 does unless told, also writes where each begins, and the second
+    time each begins there. In a sound stream these are one place; where a bit has flipped, they
+    hardly ever are.
     """
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
-        decoded = _decoded(container, shape, Proof(), by_rows=by_rows)
-        sums = [_sum(each, _plane(each)) for each in decoded]
-        _raise_for(logs)
-    if len(sums) != len(numbers):
-        return {}
-    return {number: each for number, each in zip(numbers, sums, strict=True) if number in wanted}
+
+    by_slices: bool
+    """Also change the end of each slice, one after the other."""
+
+    sums: dict[int, int] = field(default_factory=dict)
+    """Of the pixels of frames by number, from the first on that gives a reason."""
+
+    def look(self, number: int, frame: VideoFrame, *, is_color: bool, jump: float | None) -> None:
+        """Look at the next frame.
+
+        Args:
+            number: Of the frame.
+            frame: As it was decoded.
+            is_color: True for that of true colour.
+            jump: See `Codes.jump`.
+        """
+        if self.proof.unproven is None:
+            return
+        codes = _plane(frame)
+        self.by_slices = self.by_slices or jump is not None
+        if not self.again and not self.by_slices and self.proof.is_in_rows:
+            noise = _SLIGHT_COLOR if is_color else _SLIGHT
+            self.again = blocks.jumps(codes, noise=noise) > _ODD
+        if self.again or self.by_slices:
+            self.sums[number] = _sum(frame, codes)
+
+    def settle(self, shape: tuple[int, int], numbers: range) -> None:
+        """Decode the segment again where there is a reason.
+
+        Args:
+            shape: (rows, columns) of each frame.
+            numbers: Of all frames.
+
+        Raises:
+            SegmentError: It gives other pixels, or the end of a slice is not needed.
+        """
+        video = self.proof.unproven
+        if video is None or not self.sums:
+            return
+        sums = list(_sums(hevc.with_ones(video), shape, by_rows=self.proof.is_in_rows))
+        if len(sums) != len(numbers) or any(
+            sums[number - numbers.start] != each for number, each in self.sums.items()
+        ):
+            raise SegmentError("two ways of decoding it give different pixels")
+        if self.by_slices:
+            _check_ends(video, shape, sums)
+
+
+def _check_ends(video: bytes | bytearray, shape: tuple[int, int], sums: Sequence[int]) -> None:
+    slices = hevc.slice_segments(video)
+    if len(slices) > _MOST_SLICES:
+        return
+    for place in slices:
+        changed = (hevc.with_noise(video, place, seed) for seed in range(_NOISES))
+        if not any(_is_other(each, shape, sums) for each in changed):
+            raise SegmentError("the decoder does not need the end of one of its pictures")
+
+
+def _is_other(video: bytes, shape: tuple[int, int], sums: Sequence[int]) -> bool:
+    """True if a video gives other frames than those of the checksums; ends at the first."""
+    try:
+        found = _sums(video, shape)
+        return any(one != other for one, other in zip_longest(found, sums))
+    except SegmentError:
+        return True
+
+
+def _sums(video: bytes, shape: tuple[int, int], *, by_rows: bool = False) -> Iterator[int]:
+    """Checksums of the frames of HEVC."""
+    with _complaints() as logs, _opened(video, logs, "hevc") as container:
+        said = len(logs)
+        for frame in _decoded(container, shape, Proof(), by_rows=by_rows):
+            yield _sum(frame, _plane(frame))
+        _raise_for(logs[said:])
 
 
 def _sum(frame: VideoFrame, luma: Plane) -> int:
@@ -232,7 +305,7 @@ def _check_hashes(content: bytes, shape: tuple[int, int], proof: Proof, *, is_mp
     Raises:
         SegmentError: A picture does not fit its hash.
     """
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+    with _complaints() as logs, _opened(content, logs, "mp4" if is_mp4 else "mpegts") as container:
         for frame in _decoded(container, shape, proof):
             _check_hash(frame, proof)
         _raise_for(logs)
@@ -243,7 +316,7 @@ def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
 
     Each picture in it has a length, and no time in units of the clock.
     """
-    with _complaints() as logs, _opened(content, logs, is_mp4=True) as container:
+    with _complaints() as logs, _opened(content, logs, "mp4") as container:
         tracks = container.streams.video
         context = tracks[0].codec_context if tracks else None
         if context is None or context.name != "hevc":
@@ -294,7 +367,7 @@ def _complaints() -> Iterator[list[Log]]:
 
 
 @contextmanager
-def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputContainer]:
+def _opened(content: bytes, logs: list[Log], kind: str) -> Iterator[InputContainer]:
     """The container, opened without FFmpeg's decoding a frame only to throw it away.
 
     That probe costs a quarter of a segment's decoding. Told to skip frames, FFmpeg remarks that it
@@ -303,7 +376,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
     with av.open(
         io.BytesIO(content),
         mode="r",
-        format="mp4" if is_mp4 else "mpegts",
+        format=kind,
         options={"probesize": str(len(content) + _LEAST_PROBED)},
         **_UNDECODED,
     ) as container:
