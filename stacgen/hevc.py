@@ -41,7 +41,7 @@ _ROWS = 256
 _ONES = b"\xff" * 32
 """Bytes behind a slice segment, more than a decoder reads ahead."""
 
-_CHANGED, _ADDED = 16, 64
+_CHANGED, _ADDED = 6, 64
 """Bytes of noise in place of the last ones of a slice segment, and behind them."""
 
 
