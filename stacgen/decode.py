@@ -9,11 +9,11 @@ After any complaint nothing that the segment gave may be used, not even the fram
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
-from itertools import zip_longest
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -32,6 +32,7 @@ from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Codes, Timeline
 from stacgen.proof import Proof
 from stacgen.rasters import row_blocks
+from stacgen.recheck import ODD, Recheck
 
 SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
 """That inside the PyAV wheel, `8.1.2`."""
@@ -70,9 +71,6 @@ Log = tuple[int, str, str]
 _BLOCK = 64
 """Largest coding block of HEVC: a coded picture is padded to a multiple of a smaller one."""
 
-_ODD = 0.1
-"""Share of steep edges in a row of blocks, beyond which a frame is looked at twice or told."""
-
 _SLIGHT = 8
 """Codes of noise where it is looked at twice, which costs a sound one no more than time."""
 
@@ -82,13 +80,6 @@ _GROSS = 1 / 128
 _SLIGHT_COLOR, _GROSS_COLOR = 24, 1 / 8
 """The same for the luma of true colour, whose contrast is far higher: of sound frames of the
 reference stream at most 7 % of a row's edges are as steep as the latter."""
-
-_NOISES = 16
-"""Changes of the end of a slice, before it counts as one that the decoder does not need. Where a
-slice ends in a dark edge of the swath, up to 42 % of the changes showed in no pixel."""
-
-_MOST_SLICES = 16
-"""In a segment whose slices are looked at one by one, each of which takes decoding all before."""
 
 _ROWS = 256
 """Of a picture that are looked at together."""
@@ -152,7 +143,8 @@ def frames(
         _check_hashes(content, shape, proof, is_mp4=is_mp4)
         proof = replace(proof, by_time={}, window=hevc.WHOLE)
     gross = _GROSS_COLOR if is_color else _GROSS
-    doubts = _Doubts(proof, again=not proof.is_closed, by_slices=twice)
+    noise = _SLIGHT_COLOR if is_color else _SLIGHT
+    recheck = Recheck(proof, noise, again=not proof.is_closed, by_slices=twice)
     with _complaints() as logs, _opened(content, logs, "mp4" if is_mp4 else "mpegts") as container:
         for frame in _decoded(container, shape, proof):
             formats.add(frame.format.name)
@@ -166,7 +158,8 @@ def frames(
             _raise_for(logs)
             codes, bits = _proven(frame, proof), _GRAY.get(frame.format.name, 8)
             jump = _jump(codes, proof, gross * 2**bits)
-            doubts.look(number, frame, is_color=is_color, jump=jump)
+            if recheck.is_due(codes, jump):
+                recheck.sums[number] = _sum(frame, codes)
             yield Codes(
                 number=number,
                 pixels=_colors(frame, logs) if is_color else codes,
@@ -180,97 +173,10 @@ def frames(
     missing = next(due, None)
     if missing is not None:
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
-    doubts.settle(shape, numbers)
+    recheck.run(numbers, partial(_sums, shape))
 
 
-@dataclass(slots=True)
-class _Doubts:
-    """Reasons to decode again a segment without picture hashes, and the checksums to compare.
-
-    A slice of which packets are lost makes the decoder lose its place. It then ends too early, or
-    still reads where the slice ends. So nothing may change with what is put behind each slice, and
-    something must with its last bytes.
-    """
-
-    proof: Proof
-
-    again: bool
-    """Decode it a second time, with ones behind each slice. FFmpeg takes zeros for what is missing
-    there; between these two lies whatever it was.
-
-    One thread begins a row of blocks where it has ended the one before. An encoder that works on
-    several rows at once, as x265 does unless told, also writes where each begins, and the second
-    time each begins there. In a sound stream these are one place; where a bit has flipped, they
-    hardly ever are.
-    """
-
-    by_slices: bool
-    """Also change the end of each slice, one after the other."""
-
-    sums: dict[int, int] = field(default_factory=dict)
-    """Of the pixels of frames by number, from the first on that gives a reason."""
-
-    def look(self, number: int, frame: VideoFrame, *, is_color: bool, jump: float | None) -> None:
-        """Look at the next frame.
-
-        Args:
-            number: Of the frame.
-            frame: As it was decoded.
-            is_color: True for that of true colour.
-            jump: See `Codes.jump`.
-        """
-        if self.proof.unproven is None:
-            return
-        codes = _plane(frame)
-        self.by_slices = self.by_slices or jump is not None
-        if not self.again and not self.by_slices and self.proof.is_in_rows:
-            noise = _SLIGHT_COLOR if is_color else _SLIGHT
-            self.again = blocks.jumps(codes, noise=noise) > _ODD
-        if self.again or self.by_slices:
-            self.sums[number] = _sum(frame, codes)
-
-    def settle(self, shape: tuple[int, int], numbers: range) -> None:
-        """Decode the segment again where there is a reason.
-
-        Args:
-            shape: (rows, columns) of each frame.
-            numbers: Of all frames.
-
-        Raises:
-            SegmentError: It gives other pixels, or the end of a slice is not needed.
-        """
-        video = self.proof.unproven
-        if video is None or not self.sums:
-            return
-        sums = list(_sums(hevc.with_ones(video), shape, by_rows=self.proof.is_in_rows))
-        if len(sums) != len(numbers) or any(
-            sums[number - numbers.start] != each for number, each in self.sums.items()
-        ):
-            raise SegmentError("two ways of decoding it give different pixels")
-        if self.by_slices:
-            _check_ends(video, shape, sums)
-
-
-def _check_ends(video: bytes | bytearray, shape: tuple[int, int], sums: Sequence[int]) -> None:
-    slices = hevc.slice_segments(video)
-    if len(slices) > _MOST_SLICES:
-        return
-    for place in slices:
-        changed = (hevc.with_noise(video, place, seed) for seed in range(_NOISES))
-        if not any(_is_other(each, shape, sums) for each in changed):
-            raise SegmentError("the decoder does not need the end of one of its pictures")
-
-
-def _is_other(video: bytes, shape: tuple[int, int], sums: Sequence[int]) -> bool:
-    """True if a video gives other frames than those of the checksums; ends at the first."""
-    try:
-        found = _sums(video, shape)
-        return any(one != other for one, other in zip_longest(found, sums))
-    except SegmentError:
-        return True
-
-
-def _sums(video: bytes, shape: tuple[int, int], *, by_rows: bool = False) -> Iterator[int]:
+def _sums(shape: tuple[int, int], video: bytes, *, by_rows: bool) -> Iterator[int]:
     """Checksums of the frames of HEVC."""
     with _complaints() as logs, _opened(video, logs, "hevc") as container:
         said = len(logs)
@@ -351,7 +257,7 @@ def _jump(pixels: Plane, proof: Proof, noise: float) -> float | None:
     if proof.kind is not None:
         return None
     share = blocks.jumps(pixels, noise=noise)
-    return share if share > _ODD else None
+    return share if share > ODD else None
 
 
 @contextmanager
