@@ -9,10 +9,11 @@ After any complaint nothing that the segment gave may be used, not even the fram
 
 import io
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -26,11 +27,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from stacgen import blocks, hevc, transport
+from stacgen import blocks, hevc
 from stacgen.errors import SegmentError, WrongStreamError
 from stacgen.models import Codes, Timeline
 from stacgen.proof import Proof
 from stacgen.rasters import row_blocks
+from stacgen.recheck import ODD, Recheck
 
 SOFTWARE = {"ffmpeg": av.ffmpeg_version_info}
 """That inside the PyAV wheel, `8.1.2`."""
@@ -68,9 +70,6 @@ Log = tuple[int, str, str]
 
 _BLOCK = 64
 """Largest coding block of HEVC: a coded picture is padded to a multiple of a smaller one."""
-
-_ODD = 0.1
-"""Share of steep edges in a row of blocks, beyond which a frame is looked at twice or told."""
 
 _SLIGHT = 8
 """Codes of noise where it is looked at twice, which costs a sound one no more than time."""
@@ -121,9 +120,8 @@ def frames(
         shape: (rows, columns) that every frame must have.
         is_color: Give red, green and blue, as `ffmpeg -pix_fmt rgb24` does, rather than codes.
         initialization: The bytes of EXT-X-MAP.
-        twice: Decode what has no picture hashes in a second way, and compare. It is done anyway
-            where a picture may have been cut off, or its blocks do not fit together, and never
-            where the stream has no second way.
+        twice: Verify HEVC without picture hashes by decoding it again. It is done anyway where a
+            picture may have been cut off, or its blocks do not fit together.
 
     Yields:
         Codes of shape `shape`, in the order of their numbers. The array is the decoder's memory:
@@ -141,13 +139,13 @@ def frames(
         numbers = range(numbers.start, numbers.start + proof.pictures)
     due = iter(numbers)
     formats: set[str] = set()
-    sums: dict[int, int] = {}
     if is_color and proof.by_time:
         _check_hashes(content, shape, proof, is_mp4=is_mp4)
         proof = replace(proof, by_time={}, window=hevc.WHOLE)
-    slight = _SLIGHT_COLOR if is_color else _SLIGHT
-    twice = proof.has_two_ways and (twice or not proof.is_closed)
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+    gross = _GROSS_COLOR if is_color else _GROSS
+    noise = _SLIGHT_COLOR if is_color else _SLIGHT
+    recheck = Recheck(proof, noise, again=not proof.is_closed, by_slices=twice)
+    with _complaints() as logs, _opened(content, logs, "mp4" if is_mp4 else "mpegts") as container:
         for frame in _decoded(container, shape, proof):
             formats.add(frame.format.name)
             _check_format(formats, is_color=is_color)
@@ -159,51 +157,32 @@ def frames(
                 raise SegmentError(f"frame {number} came where it was not due ({_range(numbers)})")
             _raise_for(logs)
             codes, bits = _proven(frame, proof), _GRAY.get(frame.format.name, 8)
-            twice = twice or (proof.has_two_ways and blocks.jumps(codes, noise=slight) > _ODD)
-            if twice or proof.may_be_cut:
-                sums[number] = _sum(frame, codes)
+            jump = _jump(codes, proof, gross * 2**bits)
+            if recheck.is_due(codes, jump):
+                recheck.sums[number] = _sum(frame, codes)
             yield Codes(
                 number=number,
                 pixels=_colors(frame, logs) if is_color else codes,
                 bits=bits,
                 seconds=_seconds(frame),
                 verified=proof.kind,
-                jump=_jump(codes, proof, (_GROSS_COLOR if is_color else _GROSS) * 2**bits),
+                jump=jump,
                 software=SOFTWARE,
             )
         _raise_for(logs)
     missing = next(due, None)
     if missing is not None:
         raise SegmentError(f"frame {missing} is missing ({_range(numbers)})")
-    if twice and sums != _sums(content, shape, numbers, sums, is_mp4=is_mp4, by_rows=True):
-        raise SegmentError("two ways of decoding it give different pixels")
-    if proof.may_be_cut and sums != _sums(transport.prolonged(media), shape, numbers, sums):
-        raise SegmentError("its last picture is cut off: what comes behind it changes it")
+    recheck.run(numbers, partial(_sums, shape))
 
 
-def _sums(
-    content: bytes,
-    shape: tuple[int, int],
-    numbers: range,
-    wanted: Collection[int],
-    *,
-    is_mp4: bool = False,
-    by_rows: bool = False,
-) -> dict[int, int]:
-    """Checksums of the wanted frames by number, decoded anew; none where other frames come.
-
-    One thread begins a row of blocks where it has ended the one before. An encoder that works on
-    several rows at once, as x265 does unless told, also writes where each begins, and `by_rows`
-    begins there. In a sound stream these are one place; where a bit has flipped, they hardly ever
-    are.
-    """
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
-        decoded = _decoded(container, shape, Proof(), by_rows=by_rows)
-        sums = [_sum(each, _plane(each)) for each in decoded]
-        _raise_for(logs)
-    if len(sums) != len(numbers):
-        return {}
-    return {number: each for number, each in zip(numbers, sums, strict=True) if number in wanted}
+def _sums(shape: tuple[int, int], video: bytes, *, by_rows: bool) -> Iterator[int]:
+    """Checksums of the frames of HEVC."""
+    with _complaints() as logs, _opened(video, logs, "hevc") as container:
+        said = len(logs)
+        for frame in _decoded(container, shape, Proof(), by_rows=by_rows):
+            yield _sum(frame, _plane(frame))
+        _raise_for(logs[said:])
 
 
 def _sum(frame: VideoFrame, luma: Plane) -> int:
@@ -232,7 +211,7 @@ def _check_hashes(content: bytes, shape: tuple[int, int], proof: Proof, *, is_mp
     Raises:
         SegmentError: A picture does not fit its hash.
     """
-    with _complaints() as logs, _opened(content, logs, is_mp4=is_mp4) as container:
+    with _complaints() as logs, _opened(content, logs, "mp4" if is_mp4 else "mpegts") as container:
         for frame in _decoded(container, shape, proof):
             _check_hash(frame, proof)
         _raise_for(logs)
@@ -243,7 +222,7 @@ def _proof_of_fragments(content: bytes, count: int | None) -> Proof:
 
     Each picture in it has a length, and no time in units of the clock.
     """
-    with _complaints() as logs, _opened(content, logs, is_mp4=True) as container:
+    with _complaints() as logs, _opened(content, logs, "mp4") as container:
         tracks = container.streams.video
         context = tracks[0].codec_context if tracks else None
         if context is None:
@@ -280,7 +259,7 @@ def _jump(pixels: Plane, proof: Proof, noise: float) -> float | None:
     if proof.kind is not None:
         return None
     share = blocks.jumps(pixels, noise=noise)
-    return share if share > _ODD else None
+    return share if share > ODD else None
 
 
 @contextmanager
@@ -296,7 +275,7 @@ def _complaints() -> Iterator[list[Log]]:
 
 
 @contextmanager
-def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputContainer]:
+def _opened(content: bytes, logs: list[Log], kind: str) -> Iterator[InputContainer]:
     """The container, opened without FFmpeg's decoding a frame only to throw it away.
 
     That probe costs a quarter of a segment's decoding. Told to skip frames, FFmpeg remarks that it
@@ -305,7 +284,7 @@ def _opened(content: bytes, logs: list[Log], *, is_mp4: bool) -> Iterator[InputC
     with av.open(
         io.BytesIO(content),
         mode="r",
-        format="mp4" if is_mp4 else "mpegts",
+        format=kind,
         options={"probesize": str(len(content) + _LEAST_PROBED)},
         **_UNDECODED,
     ) as container:

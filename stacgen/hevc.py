@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import md5
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,12 @@ _KINDS = {0: ("md5", 16), 1: ("crc", 2), 2: ("checksum", 4)}
 
 _ROWS = 256
 """Of a picture that are looked at together."""
+
+_ONES = b"\xff" * 32
+"""Bytes behind a slice segment, more than a decoder reads ahead."""
+
+_CHANGED, _ADDED = 6, 64
+"""Bytes of noise in place of the last ones of a slice segment, and behind them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +157,48 @@ def _syncs(bits: "_Bits") -> bool:
     bits.number(), bits.number()  # offsets of colour
     bits.take(1 + 1 + 1 + 1 + 1)
     return bool(bits.take(1))
+
+
+def slice_segments(stream: bytes | bytearray) -> tuple[tuple[int, int], ...]:
+    """Return start and stop of each slice segment, without the padding behind it.
+
+    An encoder may pad a slice with zeros and words of 0x000003 (cabac_zero_words, 7.3.2.10).
+    """
+    found = ((start, stop) for kind, start, stop in units(stream) if kind < _CODED)
+    return tuple((start, _end(stream, start, stop)) for start, stop in found)
+
+
+def _end(stream: bytes | bytearray, start: int, stop: int) -> int:
+    while stop > start + 3 and (not stream[stop - 1] or stream[stop - 3 : stop] == b"\0\0\3"):
+        stop -= 3 if stream[stop - 1] else 1
+    return stop
+
+
+def with_ones(stream: bytes | bytearray) -> bytes:
+    """Return the stream with ones behind each slice segment.
+
+    They change no picture that is whole: a slice says itself where it ends. FFmpeg reads on where
+    one ends too early, and takes zeros for what is missing.
+    """
+    stops = [0, *(stop for _, stop in slice_segments(stream)), len(stream)]
+    return _ONES.join(bytes(stream[start:stop]) for start, stop in pairwise(stops))
+
+
+def with_noise(stream: bytes | bytearray, segment: tuple[int, int], seed: int) -> bytes:
+    """Return the stream with noise in place of the last bytes of a slice segment.
+
+    It changes a picture of which the decoder reads all. No byte of noise is zero, so none is part
+    of a start code.
+
+    Args:
+        stream: NAL units behind start codes.
+        segment: One of `slice_segments`.
+        seed: Of the noise.
+    """
+    start, stop = segment
+    changed = min(_CHANGED, stop - start - 3)
+    noise = np.random.default_rng(seed).integers(1, 256, changed + _ADDED, np.uint8)
+    return bytes(stream[: stop - changed]) + noise.tobytes() + bytes(stream[stop:])
 
 
 class _Bits:

@@ -27,19 +27,14 @@ class Proof:
     is_closed: bool = True
     """Whether each picture shows where it ends."""
 
-    may_be_cut: bool = False
-    """Whether neither that nor a hash tells that the last picture is whole."""
+    unproven: bytes | bytearray | None = field(default=None, repr=False)
+    """HEVC as NAL units behind start codes, whose pictures are verified by no hash; else None."""
 
     is_in_rows: bool = False
     """Whether each row of blocks can be decoded from where a header says that it begins."""
 
     window: hevc.Window = hevc.WHOLE
     """What FFmpeg must not cut off, as it is part of the hash; we do."""
-
-    @property
-    def has_two_ways(self) -> bool:
-        """Whether it must be, and can be, verified by a second way of decoding."""
-        return self.kind is None and self.is_in_rows
 
     @classmethod
     def of_segment(cls, media: bytes, count: int | None) -> "Proof":
@@ -82,13 +77,7 @@ class Proof:
         count = len(found) if count is None else count
         kinds = {each.kind for each in found if each is not None}
         if not kinds:
-            in_rows = hevc.is_in_rows(video)
-            return cls(
-                pictures=len(found),
-                is_closed=is_closed,
-                may_be_cut=not is_closed,
-                is_in_rows=in_rows,
-            )
+            return cls._without_hashes(video, len(found), is_closed=is_closed)
         if None in found or len(found) != count or len(kinds) > 1:
             there = sum(each is not None for each in found)
             raise SegmentError(
@@ -100,8 +89,18 @@ class Proof:
         pairs = zip(times, found, strict=False)
         by_time = {time: each for time, each in pairs if time is not None and each is not None}
         if len(by_time) != len(found) or len(times) != len(found):  # whose a hash is, is not known
-            in_rows = hevc.is_in_rows(video)
-            return cls(pictures=len(found), is_closed=is_closed, is_in_rows=in_rows)
+            return cls._without_hashes(video, len(found), is_closed=is_closed)
         return cls(
             pictures=len(found), kind=kinds.pop(), by_time=by_time, window=hevc.window(video)
+        )
+
+    @classmethod
+    def _without_hashes(
+        cls, video: bytes | bytearray, pictures: int, *, is_closed: bool
+    ) -> "Proof":
+        return cls(
+            pictures=pictures,
+            is_closed=is_closed,
+            unproven=video,
+            is_in_rows=hevc.is_in_rows(video),
         )

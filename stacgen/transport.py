@@ -166,19 +166,6 @@ def goes_on(media: bytes, following: bytes) -> bool:
     return not counts_on or after[track][0] == (before[track][1] + 1) % 16
 
 
-def prolonged(media: bytes) -> bytes:
-    """A segment whose video goes on for a packet, with ones, behind what is its end.
-
-    A picture that is whole says itself where it ends, and is the same. One that is cut off is read
-    on: FFmpeg takes zeros for what is missing, and here there are ones. Between these two lies
-    whatever was there, so what both make the same of is right.
-    """
-    track = check(media).track
-    counter = _counters(media)[track][1] + 1
-    head = bytes([_SYNC, track >> 8, track & 0xFF, 0x10 | counter & 0x0F])
-    return media + head.ljust(PACKET, b"\xff")
-
-
 def _counters(media: bytes) -> dict[int, tuple[int, int]]:
     """Continuity counter of the first and of the last payload of each PID."""
     packets = np.frombuffer(media, np.uint8, len(media) // PACKET * PACKET).reshape(-1, PACKET)

@@ -311,7 +311,7 @@ def detector(media: bytes, error: SegmentError) -> str:
     except SegmentError:
         return "packets"
     text = str(error)
-    if text.startswith(("two ways", "its last picture")):
+    if text.startswith(("two ways", "the decoder does not need")):
         return "twice"
     if text.startswith(("the decoder", "a frame is damaged", "a packet is damaged")):
         return "decoder"

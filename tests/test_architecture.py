@@ -20,7 +20,7 @@ LAYERS = (
     "opener",
     "gdal geotiff png pyramid stac nodata sketch transport hevc blocks gate",
     "endpoints proof proxies visual",
-    "answers",
+    "answers recheck",
     "api selection playlist fetch decode rescale thumbnail footprint store sample origin",
     "destination isolation picture film series schemas bulletin succession renders true_colour",
     "chart tile_lookup",

@@ -913,3 +913,14 @@ def test_damage_that_only_two_ways_of_decoding_tell_is_strictly_refused(build: B
     refused = [damage.verdict(name, noisy, seed, twice=True)[0] for seed in range(8)]
     assert "twice" in refused
     assert len(build(pixels=Pixels(strict=True)).built) == 10
+
+
+def test_strict_builds_fetch_a_segment_without_hashes_twice(
+    build: Build, upstream: dunia.Server
+) -> None:
+    """Bytes that differ are not used, though both are sound."""
+    nothing = b"\x47\x1f\xff\x10" + b"\xff" * 184
+    other = upstream.content[SEGMENT] + nothing
+    upstream.faults[SEGMENT] = lambda request: other if request.count == 1 else None
+    assert len(build(pixels=Pixels(strict=True)).built) == 10
+    assert upstream.paths().count(SEGMENT) == 4

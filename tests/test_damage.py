@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_damage_gives_no_wrong_pixel(name: str, *, twice: bool) -> None:
     assert not list(damage.failures(name, counted)), damage.table(name, counted)
 
 
-@pytest.mark.parametrize("name", damage.CLIPS)
+@pytest.mark.parametrize("name", [*damage.CLIPS, *damage.UNVERIFIED])
 @pytest.mark.parametrize("twice", [False, True])
 def test_clean_streams_are_taken(name: str, *, twice: bool) -> None:
     for place, media in enumerate(damage.clip(name)):
@@ -227,8 +228,12 @@ def test_a_picture_cut_off_anywhere_is_refused_with_nothing_else_to_tell(option:
 
 
 @pytest.mark.parametrize("option", ["bframes=0:wpp=0", "bframes=2", "keyint=1:wpp=0"])
-def test_a_picture_that_is_whole_is_taken_whatever_is_behind_it(option: str) -> None:
-    media = transport.prolonged(dunia.encode(pictures(), params=f"lossless=1:{option}"))
+def test_a_whole_picture_that_does_not_show_its_end_is_taken(option: str) -> None:
+    """Zeros may follow on a picture, here so many that its last packet needs no stuffing."""
+    media = dunia.encode(pictures(), params=f"lossless=1:{option}")
+    last = media[damage._video(media)[-1] * PACKET :][:4]
+    head = bytes([last[0], last[1] & 0x1F, last[2], 0x10 | (last[3] + 1) & 0x0F])
+    media += head.ljust(PACKET, b"\0")
     assert not transport.check(media).is_closed
     np.testing.assert_array_equal(taken(media), pictures())
 
@@ -248,6 +253,44 @@ def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
 def test_a_stream_says_whether_its_rows_begin_by_themselves(option: str, *, in_rows: bool) -> None:
     media = dunia.encode([dunia.landscape(0, size=256)], params=f"lossless=1:{option}")
     assert hevc.is_in_rows(transport.check(media).video) is in_rows
+
+
+@pytest.mark.parametrize("name", ["no hash", *damage.UNVERIFIED])
+def test_lost_packets_after_which_counters_fit_again_give_no_wrong_pixel(name: str) -> None:
+    """Nothing but the video tells: no hash, no counter, no length."""
+    kind = damage.Kind("16 lost", 0, damage._in_one(partial(lose, count=16)))
+    found = [damage.verdict(name, kind, seed, twice=True)[0] for seed in range(12)]
+    assert "wrong" not in found
+    assert "twice" in found
+
+
+def lose(media: bytes, random: Random, *, count: int) -> bytes:
+    return damage._dropped(media, random.randrange(4, len(media) // PACKET - count), count)
+
+
+@pytest.mark.parametrize("option", ["bframes=0:wpp=0", "bframes=2:wpp=0", "bframes=0"])
+def test_slices_that_end_in_nodata_are_taken(option: str) -> None:
+    """The bits of a dark edge are few, and changes of them seldom show."""
+    shown = [dunia.landscape(number, size=256) for number in range(4)]
+    for codes in shown:
+        codes[150:] = 0
+    media = dunia.encode(shown, params=f"crf=12:{option}")
+    timeline = Timeline(origin=Fraction(0), is_relative=True)
+    frames = decode.frames(media, numbers=range(4), timeline=timeline, shape=(256, 256), twice=True)
+    assert [each.pixels[200:].max() < 100 for each in frames] == [True] * 4
+
+
+def test_padding_is_no_part_of_a_slice() -> None:
+    video = transport.check(damage.clip("no hash")[0]).video
+    (start, stop), *others = hevc.slice_segments(video)
+    padded = video[:stop] + b"\0\0\3\0\0\3" + video[stop:]
+    assert hevc.slice_segments(padded)[0] == (start, stop)
+    assert len(others) == damage.EACH - 1
+    assert hevc.with_ones(video)[stop : stop + 4] == b"\xff" * 4
+    noisy = hevc.with_noise(video, (start, stop), 0)
+    assert noisy[: stop - 6] == video[: stop - 6]
+    assert noisy.endswith(video[stop:])
+    assert len(hevc.slice_segments(noisy)) == damage.EACH
 
 
 def test_a_start_code_with_nothing_behind_it_is_refused() -> None:

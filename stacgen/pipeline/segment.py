@@ -71,6 +71,8 @@ def process(
                     _coded(task, context, media, initialization)
                 )
                 staged = list(_staged(task, context, decoded, folder))
+                if context.recipe.strict and not all(map(_has_hash, staged)):
+                    _check_second_fetch(task, context, media + initialization, fetch)
                 if not initialization:
                     _check_end(task, media, fetch)
             except WrongStreamError as error:
@@ -131,6 +133,21 @@ def _fetched(task: Task, context: Context, fetch: Fetch) -> tuple[Task, bytes, b
     following = renewal.following(segment)
     after = task.following if following is None else following.media
     return replace(task, segment=segment, following=after), media, initialization
+
+
+def _has_hash(staged: "_Staged | Failed") -> bool:
+    return isinstance(staged, Failed) or staged.picture_hash is not None
+
+
+def _check_second_fetch(task: Task, context: Context, content: bytes, fetch: Fetch) -> None:
+    """Fetch a segment again, and compare its bytes.
+
+    Raises:
+        SegmentError: They are others.
+    """
+    _, media, initialization = _fetched(task, context, fetch)
+    if media + initialization != content:
+        raise SegmentError("it was fetched twice, and the bytes differ")
 
 
 def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
