@@ -23,9 +23,7 @@ PARTLY = 1
 """Exit code where some frames failed and the others are there."""
 
 Years = Annotated[list[int] | None, typer.Option("--year", help="A calendar year; repeatable.")]
-Resolution = Annotated[
-    int | None, typer.Option(metavar="10|20|60", help="Of TCI, in metres; 10.")
-]
+Resolution = Annotated[int | None, typer.Option(metavar="10|20|60", help="Of TCI, in metres; 10.")]
 Interval = Annotated[
     str | None,
     typer.Option("--datetime", metavar="A/B", help="From A to B; .. leaves an end open."),
