@@ -17,7 +17,7 @@ COMMANDS = {
     "search": ["search", str(EXAMPLE)],
     "table": ["search", str(EXAMPLE), "--table"],
     "plot": ["plot", f"{EXAMPLE}/32TLS/B01", "--json"],
-    "validate": ["validate", str(EXAMPLE), "--json"],
+    "validate": ["validate", str(EXAMPLE), "--json", "--schemas", str(EXAMPLE)],  # offline
     "frames": ["frames", "29PKR", "B09", "--year", "2025", "--api", "@BASE@", "--json"],
     "build": ["build", "29PKR", "B09", "--year", "2025", "--api", "@BASE@", "-o", "out", "--json"],
     "doctor": ["doctor", "--api="],

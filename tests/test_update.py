@@ -96,10 +96,12 @@ def test_a_change_that_fails_leaves_the_document(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from stacgen.store import lock\n"
+        "import sys, time; from hashlib import sha256; from pathlib import Path\n"
+        "from stacgen.store import lock\n"
         "from stacgen.store.folder import Folder\n"
         "store = Folder(Path(sys.argv[1]))\n"
-        "with lock.hold(store._hidden.begin, 'x.json', by_flock=True):\n"
+        "name = sha256(b'x.json').hexdigest()[:16]\n"
+        "with lock.hold(store._hidden.begin, name, by_flock=True):\n"
         "    print('held', flush=True); time.sleep(600)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
