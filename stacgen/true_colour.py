@@ -17,7 +17,7 @@ from stacgen.rescale import COVERAGE_CELL, exact_statistics
 
 _LEAKED = 3
 """Brightest of red, green and blue up to which a pixel that touches black nodata is nodata. Of the
-pixels outside the footprint in the reference stream 99.9 % are as dark; valid ones begin at 1."""
+pixels outside the footprint in the reference stream 99.8 % are as dark; valid ones begin at 1."""
 
 _ROWS = 256
 """Of an image that are looked at together."""
