@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.sample import cover, passes, weather
-from stacgen.sample.ground import Land, ground, land
+from stacgen.sample import passes, weather
+from stacgen.sample.ground import WOOD, Land, colours, ground, land, snow_line
 from stacgen.sample.noise import TEXTURE, Field, smoothstep, texture
 from stacgen.sample.passes import Pass
 from stacgen.sample.raster import SIZE, Blocks, woven
@@ -74,13 +74,13 @@ def paint(of: Pass, band: str, out: NDArray[np.uint16]) -> None:
     blocks = Blocks(len(out) // SIZE)
     below = ground(of.tile, blocks.factor)
     through, glow = _air(of, band, sky)
-    colours = _colours(of, band)
+    table = _colours(of, band)
     relief = np.float32(_contrast(of) / 127)
     at = of.random(band)
     top, left = (int(n) for n in at.integers(TEXTURE, size=2))
     sensor = woven(texture("sensor", slope=0), top=top, left=left)
     for rows in blocks:
-        picture = colours[below.cover[rows]]
+        picture = table[below.cover[rows]]
         picture *= below.tone[rows] * relief + 1
         picture *= blocks.read(through, rows)
         picture += blocks.read(glow, rows)
@@ -109,9 +109,9 @@ def paint_picture(of: Pass, out: NDArray[np.uint8]) -> None:
 
 def _colours(of: Pass, band: str) -> NDArray[np.float32]:
     """Reflectances by land cover; water vapour, not the ground, makes most of B09."""
-    out = cover.colours(of.tile, band, of.day)
+    out = colours(of.tile, band, of.day)
     if band == "B09":
-        dry = out[cover.WOOD.start :]
+        dry = out[WOOD.start :]
         dry += np.float32(0.35) * (dry.mean() - dry)
     return out
 
@@ -147,12 +147,12 @@ def _air(of: Pass, band: str, sky: weather.Sky) -> tuple[Field, Field]:
 
 def _snow(of: Pass, below: Land) -> Field | None:
     """How much of the ground snow hides, 0 to 1; None when there is none at all."""
-    line = cover.snow_line(of.tile, of.day) + float(of.random("snow").normal(0, 160))
-    if line - 160 > below.plain.max():
+    line = snow_line(of.tile, of.day) + float(of.random("snow").normal(0, 160))
+    if line - 160 > below.height.max():
         return None
-    snow = smoothstep(below.plain, line - 160, line + 300)
+    snow = smoothstep(below.height, line - 160, line + 300)
     snow *= np.where(below.wood > 0, np.float32(0.5), np.float32(0.97))
-    snow *= below.lake <= 0
+    snow *= below.water <= 0
     return snow
 
 

@@ -13,7 +13,10 @@ from stacgen.sample import landscape, passes, weather
 from stacgen.tiles import TileId
 
 FRAMES: Final = 4
-"""Frames a segment; the last one of a year may hold fewer."""
+"""Frames in a segment; the last one of a year may hold fewer."""
+
+_HEAVY: Final = 8_000
+"""Pixels in a row from which a segment holds one frame, which takes seconds to encode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,8 @@ class Stream:
     def numbers(self) -> list[range]:
         """The frame numbers of each segment."""
         count = len(passes.of_year(self.tile, self.year))
-        return [range(at, min(at + FRAMES, count)) for at in range(0, count, FRAMES)]
+        few = 1 if landscape.size(self.band) >= _HEAVY else FRAMES
+        return [range(at, min(at + few, count)) for at in range(0, count, few)]
 
 
 def band_metadata(stream: Stream, *, base: str) -> bytes:

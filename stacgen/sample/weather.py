@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.sample import cover, passes
+from stacgen.sample import passes
+from stacgen.sample.ground import climate
 from stacgen.sample.noise import TEXTURE, Field, cut, generator, lattice, smoothstep, texture
 from stacgen.sample.passes import Pass
 from stacgen.sample.raster import SIZE
@@ -89,7 +90,7 @@ def _thickness(of: Pass, at: np.random.Generator) -> Field:
 
 def _share(of: Pass, at: np.random.Generator) -> float:
     """How much of the sky is cloud: often next to nothing, sometimes all."""
-    dry = cover.climate(of.tile).bare
+    dry = 1 - climate(of.tile, "lush")
     dice = float(at.random()) ** (1 + 1.2 * dry)
     steps, shares = (0, 0.28, 0.45, 0.7, 0.88, 1), (0, 0.012, 0.10, 0.42, 0.93, 1)
     return float(np.interp(dice, steps, shares))
