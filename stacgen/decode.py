@@ -285,7 +285,11 @@ def _opened(content: bytes, logs: list[Log], kind: str) -> Iterator[InputContain
         io.BytesIO(content),
         mode="r",
         format=kind,
-        options={"probesize": str(len(content) + _LEAST_PROBED)},
+        options={
+            "probesize": str(len(content) + _LEAST_PROBED),
+            # FFmpeg looks for times in the last 16 MB only, and complains if one frame fills them.
+            "skip_estimate_duration_from_pts": "1",
+        },
         **_UNDECODED,
     ) as container:
         logs[:] = [log for log in logs if not log[2].startswith(_NOT_PROBED)]

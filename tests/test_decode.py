@@ -182,6 +182,14 @@ def test_every_code_of_twelve_bits_comes_back() -> None:
     assert_same(decoded(dunia.encode([every]), numbers=range(1), shape=(64, 64)), [every])
 
 
+def test_a_frame_that_fills_the_end_of_a_segment_is_decoded() -> None:
+    """FFmpeg looks for times in the last 16 MB, and complains where one frame fills them."""
+    noise = np.random.default_rng(0).integers(4096, size=(3392, 3392), dtype=np.uint16)
+    media = dunia.encode([noise])
+    assert len(media) > 16 << 20
+    assert_same(decoded(media, numbers=range(1), shape=noise.shape), [noise])
+
+
 def test_codes_are_those_of_the_notebook() -> None:
     media = dunia.encode(pictures(), params=LOSSY)
     assert_same(decoded(media), by_program(media, "gray16le") >> 4)
