@@ -160,7 +160,7 @@ class Store(Readable, Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 
     A file appears whole or not at all, and what was written is read and listed from then on. Names
-    that begin with a dot are the store's own. Every method raises `OutputError` where the place
+    that begin with a dot are no part of the catalog. Every method raises `OutputError` where the place
     fails.
 
     Files that several builders change are changed by `create` and `swap` alone, mostly through
@@ -190,7 +190,8 @@ class Store(Readable, Protocol):
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every file whose key begins with the prefix, in no order.
 
-        The prefix is empty or ends in a slash.
+        The prefix is empty or ends in a slash. Names that begin with a dot show only where the
+        prefix has them.
         """
 
     def download(self, key: str, path: Path) -> str:

@@ -203,6 +203,46 @@ def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(store: Store)
     assert [entry.key for entry in store.list("")] == ["a/y.json"]
 
 
+def test_hidden_keys_are_kept_and_show_only_below_a_hidden_prefix(store: Store) -> None:
+    """As `.stacgen/journal/<tile>/<run>.json`, which is written, created, changed and deleted."""
+    journal = ".stacgen/journal/"
+    first, second, third = (f"{journal}29PKR/{n}.json" for n in "123")
+    store.write("29PKR/catalog.json", b"{}", JSON)
+    store.write(first, b"1", JSON)
+    assert store.create(second, b"2", JSON)
+    assert not store.create(second, b"3", JSON)
+    store.write_all([(third, b"3", JSON)])
+    assert sorted(entry.key for entry in store.list(journal)) == [first, second, third]
+    assert [entry.key for entry in store.list(f"{journal}32TLS/")] == []
+    for prefix in ("", "29PKR/"):
+        assert [entry.key for entry in store.list(prefix)] == ["29PKR/catalog.json"]
+    found = store.read_versioned(second)
+    assert found is not None
+    assert store.swap(second, b"4", JSON, found[1])
+    assert store.read(second) == b"4"
+    assert store.size(first) == 1
+    for key in (first, second, third):
+        store.delete(key)
+    assert list(store.list(journal)) == []
+    if isinstance(store, Folder):
+        assert not (Path(store.address) / ".stacgen").exists()
+
+
+def test_many_may_write_and_delete_hidden_keys_at_once(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+
+    def write_and_delete(thread: int) -> None:
+        for n in range(50):
+            key = f".stacgen/journal/29PKR/{thread}-{n}.json"
+            assert store.create(key, b"{}", JSON)
+            assert store.read(key) == b"{}"
+            store.delete(key)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write_and_delete, range(8)))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_conditional_changes_leave_nothing_else_behind(store: Store) -> None:
     store.create("x.json", b"1", JSON)
     found = store.read_versioned("x.json")

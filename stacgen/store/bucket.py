@@ -177,7 +177,7 @@ class Bucket:
             for page in obstore.list(self._store, prefix):
                 for found in page:
                     key = found["path"]
-                    if not any(name.startswith(".") for name in key.split("/")):
+                    if not any(name.startswith(".") for name in key[len(prefix) :].split("/")):
                         yield Entry(key=key, size=found["size"], modified=found["last_modified"])
 
     def download(self, key: str, path: Path) -> str:

@@ -5,6 +5,7 @@ it, Ceph's only without its quotes, and some compare nothing and put whatever co
 out on an object of our own before it is relied on.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -44,6 +45,9 @@ _HOLD = 60.0
 
 _PATIENCE = 900.0
 """Seconds to wait for a lock."""
+
+_OF_STORE = re.compile(rf"{re.escape(HIDDEN)}/((probe|doctor)-[0-9a-f]+|[^/]+\.lock/[0-9a-f]+)")
+"""Keys of hidden objects that only the store puts."""
 
 _LONGEST_BUILD = timedelta(days=2)
 """Age of a hidden object that is taken to be left over."""
@@ -156,11 +160,12 @@ def _puts(store: "ObjectStore", key: str, condition: "PutMode") -> bool:
 
 
 def _sweep(store: "ObjectStore", key: str) -> None:
-    """Remove old hidden objects; the one of that key was put just now, and has the store's time."""
+    """Remove old locks and probes; the one of that key was put just now, by the store's clock."""
     moments: dict[str, datetime] = {
         each["path"]: each["last_modified"] for page in obstore.list(store, HIDDEN) for each in page
     }
     now = moments.get(key)
     for path, moment in moments.items():
-        if now is not None and now - moment > _LONGEST_BUILD:
+        is_old = now is not None and now - moment > _LONGEST_BUILD
+        if is_old and _OF_STORE.fullmatch(path):
             remove(store, path)

@@ -203,7 +203,8 @@ class Folder:
         target = self._root / key
         with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-            disk.flush_folder(target.parent)
+            with suppress(FileNotFoundError):  # another process removed it, being empty
+                disk.flush_folder(target.parent)
             with suppress(OSError):
                 for parent in target.parents:
                     if parent == self._root:
