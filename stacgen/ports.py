@@ -160,8 +160,8 @@ class Store(Readable, Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 
     A file appears whole or not at all, and what was written is read and listed from then on. Names
-    that begin with a dot are no part of the catalog. Every method raises `OutputError` where the place
-    fails.
+    that begin with a dot are no part of the catalog. Every method raises `OutputError` where the
+    place fails.
 
     Files that several builders change are changed by `create` and `swap` alone, mostly through
     `stacgen.pipeline.update`, so that none undoes what another did. Both may be asked again when
