@@ -61,29 +61,22 @@ def update(
 
 
 def update_document(
-    store: Store,
-    key: str,
-    change: Callable[[stac.Document | None], stac.Document],
-    *,
-    always: bool = False,
+    store: Store, key: str, change: Callable[[stac.Document | None], stac.Document]
 ) -> bool:
-    """The same for a document; `always` puts it even where it says nothing new, to be newer.
+    """The same for a document.
 
     Returns:
-        Whether it was put.
+        True if it was put.
 
     Raises:
-        OutputError: What stands there is no document, or as with `update`.
+        OutputError: What is there is no document, or as with `update`.
     """
 
     def changed(raw: bytes | None) -> bytes:
         before = None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")
         return stac.to_bytes(change(before))
 
-    done = update(store, key, stac.JSON, changed)
-    if always and not done:
-        touch(store, key, stac.JSON)
-    return done or always
+    return update(store, key, stac.JSON, changed)
 
 
 def touch(store: Store, key: str, media_type: str) -> None:
