@@ -12,6 +12,7 @@ from stacgen import collection_summary, layout, stac
 from stacgen.layout import Place
 from stacgen.pipeline import mirrors, pages
 from stacgen.pipeline.abreast import abreast
+from stacgen.pipeline.root import known_url
 from stacgen.pipeline.update import read
 from stacgen.ports import Store
 
@@ -39,7 +40,7 @@ def refresh(
         every: Gets all Items, where one was replaced or has gone, or what is there may lack some;
             at least one.
     """
-    base_url = (base_url or mirrors.known_url(store) or "").rstrip("/") or None
+    base_url = (base_url or known_url(store) or "").rstrip("/") or None
 
     def keyed(items: Iterable[stac.Document]) -> list[mirrors.Keyed]:
         years = ((int(each["properties"]["datetime"][:4]), each) for each in items)
@@ -90,7 +91,7 @@ def lacks(place: Place, existing: Sequence[stac.Document], newest: datetime, sto
 def is_shown(place: Place, items: Sequence[stac.Document], store: Store) -> bool:
     """Whether a Collection's page shows it as it is, and these Items; so does then its mirror."""
     document = read(store, place.key)
-    base_url = mirrors.known_url(store)
+    base_url = known_url(store)
     return document is not None and pages.is_current(
         store, document, items, key=place.key, base_url=base_url
     )
