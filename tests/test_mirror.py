@@ -34,7 +34,7 @@ from stacgen.library import Upstream
 from stacgen.mirror import splice, wkb
 from stacgen.mirror.files import ROWS
 from stacgen.mirror.table import BATCH
-from stacgen.pipeline import mirrors
+from stacgen.pipeline.root import keep as keep_root
 from stacgen.ports import Store
 from stacgen.query import Query
 from stacgen.store.bucket import Bucket
@@ -677,5 +677,5 @@ def test_a_mirror_in_a_bucket_is_cached_as_documents_are() -> None:
 
 
 def test_a_catalog_without_collections_has_no_root_mirror(tmp_path: Path) -> None:
-    mirrors.keep_root(Folder(tmp_path), ())
+    keep_root(Folder(tmp_path), ())
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from stacgen.errors import BusyError, OutputError
 from stacgen.layout import CollectionPlace
 from stacgen.models import timestamp
 from stacgen.outcomes import Change, Report, Updated, Watch
-from stacgen.pipeline import mirrors
+from stacgen.pipeline import root
 from stacgen.pipeline.order import Order, Request
 from stacgen.pipeline.run import Clock, Hire, build, utc_now
 from stacgen.pipeline.update import read
@@ -81,7 +81,7 @@ def _requests(store: Store, this_year: int) -> Iterator[Request]:
 
 
 def _places(store: Store) -> Iterator[CollectionPlace]:
-    for key in mirrors.collection_keys(store):
+    for key in root.collection_keys(store):
         tile, name, *_ = key.split("/")
         if name in bands.NAMES and (document := read(store, key)) is not None:
             band = bands.find(name, resolution=catalog.resolution_of(document))

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from stacgen import catalog, footprint, layout, page, stac
+from stacgen import footprint, layout, page, stac
 from stacgen.models import Grid
 from stacgen.pipeline import mirrors
-from stacgen.pipeline.abreast import abreast
-from stacgen.pipeline.update import read, update
+from stacgen.pipeline.update import update
 from stacgen.ports import Store
 from stacgen.rasters import Coverage
 
@@ -66,64 +65,6 @@ def is_current(
         return False
     mirror = store.stat(layout.mirror_key(key))
     return mirror is not None and page.shows(existing, items, mirror_size=mirror.size)
-
-
-def root(
-    store: Store, found: Mapping[str, page.Summary] | None = None, *, anew: bool = False
-) -> None:
-    """Draw the page of the root.
-
-    What it says of Collections that are not given is taken from itself, so that no more is read the
-    larger the catalog is.
-
-    Args:
-        store: Holds it.
-        found: What to say of Collections, by key; None for all of them, as they are.
-        anew: Whether it is to say nothing of others.
-    """
-    document = read(store, layout.ROOT)
-    if found is None:
-        found, anew = summaries(store, mirrors.collection_keys(store)), True
-    if document is None or not found:
-        return  # nothing was built
-    base_url = catalog.public_url(document)
-
-    def drawn(existing: bytes | None) -> bytes:
-        known = {} if anew else page.summaries(existing)
-        mirror = store.stat(layout.MIRROR)
-        return page.root(
-            document,
-            {**known, **found}.values(),
-            mirror_size=0 if mirror is None else mirror.size,
-            base_url=base_url,
-        )
-
-    update(store, layout.PAGE, stac.HTML, drawn)
-
-
-def is_root_current(store: Store) -> bool:
-    """Whether the root's page shows the root's document as it is, beside the mirror as it is."""
-    document = read(store, layout.ROOT)
-    if document is None:
-        return False
-    base_url = catalog.public_url(document)
-    return is_current(store, document, (), key=layout.ROOT, base_url=base_url)
-
-
-def said(store: Store) -> dict[str, page.Summary]:
-    """What the root's page says of Collections, by key; nothing where it is not there."""
-    return page.summaries(store.read(layout.PAGE))
-
-
-def summaries(store: Store, keys: Iterable[str]) -> dict[str, page.Summary]:
-    """What the pages of Collections say, by key; nothing of those that have none."""
-    keys = list(keys)
-
-    def summary(key: str) -> page.Summary | None:
-        return page.summaries(store.read(layout.page_key(key))).get(key)
-
-    found = abreast(store, summary, keys)
-    return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
 
 
 def _outline(document: stac.Document) -> Mapping[str, Any]:

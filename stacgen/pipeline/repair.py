@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Iterator
 
 from stacgen import catalog, layout, publication, stac
 from stacgen.errors import OutputError
-from stacgen.pipeline import mirrors
 from stacgen.pipeline.index import bands_by_tile, index
 from stacgen.pipeline.journal import Journal
+from stacgen.pipeline.root import told_url
 from stacgen.pipeline.update import read
 from stacgen.ports import Store
 from stacgen.publication import Kind
@@ -60,7 +60,7 @@ def _repair(store: Store, base_url: str | None, journal: Journal) -> tuple[int, 
 
 def _public_url(root: stac.Document | None, store: Store) -> str | None:
     """Where the catalog is public, as its root says, or else a mirror that can be read."""
-    return mirrors.told_url(store, layout.MIRROR) if root is None else catalog.public_url(root)
+    return told_url(store, layout.MIRROR) if root is None else catalog.public_url(root)
 
 
 def _readable(store: Store, key: str) -> stac.Document | None:

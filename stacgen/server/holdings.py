@@ -9,7 +9,7 @@ from datetime import datetime
 from stacgen import layout, lookup, stac
 from stacgen.errors import OutputError
 from stacgen.mirror import Mirror
-from stacgen.pipeline import mirrors
+from stacgen.pipeline import root
 from stacgen.ports import Store
 
 
@@ -68,7 +68,7 @@ class Holdings:
 
     def _keys(self) -> Sequence[str]:
         try:
-            return mirrors.collection_keys(self._store)
+            return root.collection_keys(self._store)
         except (KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"The catalogs in {self._store.address} do not link their Collections as STAC does;"
