@@ -19,7 +19,7 @@ from stacgen import catalog, collection_summary, layout, scene, stac, visual
 from stacgen.bands import BANDS, RESOLUTIONS, TRUE_COLOR, Band
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline.abreast import abreast
-from stacgen.pipeline.plan import Standing, read_item
+from stacgen.pipeline.inventory import Standing, read_item
 from stacgen.pipeline.refresh import is_shown, refresh
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import UNTOLD, Entry, Store

@@ -9,7 +9,8 @@ from stacgen import stac
 from stacgen.layout import CollectionPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline import root
 from stacgen.pipeline.finish import finish, overdue
-from stacgen.pipeline.plan import Plan, Standing
+from stacgen.pipeline.inventory import Standing
+from stacgen.pipeline.plan import Plan
 from stacgen.pipeline.refresh import is_shown, lacks, linked_items, refresh
 from stacgen.ports import Store
 from stacgen.tiles import TileId

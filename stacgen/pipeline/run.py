@@ -1,7 +1,7 @@
 """A build from order to report."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from stacgen.errors import (
     UpstreamError,
     UsageError,
 )
-from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -30,11 +29,11 @@ from stacgen.outcomes import (
 )
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
-from stacgen.pipeline import versions
 from stacgen.pipeline.crew import Crew
+from stacgen.pipeline.inventory import Inventory
 from stacgen.pipeline.ledger import Ledger
 from stacgen.pipeline.order import Order, Request, Shard
-from stacgen.pipeline.plan import Plan, Standing, Task
+from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.renewal import Renewal
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
@@ -324,6 +323,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
     planned = 0
     parts = list(_parts(order))
     ground = _Ground(order, fetch)
+    inventory = Inventory(store)
     for part in parts:
         try:
             for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
@@ -336,10 +336,10 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     doubtful=selection.doubtful(stream, order.selection),
                     endpoint=order.endpoint,
                     fetch=fetch,
-                    store=store,
+                    inventory=inventory,
                     force=order.force,
                     verify=order.verify,
-                    beside=_beside(stream, chosen, store) if order.newest else None,
+                    newest=order.newest,
                 )
                 planned += 1
                 yield each if order.shard is None else _part(each, order.shard)
@@ -355,12 +355,6 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                 watch(Lost(stream=str(part), reason=str(error)))
     if errors and not planned:
         raise errors[0]
-
-
-def _beside(stream: Stream, chosen: Sequence[Frame], store: Store) -> list[Standing]:
-    refs = planning.references(stream, store)
-    place = CollectionPlace(tile=stream.tile, band=stream.band)
-    return versions.beside([refs[frame.number] for frame in chosen], place, store)
 
 
 def _parts(order: Order) -> Iterator[Request]:

@@ -13,18 +13,15 @@ from itertools import groupby
 
 from stacgen import collection_summary, layout, stac, succession
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
-from stacgen.outcomes import FrameRef
 from stacgen.pipeline import root
 from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.commit import commit
 from stacgen.pipeline.index import filing_of
+from stacgen.pipeline.inventory import Standing, linked_ids, read_item
 from stacgen.pipeline.ledger import Ledger
-from stacgen.pipeline.plan import Standing, read_item
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 from stacgen.tiles import TileId
-
-"""Items read at a time."""
 
 Clock = Callable[[], datetime]
 
@@ -38,18 +35,6 @@ class Superseded:
 
     dropped: tuple[str, ...] = ()
     """Ids of those that were taken out."""
-
-
-def beside(frames: Sequence[FrameRef], place: CollectionPlace, store: Store) -> list[Standing]:
-    """Items that are of the second of frames, or of one another, and of another baseline."""
-    ids = {ref.item_id for ref in frames}
-    places = [
-        place.item(each, year)
-        for year in sorted({ref.frame.sensing_time.year for ref in frames})
-        for each in succession.contested({*ids, *_linked(place, year, store)})
-        if each not in ids
-    ]
-    return _standings(places, store)
 
 
 def supersede(
@@ -120,8 +105,8 @@ class _Line:
 
 def _lines(place: CollectionPlace, year: int, store: Store, *, drops: bool) -> Iterator[_Line]:
     """The acquisitions of a year that have Items of several baselines."""
-    linked = set(_linked(place, year, store))
-    ids = succession.contested(linked | _there(place, year, store))
+    ids = succession.contested(_there(place, year, store))
+    linked = set(linked_ids(store, place, year)) if ids else set()
     items = {
         str(each.document["id"]): each
         for each in _standings((place.item(each, year) for each in ids), store)
@@ -199,7 +184,7 @@ def _delete(gone: Sequence[ItemPlace], store: Store) -> None:
     """
     for (tile, year), several in groupby(sorted({Pass.of(each.id) for each in gone}), _home):
         passes, place = set(several), ScenesPlace(tile=tile)
-        linked = set(_linked(place, year, store))
+        linked = set(linked_ids(store, place, year))
         for each in sorted(_there(place, year, store) - linked):
             if Pass.of(each) in passes:
                 _delete_item(place.item(each, year), store)
@@ -215,12 +200,6 @@ def _delete_item(item: ItemPlace, store: Store) -> None:
     keys = {entry.key for entry in store.list(f"{item.folder}/")}
     for key in (*sorted(keys - {item.key}), item.key):
         store.delete(key)
-
-
-def _linked(place: Place, year: int, store: Store) -> Iterator[str]:
-    """Ids of the Items that a year links."""
-    for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
-        yield layout.id_of(link.href)
 
 
 def _there(place: Place, year: int, store: Store) -> set[str]:
