@@ -24,7 +24,8 @@ from stacgen.layout import CollectionPlace
 from stacgen.library import Pixels, recipe, requests
 from stacgen.models import ByteRange, Resource, Selection
 from stacgen.outcomes import Built, FrameRef, Report, Watch
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.inventory import read_item
+from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Answer, Entry, Fetch, Store, Version
 

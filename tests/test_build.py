@@ -234,7 +234,7 @@ def test_a_second_run_fetches_no_segment_and_changes_no_byte(
     }
 
 
-@pytest.mark.parametrize("damage", ["cog cut", "cog flipped", "cog gone", "item cut", "item gone"])
+@pytest.mark.parametrize("damage", ["cog cut", "cog gone", "item cut", "item gone"])
 def test_what_is_unsound_is_mended_to_the_same_bytes(
     build: Build, upstream: dunia.Server, tmp_path: Path, damage: str
 ) -> None:
@@ -242,15 +242,10 @@ def test_what_is_unsound_is_mended_to_the_same_bytes(
     whole = tree(tmp_path / "out")
     item = Path(report.built[4].ref.href)
     file = item.with_suffix(".tif") if damage.startswith("cog") else item
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    match damage.split()[1]:
-        case "gone":
-            file.unlink()
-        case "cut":
-            file.write_bytes(content[: len(content) // 2])
-        case _:
-            file.write_bytes(content)
+    if damage.endswith("gone"):
+        file.unlink()
+    else:
+        os.truncate(file, file.stat().st_size // 2)
     upstream.requests.clear()
     again = build(wanted=Selection(limit=5))
     assert [each.ref.frame.number for each in again.built] == [4]
@@ -262,14 +257,12 @@ def test_what_is_unsound_is_mended_to_the_same_bytes(
         assert mended == whole
 
 
-def test_verify_finds_a_flip_that_kept_size_and_time(build: Build) -> None:
+def test_verify_finds_a_flip_that_kept_the_size(build: Build) -> None:
     report = build(wanted=Selection(limit=1))
     file = Path(report.built[0].ref.href).with_suffix(".tif")
-    times = file.stat()
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert build(wanted=Selection(limit=1)).skipped
     assert build(wanted=Selection(limit=1), verify=True).built
 

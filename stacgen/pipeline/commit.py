@@ -153,9 +153,7 @@ def unlink(place: CollectionPlace, ids: Collection[str], year: int, store: Store
     def without(existing: stac.Document | None) -> stac.Document:
         links = (existing or {}).get("links", [])
         kept = [
-            link
-            for link in links
-            if link["rel"] != "item" or layout.id_of(link["href"]) not in ids
+            link for link in links if link["rel"] != "item" or layout.id_of(link["href"]) not in ids
         ]
         return {**(existing or {}), "links": kept}
 

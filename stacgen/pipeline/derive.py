@@ -17,6 +17,7 @@ from stacgen.errors import OutputError
 from stacgen.layout import Pass, Place
 from stacgen.models import Grid
 from stacgen.pipeline.abreast import abreast
+from stacgen.pipeline.inventory import linked_ids
 from stacgen.pipeline.update import read, update, update_document
 from stacgen.ports import Store
 from stacgen.rasters import Coverage
@@ -69,7 +70,9 @@ def put_table(store: Store, place: Place, choose: Choose, *, base_url: str | Non
         fresh = list(read_items(store, keys))
         parts = [*([] if before is None else [before]), *([mirror.tabulate(fresh)] * bool(fresh))]
         if not parts:
-            raise OutputError(f"{name} would hold no Item; stacgen repair {store.address} mends it.")
+            raise OutputError(
+                f"{name} would hold no Item. Repair the catalog: stacgen repair ROOT."
+            )
         where = mirror.Place(folder=folder, base_url=_base_url(store, base_url))
         content = mirror.to_bytes(mirror.united(parts) if before is not None else parts[0], where)
         held[:] = [Held(raw=content, before=before, fresh=fresh)]
@@ -198,12 +201,6 @@ def linked_keys(store: Store, place: Place) -> Iterator[str]:
     for year in sorted(collection_summary.years_of(read(store, place.key) or {})):
         for item_id in linked_ids(store, place, year):
             yield place.item(item_id, year).key
-
-
-def linked_ids(store: Store, place: Place, year: int) -> Iterator[str]:
-    """Ids of the Items that a year links."""
-    for link in stac.links(read(store, place.year_key(year)) or {}, "item"):
-        yield layout.id_of(link.href)
 
 
 def read_items(store: Store, keys: Iterable[str]) -> Iterator[Keyed]:

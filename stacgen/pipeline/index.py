@@ -32,8 +32,8 @@ def index(
         OutputError: The store cannot be used, or holds a catalog that is not ours.
     """
     if journal is None:
-        with Journal(store) as journal:
-            return index(store, base_url=base_url, journal=journal)
+        with Journal(store) as own:
+            return index(store, base_url=base_url, journal=own)
     dead = journal.take_over()
     found = bands_by_tile(store)
     pending = PendingChanges(store, journal)
@@ -46,7 +46,8 @@ def index(
             base_url=base_url,
         )
     ]
-    pending.finish(is_all=True)
+    pending.close(is_all=True)
+    journal.finish()
     return len(counts), sum(counts)
 
 
@@ -58,7 +59,8 @@ def recover(store: Store, wanted: Collection[TileId]) -> None:
             pending = PendingChanges(store, journal)
             for tile, entry in sorted(dead.items()):
                 pending.rebuild(tile, entry)
-            pending.finish()
+            pending.close()
+            journal.finish()
 
 
 def bands_by_tile(store: Store) -> dict[TileId, set[str]]:

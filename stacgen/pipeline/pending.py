@@ -12,6 +12,7 @@ from stacgen import layout, stac
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 from stacgen.pipeline import derive, root
 from stacgen.pipeline.commit import Filing, all_items, check_root, commit, filing_of, unlink
+from stacgen.pipeline.inventory import linked_ids
 from stacgen.pipeline.journal import Entry, Journal
 from stacgen.pipeline.scenes import derive_scenes
 from stacgen.ports import Store
@@ -72,20 +73,30 @@ class PendingChanges:
         """
         self._journal.note(tile, entry.bands, purge=entry.purge)
         self._whole.add(tile)
-        gone = sorted(map(layout.id_of, entry.purge))
+        self._unlink(entry.purge)
+        counts = (self._rebuild(f"{tile}/{name}/", base_url) for name in sorted(entry.bands))
+        return [each for each in counts if each]
+
+    def drop(self, place: CollectionPlace, purge: Collection[str]) -> None:
+        """Take Items out of a Collection; their files are deleted when nothing links them."""
+        self._journal.note(place.tile, [place.name], purge=purge)
+        self._unlink(purge)
+        self._rebuild(f"{place.tile}/{place.name}/", None)
+
+    def _unlink(self, purge: Iterable[str]) -> None:
+        """Have years link some Items no longer."""
+        gone = sorted(map(layout.id_of, purge))
         for (place, year), ids in groupby(gone, lambda each: (_place(each), Pass.of(each).year)):
             unlink(place, set(ids), year, self._store)
         self._purged |= {*gone}
-        counts = []
-        for name in sorted(entry.bands):
-            found = all_items(self._store, f"{tile}/{name}/")
-            documents = [each for each in found if each["id"] not in gone]
-            if documents:
-                self._rebuild(documents, base_url)
-                counts.append(len(documents))
-        return counts
+        self._passes |= set(map(Pass.of, gone))
 
-    def _rebuild(self, documents: Sequence[stac.Document], base_url: str | None) -> None:
+    def _rebuild(self, folder: str, base_url: str | None) -> int:
+        """Derive all of a Collection from the Items in its folder; how many there are."""
+        found = all_items(self._store, folder)
+        documents = [each for each in found if each["id"] not in self._purged]
+        if not documents:
+            return 0
         place, store = _place(documents[0]["id"]), self._store
         filing = filing_of(documents[0], place, base_url=base_url)
         check_root(store, is_sample=filing.is_sample)
@@ -93,7 +104,9 @@ class PendingChanges:
         # Not of these documents: another builder may have linked more since they were listed.
         held = derive.put_table(store, place, derive.of_linked(store, place), base_url=base_url)
         derive.put_page(store, place, held, base_url=base_url)
+        self._open.pop(place, None)
         self._changed.add(place)
+        return len(documents)
 
     def settle(self, *, but: Collection[CollectionPlace] = ()) -> None:
         """Write tables and pages of all Collections but those that more will go into.
@@ -109,15 +122,15 @@ class PendingChanges:
         done = {each for each in self._passes if each.tile not in waiting}
         whole = self._whole - waiting
         for tile in sorted({each.tile for each in done} | whole):
-            place = ScenesPlace(tile=tile)
+            scenes = ScenesPlace(tile=tile)
             touched = {each for each in done if each.tile == tile}
-            if derive_scenes(place, None if tile in whole else touched, store):
-                self._changed.add(place)
+            if derive_scenes(scenes, None if tile in whole else touched, store):
+                self._changed.add(scenes)
         self._passes -= done
         self._whole -= whole
 
-    def finish(self, *, is_all: bool = False) -> None:
-        """Write all that is left, and what the root says; delete what is to go, and the entries.
+    def close(self, *, is_all: bool = False) -> None:
+        """Write all that is left, and what the root says; then delete what is to go.
 
         Args:
             is_all: Have the root say what all Collections are now, and not just those changed.
@@ -128,7 +141,6 @@ class PendingChanges:
         elif self._changed:
             root.keep(self._store, sorted({place.key for place in self._changed}))
         self._delete()
-        self._journal.finish()
 
     def _note(self, place: CollectionPlace, documents: Iterable[stac.Document]) -> None:
         self._changed.add(place)
@@ -144,7 +156,7 @@ class PendingChanges:
             place = ScenesPlace(tile=tile)
             folder = place.year_key(year).rpartition("/")[0]
             there = {key.split("/")[3] for key in _keys(store, folder) if key.count("/") > 3}  # noqa: PLR2004 - see `layout`
-            for each in sorted(there - set(derive.linked_ids(store, place, year))):
+            for each in sorted(there - set(linked_ids(store, place, year))):
                 if Pass.of(each) in passes:
                     _delete_item(place.item(each, year), store)
         for each in sorted(self._purged):

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacgen import catalog, layout, page, stac
 from stacgen.errors import OutputError
-from stacgen.pipeline import pages
 from stacgen.pipeline.abreast import abreast
-from stacgen.pipeline.mirrors import must_open, opened
 from stacgen.pipeline.update import read, touch, update
 from stacgen.ports import Entry, Store
 
@@ -235,7 +233,10 @@ def is_root_current(store: Store) -> bool:
     if document is None:
         return False
     base_url = catalog.public_url(document)
-    return pages.is_current(store, document, (), key=layout.ROOT, base_url=base_url)
+    existing, mirror = store.read(layout.PAGE), store.stat(layout.MIRROR)
+    if mirror is None or not page.has_stamp(existing, document, base_url=base_url):
+        return False
+    return page.shows(existing, (), mirror_size=mirror.size)
 
 
 def said(store: Store) -> dict[str, page.Summary]:
@@ -252,3 +253,21 @@ def summaries(store: Store, keys: Iterable[str]) -> dict[str, page.Summary]:
 
     found = abreast(store, summary, keys)
     return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
+
+
+def opened(raw: bytes | None, name: str) -> "Mirror | None":
+    """A mirror, or None where there is none that can be read."""
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    try:
+        return None if raw is None else mirror.Mirror(raw, name=name)
+    except OutputError:
+        return None
+
+
+def must_open(raw: bytes | None, store: Store, key: str) -> "Mirror":
+    """A mirror that is there."""
+    found = opened(raw, f"{store.address}/{key}")
+    if found is None:
+        raise OutputError(f"{store.address}/{key} is gone or damaged; stacgen index makes it anew.")
+    return found

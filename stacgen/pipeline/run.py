@@ -1,7 +1,7 @@
 """A build from order to report."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from stacgen.errors import (
     UpstreamError,
     UsageError,
 )
-from stacgen.layout import CollectionPlace
+from stacgen.layout import Pass
 from stacgen.models import Frame, Grid, Resource, Stream
 from stacgen.outcomes import (
     Event,
@@ -30,11 +30,13 @@ from stacgen.outcomes import (
 )
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
-from stacgen.pipeline import versions
 from stacgen.pipeline.crew import Crew
-from stacgen.pipeline.ledger import Ledger
+from stacgen.pipeline.index import recover
+from stacgen.pipeline.inventory import Inventory, linked_ids
+from stacgen.pipeline.journal import Journal
 from stacgen.pipeline.order import Order, Request, Shard
-from stacgen.pipeline.plan import Plan, Standing, Task
+from stacgen.pipeline.pending import PendingChanges
+from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.renewal import Renewal
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
@@ -103,30 +105,38 @@ def build(
     """
     recorder = _Recorder(watch)
     filing.check_root(store)
+    is_whole = order.shard is None  # a shard leaves to others what is derived
+    if is_whole:
+        recover(store, {request.tile for request in order.requests})
     crew: Crew | None = None
     sites: list[_Site] = []
-    ledger = Ledger(store)
     running: dict[Future[list[Result]], _Site] = {}
-    work = _work(order, sites, ledger, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
-    try:
-        for site, task in work:
-            crew = crew or hire(_largest(order), fetch, recorder)
-            running[crew.submit(task, replace(site.context, stopped=stopped))] = site
-            while len(running) >= crew.capacity:
-                ledger.load()
+    with Journal(store) as journal:
+        pending = PendingChanges(store, journal)
+        work = _work(
+            order, sites, pending, journal, fetch=fetch, store=store, watch=recorder, now=now
+        )
+        try:
+            for site, task in work:
+                crew = crew or hire(_largest(order), fetch, recorder)
+                running[crew.submit(task, replace(site.context, stopped=stopped))] = site
+                while len(running) >= crew.capacity:
+                    pending.load()
+                    _collect(running, recorder)
+            while running:
                 _collect(running, recorder)
-        while running:
-            _collect(running, recorder)
-    finally:
-        stopped.set()
-        if crew is not None:
-            crew.stop()
-        _collect_done(running, recorder)
-        if order.shard is None:  # a shard leaves that to `stacgen index`
-            for site in sites:
-                site.commit(order, store, ledger)
-            ledger.close()
+        finally:
+            stopped.set()
+            if crew is not None:
+                crew.stop()
+            _collect_done(running, recorder)
+            if is_whole:
+                for site in sites:
+                    site.commit(order, pending)
+                pending.close()
+        if is_whole:
+            journal.finish()
     return recorder.report(store.address)
 
 
@@ -153,12 +163,12 @@ class _Site:
     context: Context
     open_tasks: int
     documents: list[stac.Document] = field(default_factory=list)
-    """Items that were built."""
+    """Items that are to be linked."""
 
     replaced: bool = False
 
-    def commit(self, order: Order, store: Store, ledger: Ledger) -> None:
-        """File what is there."""
+    def commit(self, order: Order, pending: PendingChanges) -> None:
+        """Link what is there."""
         target = filing.Filing(
             place=self.plan.place,
             grid=self.plan.grid,
@@ -166,9 +176,8 @@ class _Site:
             is_sample=self.plan.stream.is_sample,
             base_url=order.base_url,
         )
-        documents = [existing.document for existing in self.plan.existing] + self.documents
-        is_shown = filing.commit(documents, target, store, recount=self.replaced)
-        ledger.add(target.place, self.documents, replaced=self.replaced, is_shown=is_shown)
+        if self.documents:
+            pending.link(self.documents, target, replaced=self.replaced)
 
 
 def _largest(order: Order) -> Band:
@@ -181,7 +190,8 @@ def _largest(order: Order) -> Band:
 def _work(
     order: Order,
     sites: list[_Site],
-    ledger: Ledger,
+    pending: PendingChanges,
+    journal: Journal,
     *,
     fetch: Fetch,
     store: Store,
@@ -192,11 +202,14 @@ def _work(
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
         for site in [site for site in sites if not site.open_tasks]:
             if order.shard is None:
-                site.commit(order, store, ledger)
+                site.commit(order, pending)
             sites.remove(site)  # with its documents: a thousand streams are not kept in memory
         if order.shard is None:
-            ledger.settle(but={each.place, *(site.plan.place for site in sites)})
-        is_behind = order.shard is None and ledger.enter(each)
+            pending.settle(but={each.place, *(site.plan.place for site in sites)})
+        unlinked = [] if order.shard is not None else _unlinked(each, store)
+        if each.tasks or unlinked:
+            tile = each.stream.tile
+            journal.note(tile, {it.band.name for it in order.requests if it.tile == tile})
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
@@ -212,9 +225,17 @@ def _work(
             store=store,
             now=now,
         )
-        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), replaced=is_behind)
+        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), documents=unlinked)
         sites.append(site)
         yield from ((site, task) for task in each.tasks)
+
+
+def _unlinked(each: Plan, store: Store) -> list[stac.Document]:
+    """Items that are there and that their year does not link, as where a shard has built them."""
+    documents = [existing.document for existing in each.existing]
+    years = {Pass.of(document["id"]).year for document in documents}
+    linked = {item_id for year in years for item_id in linked_ids(store, each.place, year)}
+    return [document for document in documents if document["id"] not in linked]
 
 
 def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
@@ -324,6 +345,7 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
     planned = 0
     parts = list(_parts(order))
     ground = _Ground(order, fetch)
+    inventory = Inventory(store)
     for part in parts:
         try:
             for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
@@ -336,10 +358,10 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                     doubtful=selection.doubtful(stream, order.selection),
                     endpoint=order.endpoint,
                     fetch=fetch,
-                    store=store,
+                    inventory=inventory,
                     force=order.force,
                     verify=order.verify,
-                    beside=_beside(stream, chosen, store) if order.newest else None,
+                    newest=order.newest,
                 )
                 planned += 1
                 yield each if order.shard is None else _part(each, order.shard)
@@ -355,12 +377,6 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                 watch(Lost(stream=str(part), reason=str(error)))
     if errors and not planned:
         raise errors[0]
-
-
-def _beside(stream: Stream, chosen: Sequence[Frame], store: Store) -> list[Standing]:
-    refs = planning.references(stream, store)
-    place = CollectionPlace(tile=stream.tile, band=stream.band)
-    return versions.beside([refs[frame.number] for frame in chosen], place, store)
 
 
 def _parts(order: Order) -> Iterator[Request]:

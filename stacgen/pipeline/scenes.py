@@ -19,13 +19,16 @@ from stacgen.errors import OutputError
 from stacgen.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
 from stacgen.pipeline import derive
 from stacgen.pipeline.abreast import abreast
-from stacgen.pipeline.plan import read_item
+from stacgen.pipeline.inventory import linked_ids, read_item
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store, Version
 
 _Filed = Mapping[Pass, Sequence[ItemPlace]]
 """The Items that the years of the bands link, by what their ids begin with; behind them those of
 the true-colour stream of the same second."""
+
+_Versioned = Mapping[str, tuple[bytes, Version] | None]
+"""Contents and versions by key; None where there is no file."""
 
 _FEW = 32
 """Scenes up to which one is put after the other."""
@@ -112,7 +115,7 @@ def _filed(place: ScenesPlace, years: Iterable[int], store: Store) -> _Filed:
     """What the years of the bands and of the true-colour stream link."""
     homes = [*_bands(place, store), *_images(place, store)]
     wanted = [(home, year) for year in years for home in homes]
-    answers = abreast(store, lambda each: list(derive.linked_ids(store, *each)), wanted)
+    answers = abreast(store, lambda each: list(linked_ids(store, *each)), wanted)
     filed: dict[Pass, list[ItemPlace]] = {}
     for (home, year), ids in zip(wanted, answers, strict=True):
         for item_id in ids:
@@ -151,7 +154,9 @@ def _put_scenes(place: ScenesPlace, due: set[Pass], store: Store) -> dict[Pass, 
         filed = _filed(place, {each.year for each in due}, store)
 
         def build(
-            each: Pass, found: Mapping[str, tuple[bytes, Version] | None] = found, filed: _Filed = filed
+            each: Pass,
+            found: Mapping[str, tuple[bytes, Version] | None] = found,
+            filed: _Filed = filed,
         ) -> dict[str, bytes]:
             return _built(place, filed.get(each, ()), found, store)
 
@@ -178,7 +183,7 @@ def _put_scenes(place: ScenesPlace, due: set[Pass], store: Store) -> dict[Pass, 
 
 def _put(
     files: Sequence[tuple[str, bytes]],
-    found: Mapping[str, tuple[bytes, Version] | None],
+    found: _Versioned,
     store: Store,
 ) -> Iterable[tuple[str, bool]]:
     """Put scenes in place of the versions that were read; each key, and True if it was put."""
@@ -199,7 +204,7 @@ def _put(
 def _built(
     place: ScenesPlace,
     items: Sequence[ItemPlace],
-    found: Mapping[str, tuple[bytes, Version] | None],
+    found: _Versioned,
     store: Store,
 ) -> dict[str, bytes]:
     """The scenes of one second and baseline by key, from the Items that can be read."""

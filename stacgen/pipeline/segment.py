@@ -26,8 +26,9 @@ from stacgen.errors import DeniedError, SegmentError, UpstreamError, WrongStream
 from stacgen.layout import CollectionPlace
 from stacgen.models import ByteRange, Codes, Segment
 from stacgen.outcomes import Built, Failed, FrameRef
+from stacgen.pipeline.inventory import read_item
 from stacgen.pipeline.placement import HEAD
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Coded, Decode, Fetch
 from stacgen.rasters import Cog, Coverage, Footprint, Reflectance, Statistics, StoredFile
