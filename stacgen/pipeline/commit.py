@@ -15,7 +15,7 @@ from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid, Stream
-from stacgen.pipeline import derive
+from stacgen.pipeline import derive, root
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 
@@ -137,11 +137,13 @@ def commit(
         place.tile_key,
         lambda tile: catalog.tile(tile, place=place, is_sample=filing.is_sample),
     )
+    if store.read(layout.ROOT) is None:
+        root.keep(store, [place.key])  # a new root has its table before it, since it links that
     update_document(
         store,
         layout.ROOT,
-        lambda root: catalog.root(
-            root, place=place, is_sample=filing.is_sample, base_url=filing.base_url
+        lambda existing: catalog.root(
+            existing, place=place, is_sample=filing.is_sample, base_url=filing.base_url
         ),
     )
     return is_shown and table is not None
