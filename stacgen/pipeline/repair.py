@@ -24,7 +24,7 @@ def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
 
     Args:
         store: Holds the catalog.
-        base_url: Where it is public; None for what root or mirrors say of it.
+        base_url: Where it is public; None for what the root or its table say of it.
 
     Returns:
         How many Collections and Items there are.
@@ -59,8 +59,8 @@ def _repair(store: Store, base_url: str | None, journal: Journal) -> tuple[int, 
 
 
 def _public_url(root: stac.Document | None, store: Store) -> str | None:
-    """Where the catalog is public, as its root says, or else a mirror that can be read."""
-    return told_url(store, layout.MIRROR) if root is None else catalog.public_url(root)
+    """Where the catalog is public, as its root says, or else the table of Collections."""
+    return told_url(store) if root is None else catalog.public_url(root)
 
 
 def _readable(store: Store, key: str) -> stac.Document | None:
