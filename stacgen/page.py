@@ -1,13 +1,8 @@
-"""Pages for people, as documents are for programs; Jinja2 is used here and nowhere else. Pure.
-
-A page carries what tells whether it is up to date: a stamp of the document it shows, and a mark an
-Item. So a second run knows without drawing it anew, and without Jinja2.
-"""
+"""Pages for people, as documents are for programs; Jinja2 is used here and nowhere else. Pure."""
 
 import json
 import math
 import posixpath
-import re
 import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
 
     from stacgen.mirror import Listed
 
-_STAMP = re.compile(rb'<meta name="stacgen-stamp" content="([0-9a-f]+)">')
-_MIRROR = re.compile(rb'<meta name="stacgen-mirror" content="([0-9]+)">')
-_MARK = re.compile(rb'data-v="([0-9a-f]{8})"')
 _BROWSER = "https://radiantearth.github.io/stac-browser/#/external/"
 
 _COLORS = [f"{visual.KEY}.{number}" for number in (1, 2, 3)]
@@ -57,7 +49,6 @@ def collection(
     *,
     key: str,
     outline: Mapping[str, Any],
-    mirror_size: int,
     base_url: str | None,
 ) -> bytes:
     """The page of a Collection; the same documents in any order give the same bytes.
@@ -67,7 +58,6 @@ def collection(
         items: All of it, at least one.
         key: Of the Collection.
         outline: The tile as a GeoJSON geometry in degrees.
-        mirror_size: Of the Parquet file of the Items, in bytes.
         base_url: Where the catalog is public, if that is known; else the page finds out where it
             is read.
     """
@@ -84,8 +74,6 @@ def collection(
     first, last = shown[0].moment, shown[-1].moment
     return _render(
         "collection.html.j2",
-        stamp=_stamp(document, base_url),
-        mirror_size=mirror_size,
         base=_folder_url(base_url, key),
         browser=_browser(base_url, key),
         document=document,
@@ -139,22 +127,6 @@ def root(
         graticule=lines,
         labels=labels,
     )
-
-
-def shows(existing: bytes | None, items: Iterable[stac.Document], *, mirror_size: int) -> bool:
-    """Whether a page is whole, of a mirror of a size, and shows these Items among others."""
-    found = _MIRROR.search(existing or b"")
-    is_whole = (existing or b"").rstrip().endswith(b"</html>")
-    if not is_whole or found is None or int(found[1]) != mirror_size:
-        return False
-    shown = set(_MARK.findall(existing or b""))
-    return all(cards.mark(item).encode() in shown for item in items)
-
-
-def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
-    """Whether a page is of a document, at a URL and by this edition of the templates."""
-    found = _STAMP.search(existing or b"")
-    return found is not None and found[1].decode() == _stamp(document, base_url)
 
 
 def load() -> None:
@@ -221,20 +193,6 @@ def _policy() -> str:
         f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}';"
         " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
     )
-
-
-@lru_cache(maxsize=1)
-def _edition() -> bytes:
-    """Changes with the templates, so that a new release draws its pages anew."""
-    digest = sha256()
-    for name in ("base.html.j2", "collection.html.j2", "root.html.j2", "page.css", "page.js"):
-        digest.update(_source(name).encode())
-    return digest.digest()
-
-
-def _stamp(document: stac.Document, base_url: str | None) -> str:
-    content = json.dumps([document, _folder_url(base_url, layout.ROOT)], sort_keys=True).encode()
-    return sha256(_edition() + content).hexdigest()[:16]
 
 
 def _murk(card: Card) -> tuple[int, bool, bool, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -86,13 +86,6 @@ class Decode(Protocol):
         """
 
 
-UNTOLD = datetime.min.replace(tzinfo=UTC)
-"""Stands for the time of a file that does not tell when it was written."""
-
-_SKEW = timedelta(minutes=5)
-"""By which the clocks of two computers may differ."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What a store tells of a file without opening it."""
@@ -103,16 +96,6 @@ class Entry:
 
     modified: datetime
     """In UTC."""
-
-    @property
-    def written(self) -> datetime:
-        """The time to compare with those of other files; `UNTOLD` where it lies in the future.
-
-        One of the two clocks is then wrong, or was. What is derived from Items and has no time
-        counts as old and is written again; an Item without time is compared by what it says.
-        """
-        is_ahead = self.modified - datetime.now(UTC) > _SKEW
-        return UNTOLD if is_ahead else self.modified
 
 
 Version = str

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacgen import catalog, collection_summary, footprint, layout, page, stac
+from stacgen import collection_summary, footprint, layout, page, stac
 from stacgen.errors import OutputError
 from stacgen.layout import Pass, Place
 from stacgen.models import Grid
 from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.inventory import linked_ids
+from stacgen.pipeline.root import known_url
 from stacgen.pipeline.update import read, update, update_document
 from stacgen.ports import Store
 from stacgen.rasters import Coverage
@@ -155,7 +156,6 @@ def put_page(
             items_of(store, place, held),
             key=place.key,
             outline=_outline(shown),
-            mirror_size=getattr(store.stat(place.mirror_key), "size", 0),
             base_url=_base_url(store, base_url),
         )
 
@@ -217,7 +217,7 @@ def key_of(place: Place, item_id: str) -> str:
 
 def _base_url(store: Store, given: str | None) -> str | None:
     """Where the catalog is public, as was given or else as its root says."""
-    known = given or catalog.public_url(read(store, layout.ROOT)) or ""
+    known = given or known_url(store) or ""
     return known.rstrip("/") or None
 
 

@@ -136,7 +136,7 @@ class PendingChanges:
             is_all: Have the root say what all Collections are now, and not just those changed.
         """
         self.settle()
-        if is_all or self._purged:
+        if is_all:
             root.rebuild(self._store)
         elif self._changed:
             root.keep(self._store, sorted({place.key for place in self._changed}))

@@ -38,6 +38,7 @@ from stacgen.pipeline.order import Order, Request, Shard
 from stacgen.pipeline.pending import PendingChanges
 from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.renewal import Renewal
+from stacgen.pipeline.root import known_url
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
 from stacgen.rasters import Reflectance
@@ -206,7 +207,7 @@ def _work(
             sites.remove(site)  # with its documents: a thousand streams are not kept in memory
         if order.shard is None:
             pending.settle(but={each.place, *(site.plan.place for site in sites)})
-        unlinked = [] if order.shard is not None else _unlinked(each, store)
+        unlinked = [] if order.shard is not None else _unlinked(each, order, store)
         if each.tasks or unlinked:
             tile = each.stream.tile
             journal.note(tile, {it.band.name for it in order.requests if it.tile == tile})
@@ -230,9 +231,14 @@ def _work(
         yield from ((site, task) for task in each.tasks)
 
 
-def _unlinked(each: Plan, store: Store) -> list[stac.Document]:
-    """Items that are there and that their year does not link, as where a shard has built them."""
+def _unlinked(each: Plan, order: Order, store: Store) -> list[stac.Document]:
+    """Items that are there and that their year does not link, as where a shard has built them.
+
+    All that are there, if the catalog is to have another public address than it says.
+    """
     documents = [existing.document for existing in each.existing]
+    if order.base_url is not None and order.base_url.rstrip("/") != known_url(store):
+        return documents
     years = {Pass.of(document["id"]).year for document in documents}
     linked = {item_id for year in years for item_id in linked_ids(store, each.place, year)}
     return [document for document in documents if document["id"] not in linked]

@@ -79,16 +79,6 @@ def update_document(
     return update(store, key, stac.JSON, changed)
 
 
-def touch(store: Store, key: str, media_type: str) -> None:
-    """Put a file as it is, so that its time says that it was looked after.
-
-    Where another builder changes it at the same time, it does that.
-    """
-    found = store.read_versioned(key)
-    if found is not None:
-        store.swap(key, found[0], media_type, found[1])
-
-
 def read(store: Store, key: str) -> stac.Document | None:
     """A document that stands in the catalog, or None.
 
