@@ -255,6 +255,18 @@ class Work:
         for band, count in self.bands.items():
             self.api.publish(band, count, tile=self.tile)
 
+    @property
+    def order(self) -> pipeline.Order:
+        """All frames of the streams."""
+        return pipeline.Order(
+            requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
+            selection=Selection(),
+            endpoint=endpoints.find(BASE),
+            recipe=recipe(Pixels()),
+            force=self.force,
+            shard=self.shard,
+        )
+
     def run(
         self,
         store: Store,
@@ -263,15 +275,7 @@ class Work:
         hire: Callable[[Band, Fetch, Watch], Crew] = Crew,
     ) -> Report:
         """Build."""
-        order = pipeline.Order(
-            requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
-            selection=Selection(),
-            endpoint=endpoints.find(BASE),
-            recipe=recipe(Pixels()),
-            force=self.force,
-            shard=self.shard,
-        )
-        return pipeline.build(order, fetch=self.api, store=store, watch=watch, hire=hire)
+        return pipeline.build(self.order, fetch=self.api, store=store, watch=watch, hire=hire)
 
 
 def tree(store: Store) -> dict[str, bytes]:
