@@ -17,7 +17,7 @@ from obstore.store import MemoryStore
 
 import dunia
 import stacgen
-from crashes import Crew, Reader, Tried, Work, tree
+from crashes import Crew, Late, Reader, Tried, Work, tree
 from items import FIJI, Scene, file, make, outline
 from servers import Service
 from stacgen import layout, pipeline, stac
@@ -25,7 +25,7 @@ from stacgen.layout import ItemPlace
 from stacgen.library import Upstream
 from stacgen.outcomes import Report, Updated
 from stacgen.pipeline.inventory import Inventory
-from stacgen.ports import Entry, Store, Version
+from stacgen.ports import Store, Version
 from stacgen.store import open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
@@ -189,6 +189,18 @@ def test_rows_of_a_real_build_are_its_items(server: dunia.Server, tmp_path: Path
     assert found == sound(Folder(tmp_path))
 
 
+def test_the_api_is_asked_for_nothing_twice(server: dunia.Server, tmp_path: Path) -> None:
+    """Bounds, and figures of the true-colour stream, are the same for all bands of a tile."""
+    for band in ("B01", "B09"):
+        dunia.publish(server, [dunia.landscape(0)], band=band)
+    stacgen.build(
+        "29PKR", "B01,B09", years=YEARS, output=tmp_path, upstream=Upstream(api=server.base)
+    )
+    asked = [each for each in server.paths() if each.startswith("/api/")]
+    assert sorted(asked) == sorted(set(asked))
+    assert dunia.tci_path() in asked
+
+
 def test_an_item_whose_row_does_not_fit_what_is_listed_is_read_itself(bucket: Counted) -> None:
     """It was replaced by a build that was killed before the table."""
     one, *_ = stored(bucket).values()
@@ -305,23 +317,6 @@ def test_a_run_on_a_copy_without_times_hashes_nothing_and_writes_nothing(
         run(work, store)
     assert not [each for each in files if each.endswith((".tif", ".png"))]
     assert store.changes == []
-
-
-class Late(Tried):
-    """A store whose list lacks a file in the first answers that are about it."""
-
-    def __init__(self, store: Store, answers: int) -> None:
-        super().__init__(store)
-        self._answers = answers
-        self._seen: dict[str, int] = {}
-        self.is_late = True
-
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """As the store does, but late."""
-        for entry in super().list(prefix):
-            seen = self._seen[entry.key] = self._seen.get(entry.key, 0) + 1
-            if seen > self._answers or not self.is_late:
-                yield entry
 
 
 @pytest.mark.parametrize("answers", [1, 2, 3])

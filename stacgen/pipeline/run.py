@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from threading import Event as Flag
 from zlib import crc32
 
@@ -16,7 +17,7 @@ from stacgen.errors import (
     UpstreamError,
     UsageError,
 )
-from stacgen.models import Frame, Grid, Resource, Stream
+from stacgen.models import Frame, Resource, Stream
 from stacgen.outcomes import (
     Event,
     Lost,
@@ -40,6 +41,9 @@ from stacgen.ports import Fetch, Store
 from stacgen.rasters import Reflectance
 
 _DEFAULT = Reflectance()
+
+_ANSWERS = 32
+"""Of the API that are kept: bounds and cloud figures of a tile are those of all its bands."""
 
 Clock = Callable[[], datetime]
 Hire = Callable[[Band, Fetch, Watch], Crew]
@@ -322,16 +326,16 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
     first: Stream | None = None
     planned = 0
     parts = list(_parts(order))
-    ground = _Ground(order, fetch)
     inventory = Inventory(store)
+    ask = lru_cache(_ANSWERS)(fetch)
     for part in parts:
         try:
-            for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
+            for stream, chosen in _chosen(part, order, fetch=ask, watch=watch):
                 filing.check_kind(stream, store, beside=first)
                 first = first or stream
                 each = planning.plan(
                     stream,
-                    ground.of(part),
+                    planning.place_on_ground(order.endpoint, part.tile, part.band, fetch=ask),
                     chosen,
                     doubtful=selection.doubtful(stream, order.selection),
                     endpoint=order.endpoint,
@@ -367,23 +371,6 @@ def _parts(order: Order) -> Iterator[Request]:
             yield request
         else:
             yield from (replace(request, years=(year,)) for year in request.years)
-
-
-class _Ground:
-    """The grids of Collections, each asked for once."""
-
-    def __init__(self, order: Order, fetch: Fetch) -> None:
-        self._endpoint = order.endpoint
-        self._fetch = fetch
-        self._grids: dict[tuple[str, str], Grid] = {}
-
-    def of(self, request: Request) -> Grid:
-        key = request.tile, request.band.name
-        if key not in self._grids:
-            self._grids[key] = planning.place_on_ground(
-                self._endpoint, request.tile, request.band, fetch=self._fetch
-            )
-        return self._grids[key]
 
 
 def _part(each: Plan, shard: Shard) -> Plan:
