@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Figures
-from crashes import BASE, YEAR, Api, Crew, DiedError, Reader, Tried, Work, tree
+from crashes import BASE, YEAR, Api, Crew, DiedError, Late, Reader, Tried, Work, tree
 from servers import Service
 from stacgen import endpoints, layout, mirror, pipeline, succession
 from stacgen.library import Pixels, recipe
@@ -172,6 +172,23 @@ def test_a_removal_that_died_is_finished_by_an_update_that_removes_nothing(each:
 
 def changes(updated: Updated) -> dict[str, Change]:
     return {each.collection: each for each in updated.changes}
+
+
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_an_update_of_a_store_that_lists_late_loses_nothing_and_ends_where_others_do(
+    answers: int,
+) -> None:
+    """What is not listed yet is built once more, or goes with a later update."""
+    quiet, store, api = memory(), Late(memory(), answers), processed(ANEW, beside=False)
+    for each in (quiet, store):
+        Work(bands=BANDS).run(each)
+    keep_up(quiet, api, drops=True)
+    for _ in range(2 * answers + 2):
+        keep_up(store, api, drops=True)
+        assert_whole(store.store)
+    found, expected = Reader(store.store).walk(), Reader(quiet).walk()
+    assert found.documents.keys() == expected.documents.keys()
+    assert sorted(found.items) == sorted(expected.items)
 
 
 def test_what_was_deprecated_can_be_taken_out_later() -> None:
