@@ -3,10 +3,9 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +20,10 @@ from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
 from stacgen.proxies import is_loopback
-from stacgen.store import condition
-from stacgen.store.claim import Claim
-from stacgen.store.condition import Means
+from stacgen.store import condition, lease
+from stacgen.store.condition import Means, ObjectTokens
 from stacgen.store.environment import endpoint, settings
+from stacgen.store.lease import HeldError
 
 if TYPE_CHECKING:
     from obstore import Attributes
@@ -255,15 +254,16 @@ class Bucket:
             yield folder
 
     @contextmanager
-    def hold(self, name: str, who: str) -> Iterator[str | None]:
+    def hold(self, name: str, owner: str) -> Iterator[str | None]:
         """See `stacgen.ports.Store`; a lock whose holder died is free after five minutes."""
-        claim = Claim(self._store, name, who)
-        with _translated(name):
-            holder = claim.take()
-        try:
+        with ExitStack() as held:
+            holder = None
+            with _translated(name):
+                try:
+                    held.enter_context(lease.hold(ObjectTokens(self._store, name), owner))
+                except HeldError as error:
+                    holder = error.holder
             yield holder
-        finally:
-            claim.release()
 
     @property
     def means(self) -> str:
@@ -279,11 +279,12 @@ class Bucket:
         self, key: str, content: bytes, media_type: str, expected: Version | None
     ) -> bool:
         """Put an object under a lock; `expected` is None where there must be none."""
-        with condition.locked(self._store, key) as until:
+        tokens = ObjectTokens(self._store, sha256(key.encode()).hexdigest()[:16])
+        with lease.wait(tokens) as is_held:
             found = self.read_versioned(key)
             if _digest(found and found[1]) != _digest(expected):
                 return found is not None and found[0] == content
-            if time.monotonic() > until:
+            if not is_held():
                 return False
             self.write(key, content, media_type)
         return True
