@@ -1,6 +1,5 @@
 """A catalog in object storage; the only module that knows obstore."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,11 +88,9 @@ class Bucket:
 
         A prefix is meant literally, as in the clouds' own tools: `a%20b` has a percent sign.
         """
-        found = settings(url.partition(":")[0], options, os.environ, _home())
+        found = settings(url.partition(":")[0], options)
         client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
-        if is_loopback(urlsplit(endpoint(found, os.environ)).hostname or "") and (
-            "proxy_url" not in client
-        ):
+        if is_loopback(urlsplit(endpoint(found)).hostname or "") and ("proxy_url" not in client):
             client |= _DIRECT
         cloud: dict[str, Any] = {key: found[key] for key in found if key not in _OF_CLIENT}
         opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
@@ -326,14 +323,6 @@ def _sweep(temporary: Path, *, now: float) -> None:
             is_ours = _mark(path).is_file() and not path.is_symlink()
             if is_ours and now - path.stat().st_mtime > _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _home() -> Path | None:
-    """The user's folder; None for a user who has none, as in containers."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
 
 
 @contextmanager
