@@ -42,7 +42,7 @@ def doctor(
         root=root,
         api=api,
         headers={"Authorization": f"Bearer {token}"} if token else {},
-        store_options=settings(store_option or []),
+        store_options=settings(store_option),
     )
     if tell(found, as_json=as_json, colored=_is_colored()):
         raise typer.Exit(PARTLY)

@@ -60,7 +60,7 @@ def search(  # noqa: PLR0913 - one parameter an option
 
     if table and (json_lines or output != destination.STDOUT):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
-    options = settings(store_option or [])
+    options = settings(store_option)
     found = reader.search(
         root,
         bbox=bbox,

@@ -4,7 +4,6 @@ Files of a scene are written in this order: COG, quicklook, Item; then the year 
 So what is linked is always there, and a run that was stopped is taken up by the next.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -306,15 +305,11 @@ def _facts(each: Acquisition) -> Facts:
 
 def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture) -> int:
     """Put the files in place, and then the Item that says so; the size of the COG in bytes."""
-    with picture.cog.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+    cog = StoredFile.of(picture.cog)
     files = Files(
-        cog=StoredFile(size=size, sha256=digest),
+        cog=cog,
         cog_href=layout.href(home.key, home.visual_key),
-        thumbnail=StoredFile(
-            size=len(picture.thumbnail), sha256=hashlib.sha256(picture.thumbnail).hexdigest()
-        ),
+        thumbnail=StoredFile.of(picture.thumbnail),
         thumbnail_shape=picture.thumbnail_shape,
         extremes=picture.extremes,
         software=SOFTWARE,
@@ -324,4 +319,4 @@ def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture
     store.write(home.visual_key, picture.cog, stac.COG)
     store.write(home.thumbnail_key, picture.thumbnail, stac.PNG)
     store.write(home.key, stac.to_bytes(scene.keeping(each.document, assets)), stac.GEOJSON)
-    return size
+    return cog.size
