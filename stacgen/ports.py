@@ -209,9 +209,10 @@ class Store(Readable, Protocol):
     def scratch(self) -> AbstractContextManager[Path]:
         """A folder for files in the making, from which `write` is cheapest; gone afterwards."""
 
-    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
-        """Hold the lock of a name while the context lasts, without waiting for it.
+    def hold(self, name: str, owner: str) -> AbstractContextManager[str | None]:
+        """Try to take the lock of a name without waiting, and hold it while the context lasts.
 
-        It gives None; or, where another holds the lock, what that said of itself, and this context
-        holds nothing. Who dies lets go of it, sooner or later.
+        It gives None; or, where another process holds the lock, the owner that it gave, and then
+        this context holds nothing. The lock of a dead process is free at once or, without locks of
+        the operating system, after five minutes.
         """

@@ -105,9 +105,9 @@ class Tried:
         """As the store does."""
         return self.store.scratch()
 
-    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
+    def hold(self, name: str, owner: str) -> AbstractContextManager[str | None]:
         """As the store does; whoever dies lets go of it."""
-        return self.store.hold(name, who)
+        return self.store.hold(name, owner)
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """As the store does, unless it fails."""

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from stacgen import stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Store
-from stacgen.store import claim, condition, open_store
+from stacgen.store import lease, open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 
@@ -560,9 +559,8 @@ def test_of_many_who_want_a_lock_at_once_one_has_it(store: Store) -> None:
 def test_a_lock_that_is_held_for_long_is_renewed(
     moto: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of this test's making is only how long a minute and five minutes are."""
-    monkeypatch.setattr(claim, "RENEWAL", 0.5)
-    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=3))
+    """Of this test's making is only how long five minutes are."""
+    monkeypatch.setattr(lease, "EXPIRY", 3.0)
     store = open_store(moto.bucket(), moto.options)
     with store.hold("update", "the first"):
         time.sleep(6)
@@ -587,7 +585,7 @@ def test_a_lock_of_a_bucket_whose_holder_died_expires(
     store = open_store(bucket, moto.options)
     with store.hold("update", "the second") as other:
         assert other == "the first"
-    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=2))
+    monkeypatch.setattr(lease, "EXPIRY", 2.0)
     time.sleep(4)
     with store.hold("update", "the second") as other:
         assert other is None

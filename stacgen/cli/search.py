@@ -67,7 +67,7 @@ def search(  # noqa: PLR0913 - one parameter an option
     is_parquet = output.endswith(".parquet")
     if is_parquet and json_lines:
         raise UsageError(f"{output} is to be Parquet; leave out --json-lines.")
-    options = settings(store_option or [])
+    options = settings(store_option)
     asked: dict[str, Any] = {
         "bbox": bbox,
         "intersects": None if intersects is None else _geometry(intersects),

@@ -4,7 +4,6 @@ Files of a scene are written in this order: COG, quicklook, Item; then the year 
 So what is linked is always there, and a run that was stopped is taken up by the next.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -296,15 +295,11 @@ def _facts(each: Acquisition) -> Facts:
 
 def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture) -> int:
     """Put the files in place, and then the Item that says so; the size of the COG in bytes."""
-    with picture.cog.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+    cog = StoredFile.of(picture.cog)
     files = Files(
-        cog=StoredFile(size=size, sha256=digest),
+        cog=cog,
         cog_href=layout.href(home.key, home.visual_key),
-        thumbnail=StoredFile(
-            size=len(picture.thumbnail), sha256=hashlib.sha256(picture.thumbnail).hexdigest()
-        ),
+        thumbnail=StoredFile.of(picture.thumbnail),
         thumbnail_shape=picture.thumbnail_shape,
         extremes=picture.extremes,
         software=SOFTWARE,
@@ -325,4 +320,4 @@ def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture
         return stac.to_bytes(scene.keeping(document, fitting))
 
     update(store, home.key, stac.GEOJSON, pictured)
-    return size
+    return cog.size

@@ -172,7 +172,7 @@ def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
 
 def _origin(segment: Segment, media: bytes) -> item.Origin:
     """Where the frames come from, with the checksum by which a later change can be noticed."""
-    whole = StoredFile(size=len(media), sha256=sha256(media).hexdigest())
+    whole = StoredFile.of(media)
     stop = segment.stop
     if segment.is_last and segment.initialization is None:  # the playlist may round its end
         stop = segment.start + len(transport.check(media).times)
@@ -301,7 +301,7 @@ def _published(
         ref.item_id, ref.frame.sensing_time.year
     )
     previous = read_item(store, place)
-    quicklook = StoredFile(size=len(staged.thumbnail), sha256=sha256(staged.thumbnail).hexdigest())
+    quicklook = StoredFile.of(staged.thumbnail)
     document = item.build(
         stream,
         ref.frame,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.sample.noise import Field, generator
-from stacgen.tiles import TileId
+from stacgen.tiles import EXTENT, TileId
 
 DISTRICT = 3_400
 """Usual width of a district, in metres."""
@@ -14,7 +14,7 @@ DISTRICT = 3_400
 HEDGE = 128
 """The code of a border between fields."""
 
-_GRID = 109_800 // DISTRICT + 4
+_GRID = EXTENT // DISTRICT + 4
 _TURN = np.uint32(0x9E3779B1)
 _LOYAL = 100  # of 256 fields bear the custom of the district
 _OPEN = 0x6000  # a field with any of these bits has no border: three in four

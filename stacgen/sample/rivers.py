@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.sample import cover
-
-EXTENT = 109_800
-"""Width of a tile, in metres."""
+from stacgen.tiles import EXTENT
 
 _WIDTH = 2.6  # metres of river for the root of a drained cell
 _NARROWEST = 0.7  # pixels that a river must be wide to be seen

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.sample.noise import Field, generator, lattice
-from stacgen.tiles import TileId
+from stacgen.tiles import EXTENT, TileId
 
 CELLS = 244
 """Cells along a tile, of 450 m each."""
 
 _MARGIN = 30
 _WIDE = CELLS + 2 * _MARGIN
-_CELL = 109_800 / CELLS
+_CELL = EXTENT / CELLS
 _BROOK = 40  # drained cells from which a reach is kept
 _RIVER = 150  # drained cells from which a valley is measured
 _STEPS = (-_WIDE - 1, -_WIDE, -_WIDE + 1, -1, 1, _WIDE - 1, _WIDE, _WIDE + 1)
