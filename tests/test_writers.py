@@ -122,7 +122,7 @@ def contents(files: Mapping[str, bytes]) -> dict[str, object]:
     """Every file; of tables the Items, since a table may keep a column that none has any more."""
     return {
         key: dict(mirror.documents(mirror.from_bytes(raw, name=key)))
-        if key.endswith(".parquet")
+        if key.endswith("items.parquet")
         else raw
         for key, raw in files.items()
     }
