@@ -4,6 +4,7 @@ Of the real build all runs but the segments: planning, filing, mirrors, pages, s
 small files in their place, in the order of the real one (`test_crash` compares the two).
 """
 
+import io
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
 
 import dunia
 from items import Scene, make
@@ -297,6 +300,12 @@ class Work:
 def tree(store: Store) -> dict[str, bytes]:
     """Every file, whole."""
     return {entry.key: store.read(entry.key) or b"" for entry in store.list("")}
+
+
+def collections(raw: bytes) -> list[dict[str, Any]]:
+    """The rows of a root's table, without the checksums of the tables of Items."""
+    table = pq.read_table(io.BytesIO(raw)).drop_columns(["table_checksum"])
+    return list(table.to_pylist())
 
 
 class Reader:
