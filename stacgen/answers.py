@@ -3,15 +3,16 @@
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NoReturn
 
+from stacgen import strict_json
 from stacgen.errors import AnswerError
 from stacgen.gate import public_url
+from stacgen.strict_json import LooseError
 
 _BASELINE = re.compile(r"N(\d\d)(\d\d)|(\d\d?)\.(\d\d)", re.ASCII)
 """`N0511` as in product names, `05.11` or `5.11`: major and minor version."""
@@ -143,23 +144,14 @@ class Node:
 def opened(raw: bytes, url: str) -> Node:
     """The object that an answer is, no name in it twice; errors tell its URL without secrets."""
     url = public_url(url)
-
-    def refuse(constant: str) -> NoReturn:
-        raise AnswerError(f"The answer of {url} cannot be used: it holds {constant}.")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-            raise AnswerError(f"The answer of {url} cannot be used: it has {short(twice)} twice.")
-        return found
-
     if raw.lstrip()[:1] == b"<":
         raise AnswerError(
             f"The answer of {url} is a web page, not JSON. Is this the address of a DUNIA API?"
         )
     try:
-        value = json.loads(raw, parse_constant=refuse, object_pairs_hook=once)
+        value = strict_json.loads(raw)
+    except LooseError as error:
+        raise AnswerError(f"The answer of {url} cannot be used: {error}.") from error
     except (ValueError, RecursionError) as error:
         raise AnswerError(f"The answer of {url} is not JSON ({error}).") from error
     if not isinstance(value, dict):

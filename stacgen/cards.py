@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
-from zlib import crc32
 
 from stacgen import layout, stac, visual
 from stacgen.bands import BANDS
@@ -33,9 +32,6 @@ class Card:
     """An Item as a page shows it; hrefs are relative to the page of its Collection."""
 
     id: str
-    mark: str
-    """Changes with what the page shows of the Item."""
-
     moment: datetime
     """Sensing time, in UTC."""
 
@@ -94,7 +90,6 @@ class Card:
 class Row(NamedTuple):
     """An Item in the list; a tuple, which the template takes apart more quickly."""
 
-    mark: str
     cloud: float | None
     """Percent."""
 
@@ -137,7 +132,6 @@ def of_item(document: stac.Document) -> Card:
     rows, columns = thumbnail.get("proj:shape", (0, 0))
     return Card(
         id=document["id"],
-        mark=_mark(document, ordered),
         moment=moment,
         stamp=f"{moment.isoformat()[:19]}Z",
         cloud=properties.get("eo:cloud_cover"),
@@ -159,28 +153,6 @@ def of_item(document: stac.Document) -> Card:
         ),
         geometry=document["geometry"],
     )
-
-
-def mark(document: stac.Document) -> str:
-    """Eight digits that change with an Item, whether a page shows that or not.
-
-    A page is drawn of a mirror, so they tell what the mirror holds, too.
-    """
-    return _mark(document, _ordered(document["assets"]))
-
-
-def _mark(document: stac.Document, ordered: Sequence[tuple[str, Any]]) -> str:
-    properties = document["properties"]
-    shown = (
-        document["id"],
-        properties["datetime"],
-        properties.get("updated"),
-        properties.get("eo:cloud_cover"),
-        properties.get("s2:nodata_pixel_percentage"),
-        document["bbox"],
-        [(key, asset["href"]) for key, asset in ordered],
-    )
-    return f"{crc32(repr(shown).encode()):08x}"
 
 
 def _ordered(assets: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -206,7 +178,6 @@ def rows(shown: Sequence[Card], footprints: Sequence[int], forms: Sequence[int])
         month = card.stamp[:7]
         found.append(
             Row(
-                mark=card.mark,
                 cloud=card.cloud,
                 footprint=footprint,
                 form=form,

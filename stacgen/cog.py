@@ -4,7 +4,6 @@ The usual profile is written by `stacgen.geotiff`, every other one by GDAL, whic
 long. Pixels, layout and what the file says of them are the same.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def encode(raster: Raster, grid: Grid, labels: Labels, path: Path, *, profile: C
             )
             gdal.write_cog(dataset, path, profile.options())
         software = gdal.SOFTWARE
-    return Cog(path=path, file=_stored(path), software=software, preview=preview)
+    return Cog(path=path, file=StoredFile.of(path), software=software, preview=preview)
 
 
 def encode_color(frame: ColorImage, grid: Grid, path: Path, *, profile: CogProfile) -> Cog:
@@ -110,16 +109,10 @@ def encode_color(frame: ColorImage, grid: Grid, path: Path, *, profile: CogProfi
     opacity = np.where(valid, 255, 0).astype(np.uint8)
     return Cog(
         path=path,
-        file=_stored(path),
+        file=StoredFile.of(path),
         software=software,
         preview=np.dstack([np.where(valid[..., None], smallest, 0), opacity]).astype(np.uint8),
     )
-
-
-def _stored(path: Path) -> StoredFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return StoredFile(size=file.tell(), sha256=digest)
 
 
 def _has_nodata(raster: Raster) -> bool:

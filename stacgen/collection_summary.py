@@ -94,7 +94,7 @@ def _listed(properties: Mapping[str, Any], key: str) -> list[Any]:
 
 def years_of(document: stac.Document) -> frozenset[int]:
     """The years that a Collection links."""
-    return frozenset(int(link.title) for link in stac.links(document, "child"))
+    return frozenset(int(link.href.split("/")[-2]) for link in stac.links(document, "child"))
 
 
 def stream_years_of(document: stac.Document) -> frozenset[int]:

@@ -1,16 +1,19 @@
 """Questions to a catalog, wherever it lies: a folder, a bucket or a web server.
 
-They are answered from the root's `items.parquet`; no Item is opened.
+They are answered from `collections.parquet`, which tells what Collections may hold, and from the
+`items.parquet` of these; no Item is opened.
 """
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from stacgen import layout
-from stacgen.errors import MissingError, OutputError
+from stacgen.errors import MissingError, OutputError, UsageError
 from stacgen.fetch import Http
 from stacgen.models import Resource
 from stacgen.ports import Fetch, Store
@@ -18,7 +21,13 @@ from stacgen.query import Query
 from stacgen.store import open_store
 
 if TYPE_CHECKING:
-    from stacgen.mirror import Mirror
+    from stacgen.mirror import Answer, Collections, Mirror, TableReference
+
+_READERS = 8
+"""Tables that are fetched from a web server at a time."""
+
+_KEPT = 256 * 2**20
+"""Bytes of tables that are kept open, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,92 @@ class Found:
         }
 
 
+class Source(Protocol):
+    """A catalog whose tables are read."""
+
+    @property
+    def address(self) -> str:
+        """What links of the catalog begin with."""
+
+    @property
+    def at_once(self) -> int:
+        """How many requests are best under way at a time."""
+
+    def read(self, key: str) -> bytes | None:
+        """The content of a file, or None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Web:
+    """A catalog behind a web server."""
+
+    address: str
+    fetch: Fetch
+    at_once: int = _READERS
+
+    def read(self, key: str) -> bytes | None:
+        """The content of a file, or None where there is none."""
+        try:
+            return self.fetch(Resource(url=f"{self.address}/{key}")).body
+        except MissingError:
+            return None
+
+
+class Tables:
+    """Tables of Items, of which those that were read last are kept; safe for several threads."""
+
+    def __init__(self, source: Source, *, kept: int = _KEPT) -> None:
+        """Read from a catalog, and keep tables of so many bytes at most."""
+        self._source = source
+        self._most = kept
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[str, int, Mirror]] = {}
+        """Checksum, bytes and table by key, the one used last at the end."""
+
+    def answer(self, references: Sequence["TableReference"], query: Query) -> "Answer":
+        """Which Items of some tables answer to a question; see `stacgen.mirror.answer`.
+
+        Raises:
+            OutputError: A table is gone or damaged.
+        """
+        from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+        by_key = {each.key: each for each in references}
+        found = self._each(references)
+        return mirror.answer(found, query, lambda key: self._opened(by_key[key]))
+
+    def _each(self, references: Sequence["TableReference"]) -> Iterator[tuple[str, "Mirror"]]:
+        """Tables with their keys, some of which are read side by side."""
+        if self._source.at_once == 1:
+            yield from ((each.key, self._opened(each)) for each in references)
+            return
+        with ThreadPoolExecutor(self._source.at_once) as pool:
+            for start in range(0, len(references), self._source.at_once):
+                some = references[start : start + self._source.at_once]
+                found = pool.map(self._opened, some)
+                yield from zip((each.key for each in some), found, strict=True)
+
+    def _opened(self, reference: "TableReference") -> "Mirror":
+        from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+        key = reference.key
+        with self._lock:
+            known = self._known.pop(key, None)
+            if known is not None and known[0] == reference.checksum:
+                self._known[key] = known
+                return known[2]
+        raw, name = self._source.read(key), f"{self._source.address}/{key}"
+        if raw is None:
+            raise OutputError(f"{name} is gone; stacgen index makes it anew.")
+        found = mirror.Mirror(raw, name=name)
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = reference.checksum, len(raw), found
+            while sum(size for _, size, _ in self._known.values()) > self._most:
+                self._known.pop(next(iter(self._known)))
+        return found
+
+
 def find(
     root: str | Path | Store,
     query: Query,
@@ -61,26 +156,62 @@ def find(
     Raises:
         UsageError: The root is none of these, or the question makes no sense.
         UpstreamError: The web server does not answer.
-        OutputError: The root has no mirror, or one that cannot be read.
+        OutputError: The root has no table of Collections, or a table cannot be read.
     """
-    if isinstance(root, str | Path):
-        address = str(root).removesuffix(layout.ROOT).rstrip("/") or ("/" if str(root) else ".")
-        if urlsplit(address).scheme in ("http", "https"):
-            return _found(_fetched(address, fetch or Http()), address, query)
-        root = open_store(address, store_options)
-    return _found(root.read(layout.MIRROR), absolute(root.address), query)
-
-
-def _found(raw: bytes | None, address: str, query: Query) -> Found:
-    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
-
-    answer = mirror.answer(opened(raw, address), query)
-    documents = answer.documents(slice(0, query.limit), address.rstrip("/"))
+    answer, address = ask(root, query, store_options=store_options, fetch=fetch)
+    documents = answer.documents(slice(0, query.limit), address)
     return Found(documents=tuple(documents), matched=len(answer))
 
 
-def opened(raw: bytes | None, address: str) -> "Mirror":
-    """The mirror of the root at an address.
+def find_table(
+    root: str | Path | Store,
+    query: Query,
+    *,
+    store_options: Mapping[str, str] | None = None,
+    fetch: Fetch | None = None,
+) -> tuple[bytes, int, int]:
+    """The same as one stac-geoparquet file, its hrefs absolute; see `find`.
+
+    Returns:
+        The file, how many Items it has, and how many answer, whatever the limit.
+
+    Raises:
+        UsageError: Besides what `find` raises it for, no Item answers, so there are no columns.
+    """
+    from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+
+    answer, address = ask(root, query, store_options=store_options, fetch=fetch)
+    table = answer.table(slice(0, query.limit))
+    if table is None:
+        raise UsageError("No Item answers, so there is no table to write.")
+    content = mirror.to_bytes(table, mirror.Place(base_url=address))
+    return content, table.num_rows, len(answer)
+
+
+def ask(
+    root: str | Path | Store,
+    query: Query,
+    *,
+    store_options: Mapping[str, str] | None,
+    fetch: Fetch | None,
+) -> tuple["Answer", str]:
+    """What answers to a question, and the address of the catalog without a slash at its end."""
+    source: Source
+    if isinstance(root, str | Path):
+        address = str(root).removesuffix(layout.ROOT).rstrip("/") or ("/" if str(root) else ".")
+        if urlsplit(address).scheme in ("http", "https"):
+            source = _Web(address=address, fetch=fetch or Http())
+        else:
+            source = open_store(address, store_options)
+    else:
+        source = root
+    collections = opened(source.read(layout.COLLECTIONS), source.address)
+    answer = Tables(source).answer(collections.tables(query), query)
+    return answer, absolute(source.address).rstrip("/")
+
+
+def opened(raw: bytes | None, address: str) -> "Collections":
+    """The table of Collections of the root at an address.
 
     Raises:
         OutputError: There is none, or one that cannot be read.
@@ -89,17 +220,10 @@ def opened(raw: bytes | None, address: str) -> "Mirror":
 
     if raw is None:
         raise OutputError(
-            f"{address} has no {layout.MIRROR} to search in. If stacgen made that catalog, stacgen"
-            " index makes the file."
+            f"{address} has no {layout.COLLECTIONS} to search in. If stacgen made that catalog,"
+            " stacgen index makes the file."
         )
-    return mirror.Mirror(raw, name=f"{address}/{layout.MIRROR}")
-
-
-def _fetched(address: str, fetch: Fetch) -> bytes | None:
-    try:
-        return fetch(Resource(url=f"{address}/{layout.MIRROR}")).body
-    except MissingError:
-        return None
+    return mirror.Collections(raw, name=f"{address}/{layout.COLLECTIONS}")
 
 
 def absolute(address: str) -> str:

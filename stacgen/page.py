@@ -1,20 +1,11 @@
-"""Pages for people, as documents are for programs; Jinja2 is used here and nowhere else. Pure.
+"""Pages for people, as documents are for programs; Jinja2 is used here and nowhere else. Pure."""
 
-A page carries what tells whether it is up to date: a stamp of the document it shows, and a mark an
-Item. So a second run knows without drawing it anew, and without Jinja2. The root's page carries a
-summary of each Collection, and is a union of them as the documents are.
-"""
-
-import html
 import json
 import math
 import posixpath
-import re
 import shlex
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -24,19 +15,21 @@ from urllib.parse import quote, urlsplit
 
 from stacgen import cards, layout, stac, visual
 from stacgen.cards import Card
+from stacgen.models import timestamp
 from stacgen.sketch import SPAN, WIDTH, Bbox, Map, dots
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_STAMP = re.compile(rb'<meta name="stacgen-stamp" content="([0-9a-f]+)">')
-_MIRROR = re.compile(rb'<meta name="stacgen-mirror" content="([0-9]+)">')
-_SUMMARY = re.compile(rb'data-summary="([^"]*)"')
-_MARK = re.compile(rb'data-v="([0-9a-f]{8})"')
+    from stacgen.mirror import Listed
+
 _BROWSER = "https://radiantearth.github.io/stac-browser/#/external/"
 
 _COLORS = [f"{visual.KEY}.{number}" for number in (1, 2, 3)]
 """Names of red, green and blue to odc-stac; by the asset alone it reads red only."""
+
+_WORLD: Bbox = (-180, -60, 180, 75)
+"""Shown where there is no Collection."""
 
 _CLEAR = 20
 """Percent of cloud up to which a snippet takes frames, if there are any."""
@@ -50,51 +43,12 @@ _WRITTEN: dict[str, Callable[[str], str]] = {
 """How an address stands in a snippet; `page.js` writes them anew where only it knows them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What the root's page says of a Collection."""
-
-    key: str
-    """Of the Collection's document."""
-
-    title: str
-    names: str
-    """Of its bands."""
-
-    bbox: Bbox
-    start: str
-    """The first sensing time, as the document has it."""
-
-    end: str
-    """The last."""
-
-    count: int
-    """Of its Items."""
-
-    cover: str | None
-    """The clearest Item's thumbnail, relative to the page of the Collection."""
-
-    state: str
-    """A digest of which Items there are, and of when each was last changed."""
-
-    @property
-    def name(self) -> str:
-        """The folder it lies in: its band."""
-        return self.key.split("/")[-2]
-
-    @property
-    def group(self) -> str:
-        """The tile, or whatever folder it lies in."""
-        return self.key.partition("/")[0]
-
-
 def collection(
     document: stac.Document,
     items: Iterable[stac.Document],
     *,
     key: str,
     outline: Mapping[str, Any],
-    mirror_size: int,
     base_url: str | None,
 ) -> bytes:
     """The page of a Collection; the same documents in any order give the same bytes.
@@ -104,7 +58,6 @@ def collection(
         items: All of it, at least one.
         key: Of the Collection.
         outline: The tile as a GeoJSON geometry in degrees.
-        mirror_size: Of the Parquet file of the Items, in bytes.
         base_url: Where the catalog is public, if that is known; else the page finds out where it
             is read.
     """
@@ -121,12 +74,9 @@ def collection(
     first, last = shown[0].moment, shown[-1].moment
     return _render(
         "collection.html.j2",
-        stamp=_stamp(document, base_url),
-        mirror_size=mirror_size,
         base=_folder_url(base_url, key),
         browser=_browser(base_url, key),
         document=document,
-        summary=_packed(_summary(document, shown, pick, key, _state(items))),
         root=layout.href(key, layout.PAGE),
         years=[
             (year, list(rows))
@@ -153,25 +103,19 @@ def collection(
 
 
 def root(
-    document: stac.Document,
-    summaries: Iterable[Summary],
-    *,
-    mirror_size: int,
-    base_url: str | None,
+    document: stac.Document, collections: "Iterable[Listed]", *, base_url: str | None
 ) -> bytes:
-    """The page of the root, from its document and what is known of each Collection, at least one.
+    """The page of the root, from its document and what its table says of the Collections.
 
-    Size and URL are those of `collection`.
+    `base_url` is that of `collection`.
     """
-    listed = sorted(summaries, key=lambda each: each.key)
+    listed = sorted(collections, key=lambda each: each.key)
     groups = [(name, list(group)) for name, group in groupby(listed, lambda each: each.group)]
     boxes = {name: group[0].bbox for name, group in groups}
-    around = Map.around(_hull(boxes.values()), margin=0.2, least=6)
+    around = Map.around(_hull(boxes.values() or [_WORLD]), margin=0.2, least=6)
     lines, labels = around.graticule()
     return _render(
         "root.html.j2",
-        stamp=_stamp(document, base_url),
-        mirror_size=mirror_size,
         base=_folder_url(base_url, layout.ROOT),
         browser=_browser(base_url, layout.ROOT),
         document=document,
@@ -183,34 +127,6 @@ def root(
         graticule=lines,
         labels=labels,
     )
-
-
-def shows(existing: bytes | None, items: Iterable[stac.Document], *, mirror_size: int) -> bool:
-    """Whether a page is whole, of a mirror of a size, and shows these Items among others."""
-    found = _MIRROR.search(existing or b"")
-    is_whole = (existing or b"").rstrip().endswith(b"</html>")
-    if not is_whole or found is None or int(found[1]) != mirror_size:
-        return False
-    shown = set(_MARK.findall(existing or b""))
-    return all(cards.mark(item).encode() in shown for item in items)
-
-
-def has_stamp(existing: bytes | None, document: stac.Document, *, base_url: str | None) -> bool:
-    """Whether a page is of a document, at a URL and by this edition of the templates."""
-    found = _STAMP.search(existing or b"")
-    return found is not None and found[1].decode() == _stamp(document, base_url)
-
-
-def summaries(existing: bytes | None) -> dict[str, Summary]:
-    """What a page says of Collections, by the keys of these; nothing where it is unreadable."""
-    try:
-        rows = [
-            json.loads(html.unescape(raw.decode())) for raw in _SUMMARY.findall(existing or b"")
-        ]
-        found = [Summary(**row | {"bbox": tuple(row["bbox"])}) for row in rows]
-    except (ValueError, TypeError, KeyError):
-        return {}
-    return {each.key: each for each in found}
 
 
 def load() -> None:
@@ -250,13 +166,11 @@ def _environment() -> "Environment":
     made.filters |= {
         "bash": shlex.quote,
         "day": cards.day,
-        "folder": posixpath.dirname,
-        "moment": datetime.fromisoformat,
         "page": lambda key: quote(layout.page_key(key)),
         "path": quote,
         "number": _number,
         "python": json.dumps,
-        "packed": _packed,
+        "timestamp": timestamp,
         "web": _web,
     }
     made.globals |= {"SPAN": SPAN, "WIDTH": WIDTH, "links": stac.links}
@@ -279,46 +193,6 @@ def _policy() -> str:
         f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}';"
         " img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
     )
-
-
-@lru_cache(maxsize=1)
-def _edition() -> bytes:
-    """Changes with the templates, so that a new release draws its pages anew."""
-    digest = sha256()
-    for name in ("base.html.j2", "collection.html.j2", "root.html.j2", "page.css", "page.js"):
-        digest.update(_source(name).encode())
-    return digest.digest()
-
-
-def _stamp(document: stac.Document, base_url: str | None) -> str:
-    content = json.dumps([document, _folder_url(base_url, layout.ROOT)], sort_keys=True).encode()
-    return sha256(_edition() + content).hexdigest()[:16]
-
-
-def _summary(
-    document: stac.Document, shown: Sequence[Card], pick: Card, key: str, state: str
-) -> Summary:
-    start, end = document["extent"]["temporal"]["interval"][0]
-    return Summary(
-        key=key,
-        title=document.get("title") or document["id"],
-        names=", ".join(name for name, _ in pick.assets),
-        bbox=tuple(document["extent"]["spatial"]["bbox"][0]),
-        start=start,
-        end=end,
-        count=len(shown),
-        cover=pick.thumbnail,
-        state=state,
-    )
-
-
-def _state(items: Iterable[stac.Document]) -> str:
-    said = sorted(f"{each['id']} {each['properties'].get('updated')}" for each in items)
-    return sha256("\n".join(said).encode()).hexdigest()[:16]
-
-
-def _packed(summary: Summary) -> str:
-    return json.dumps(asdict(summary))
 
 
 def _murk(card: Card) -> tuple[int, bool, bool, float]:

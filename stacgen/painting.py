@@ -3,15 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from stacgen import screen
@@ -21,30 +12,21 @@ from stacgen.outcomes import Pictured, Told
 @contextmanager
 def painting(tile: str, *, quiet: bool, verbose: bool) -> Iterator[Told]:
     """Progress over the scenes of a tile on a terminal; failures in any case."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        expand=True,
-        disable=quiet or not console.is_terminal,
-    )
+    bar = screen.progress(quiet=quiet)
     task = bar.add_task(f"{tile} in true colour", total=None)
 
     def told(outcome: Pictured, count: int) -> None:
         bar.update(task, total=count, advance=1)
         if outcome.has_failed:
-            console.print(Text(f"FAILED  {outcome.id}: {outcome.reason}", style="red"))
+            bar.console.print(Text(f"FAILED  {outcome.id}: {outcome.reason}", style="red"))
         elif outcome.reason and not quiet:
-            console.print(Text(f"Note: {outcome.id} is left out: {outcome.reason}", style="yellow"))
+            bar.console.print(
+                Text(f"Note: {outcome.id} is left out: {outcome.reason}", style="yellow")
+            )
         elif verbose and not quiet:
             done = "skipped" if outcome.size is None else "made   "
-            size = "" if outcome.size is None else f"  {_megabytes(outcome.size)}"
-            console.print(Text(f"{done} {outcome.id}{size}"))
+            size = "" if outcome.size is None else f"  {screen.megabytes(outcome.size)}"
+            bar.console.print(Text(f"{done} {outcome.id}{size}"))
 
     with bar:
         yield told
@@ -58,7 +40,7 @@ def summarize(outcomes: Sequence[Pictured], *, quiet: bool) -> None:
     failed = sum(each.has_failed for each in outcomes)
     without = sum(bool(each.reason) for each in outcomes) - failed
     there = len(outcomes) - len(made) - failed - without
-    volume = _megabytes(sum(each.size or 0 for each in made))
+    volume = screen.megabytes(sum(each.size or 0 for each in made))
     pictures = "1 picture" if len(made) == 1 else f"{len(made)} pictures"
     screen.say(
         f"Made {pictures} ({volume}), {there} there already, {without} without the bands,"
@@ -66,7 +48,3 @@ def summarize(outcomes: Sequence[Pictured], *, quiet: bool) -> None:
     )
     if made:
         screen.say(f"Look: rio info {made[0].href.removesuffix('.json')}_visual.tif")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

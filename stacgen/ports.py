@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -86,13 +86,6 @@ class Decode(Protocol):
         """
 
 
-UNTOLD = datetime.min.replace(tzinfo=UTC)
-"""Stands for the time of a file that does not tell when it was written."""
-
-_SKEW = timedelta(minutes=5)
-"""By which the clocks of two computers may differ."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What a store tells of a file without opening it."""
@@ -103,16 +96,6 @@ class Entry:
 
     modified: datetime
     """In UTC."""
-
-    @property
-    def written(self) -> datetime:
-        """The time to compare with those of other files; `UNTOLD` where it lies in the future.
-
-        One of the two clocks is then wrong, or was. What is derived from Items and has no time
-        counts as old and is written again; an Item without time is compared by what it says.
-        """
-        is_ahead = self.modified - datetime.now(UTC) > _SKEW
-        return UNTOLD if is_ahead else self.modified
 
 
 Version = str
@@ -160,8 +143,8 @@ class Store(Readable, Protocol):
     """Keeps the files of a catalog by key, a relative path with forward slashes.
 
     A file appears whole or not at all, and what was written is read and listed from then on. Names
-    that begin with a dot are the store's own. Every method raises `OutputError` where the place
-    fails.
+    that begin with a dot are no part of the catalog. Every method raises `OutputError` where the
+    place fails.
 
     Files that several builders change are changed by `create` and `swap` alone, mostly through
     `stacgen.pipeline.update`, so that none undoes what another did. Both may be asked again when
@@ -190,7 +173,8 @@ class Store(Readable, Protocol):
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every file whose key begins with the prefix, in no order.
 
-        The prefix is empty or ends in a slash.
+        The prefix is empty or ends in a slash. Names that begin with a dot show only where the
+        prefix has them.
         """
 
     def download(self, key: str, path: Path) -> str:
@@ -225,9 +209,10 @@ class Store(Readable, Protocol):
     def scratch(self) -> AbstractContextManager[Path]:
         """A folder for files in the making, from which `write` is cheapest; gone afterwards."""
 
-    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
-        """Hold the lock of a name while the context lasts, without waiting for it.
+    def hold(self, name: str, owner: str) -> AbstractContextManager[str | None]:
+        """Try to take the lock of a name without waiting, and hold it while the context lasts.
 
-        It gives None; or, where another holds the lock, what that said of itself, and this context
-        holds nothing. Who dies lets go of it, sooner or later.
+        It gives None; or, where another process holds the lock, the owner that it gave, and then
+        this context holds nothing. The lock of a dead process is free at once or, without locks of
+        the operating system, after five minutes.
         """

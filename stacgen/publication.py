@@ -35,7 +35,7 @@ class Kind(IntEnum):
     COLLECTION = 6
     TILE = 7
     FRONT = 8
-    """Table and page of the root."""
+    """Table of the Collections, and page of the root."""
 
     ROOT = 9
 
@@ -62,8 +62,8 @@ def kind(key: str) -> Kind | None:
     """
     *folders, name = key.split("/")
     if not folders:
-        fronts = {layout.ROOT: Kind.ROOT, "items.parquet": Kind.FRONT, "index.html": Kind.FRONT}
-        return fronts.get(name)
+        fronts = {layout.COLLECTIONS: Kind.FRONT, layout.PAGE: Kind.FRONT}
+        return {**fronts, layout.ROOT: Kind.ROOT}.get(name)
     if not _TILE.fullmatch(folders[0]):
         return None
     if name == "catalog.json":
@@ -72,8 +72,8 @@ def kind(key: str) -> Kind | None:
         return Kind.SCENE if layout.SCENES in folders else Kind.ITEM
     others = {
         "collection.json": Kind.COLLECTION,
-        "items.parquet": Kind.TABLE,
-        "index.html": Kind.PAGE,
+        layout.MIRROR: Kind.TABLE,
+        layout.PAGE: Kind.PAGE,
     }
     return others.get(name, Kind.ASSET if posixpath.splitext(name)[1] in _ASSETS else None)
 

@@ -68,15 +68,7 @@ class Query:
             if self.intersects is not None:
                 raise UsageError("Say a bbox or a geometry to intersect, not both.")
             _check_bbox(self.bbox)
-        if self.start is not None and self.end is not None and self.end < self.start:
-            raise UsageError(
-                f"The end {timestamp(self.end)} lies before the start {timestamp(self.start)};"
-                " swap them."
-            )
-        if self.max_cloud is not None and not 0 <= self.max_cloud <= 100:  # noqa: PLR2004 - percent
-            raise UsageError(f"The cloud limit {self.max_cloud} is no percentage from 0 to 100.")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"The limit {self.limit} asks for no Item; it starts at 1.")
+        check_limits(self.start, self.end, {"cloud": self.max_cloud}, self.limit)
 
     @property
     def boxes(self) -> tuple[Bbox, ...]:
@@ -91,6 +83,28 @@ class Query:
         if west <= east:
             return (self.bbox,)
         return (west, south, 180, north), (-180, south, east, north)
+
+
+def check_limits(
+    start: datetime | None,
+    end: datetime | None,
+    percentages: Mapping[str, float | None],
+    limit: int | None,
+) -> None:
+    """Refuse an interval, percentages by name, or a number that nothing could ever answer to.
+
+    Raises:
+        UsageError: The end lies before the start, a percentage is none, or the number is below 1.
+    """
+    if start is not None and end is not None and end < start:
+        raise UsageError(
+            f"The end {timestamp(end)} lies before the start {timestamp(start)}; swap them."
+        )
+    for name, value in percentages.items():
+        if value is not None and not 0 <= value <= 100:  # noqa: PLR2004 - percent
+            raise UsageError(f"The {name} limit {value} is no percentage from 0 to 100.")
+    if limit is not None and limit < 1:
+        raise UsageError(f"The limit {limit} asks for nothing; it starts at 1.")
 
 
 def parse_bbox(values: Sequence[float]) -> Bbox:

@@ -4,10 +4,11 @@ They follow on those of `stacgen.models`: `Codes` become a `Raster` or a `ColorI
 `Cog`.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,15 @@ class StoredFile:
 
     sha256: str
     """Lower-case hexadecimal."""
+
+    @classmethod
+    def of(cls, content: bytes | Path) -> Self:
+        """Those of a content, or of a file."""
+        if isinstance(content, bytes):
+            return cls(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        with content.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return cls(size=file.tell(), sha256=digest)
 
     @property
     def multihash(self) -> str:

@@ -51,10 +51,51 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
     Raises:
         UsageError: The question cannot be meant.
         UpstreamError: The web server does not answer.
-        OutputError: There is no `items.parquet` at the root.
+        OutputError: There is no `collections.parquet` at the root.
     """
+    asked = _query(
+        bbox=bbox,
+        intersects=intersects,
+        datetime=datetime,
+        max_cloud=max_cloud,
+        collections=collections,
+        ids=ids,
+        deprecated=deprecated,
+        limit=limit,
+    )
+    return lookup.find(root, asked, store_options=store_options).collection
+
+
+def search_table(
+    root: str | Path = OUTPUT,
+    *,
+    store_options: Mapping[str, str] | None = None,
+    **asked: Any,  # noqa: ANN401 - checked by `_query`
+) -> tuple[bytes, int, int]:
+    """The same as one stac-geoparquet file, its hrefs absolute.
+
+    Returns:
+        The file, how many Items it has, and how many answer, whatever the limit.
+
+    Raises:
+        UsageError: No Item answers, and as `search` raises it.
+    """
+    return lookup.find_table(root, _query(**asked), store_options=store_options)
+
+
+def _query(
+    *,
+    bbox: Sequence[float] | None,
+    intersects: Mapping[str, Any] | None,
+    datetime: str | None,
+    max_cloud: float | None,
+    collections: Sequence[str] | None,
+    ids: Sequence[str] | None,
+    deprecated: bool,
+    limit: int | None,
+) -> Query:
     start, end = (None, None) if datetime is None else selection.parse_interval(datetime)
-    asked = Query(
+    return Query(
         bbox=None if bbox is None else query.parse_bbox(bbox),
         intersects=intersects,
         start=start,
@@ -65,7 +106,6 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
         deprecated=deprecated or ids is not None,
         limit=limit,
     )
-    return lookup.find(root, asked, store_options=store_options).collection
 
 
 @contextmanager
@@ -93,7 +133,7 @@ def serve(
 
     Raises:
         UsageError: Nothing can listen there, or the extra `serve` is not installed.
-        OutputError: There is no `items.parquet` at the root.
+        OutputError: There is no `collections.parquet` at the root.
     """
     try:
         from stacgen import server  # noqa: PLC0415 - an extra

@@ -4,9 +4,7 @@ A scene holds nothing of its own: it is what the Items of its bands say together
 files. So it comes out the same whichever band was built first, and can be made anew at any time.
 """
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -119,7 +117,7 @@ def build(
         bbox=bbox,
         moment=scene.moment,
         properties={
-            "title": _title(scene, place),
+            "title": title(scene.moment, place, len(scene.items)),
             "created": min((each["created"] for each in said), key=datetime.fromisoformat),
             "updated": max(moments, key=datetime.fromisoformat),
             "gsd": min(each["gsd"] for each in said),
@@ -175,17 +173,6 @@ def keeping(document: stac.Document, kept: Mapping[str, Mapping[str, Any]]) -> s
     }
 
 
-def shows(document: stac.Document, item: stac.Document) -> bool:
-    """Whether a scene says of a band what its Item says now."""
-    asset = document["assets"].get(name := layout.band_of(item["id"]).name, {})
-    said, known = document["properties"], item["properties"]
-    return (
-        all(asset.get(key) == value for key, value in item["assets"][name].items() if key != "href")
-        and all(known.get(key, said[key]) == said[key] for key in said if key not in _OWN)
-        and datetime.fromisoformat(known["updated"]) <= datetime.fromisoformat(said["updated"])
-    )
-
-
 def kept_assets(previous: stac.Document) -> dict[str, dict[str, Any]]:
     """Assets of a scene whose files lie beside its Item: they are of no band, and not ours."""
     return {
@@ -195,11 +182,10 @@ def kept_assets(previous: stac.Document) -> dict[str, dict[str, Any]]:
     }
 
 
-def _title(scene: Scene, place: ScenesPlace) -> str:
-    """What a scene is called; it ends in the number of bands, see `bands_shown`."""
-    moment = scene.moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-    bands = len(scene.items)
-    return f"Sentinel-2 L2A {place.tile}, {moment}, {bands} {'band' if bands == 1 else 'bands'}"
+def title(moment: datetime, place: ScenesPlace, bands: int) -> str:
+    """Return the title of a scene."""
+    when = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"Sentinel-2 L2A {place.tile}, {when}, {bands} {'band' if bands == 1 else 'bands'}"
 
 
 def _agreed(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -262,89 +248,28 @@ def _links(
     ]
 
 
-def bands_shown(link: stac.Link) -> int:
-    """How many bands the scene has that a link leads to; 0 where its title is not one of ours.
-
-    >>> bands_shown(stac.Link(rel="item", href="", title="Sentinel-2 L2A 29PKR, ..., 12 bands"))
-    12
-    """
-    found = re.search(r", (\d+) bands?$", link.title)
-    return int(found[1]) if found else 0
-
-
-def unlike(existing: stac.Document | None, filed: Mapping[Pass, int]) -> set[Pass]:
-    """Passes whose scenes, as a year shows them, have not as many bands as are filed of them."""
-    shown: Counter[Pass] = Counter()
-    for link in stac.links(existing or {}, "item"):
-        shown[Pass.of(layout.id_of(link.href))] += bands_shown(link)
-    return {each for each in filed.keys() | shown.keys() if shown[each] != filed.get(each, 0)}
-
-
-def year(
-    existing: stac.Document | None,
-    scenes: Iterable[stac.Document],
-    *,
-    place: ScenesPlace,
-    number: int,
-    is_sample: bool,
-    anew: Collection[Pass],
-) -> stac.Document:
-    """A year's Catalog with links to its scenes, those of most bands first, and then by time.
-
-    Readers that take their bands from the first Item, as odc-stac does, so find all of them.
-
-    Args:
-        existing: As it stands.
-        scenes: Items to link.
-        place: Of the scenes of the tile.
-        number: The year.
-        is_sample: True if the pixels are synthetic.
-        anew: What `scenes` tells all of; other links to these are dropped.
-    """
-
-    def is_kept(link: Mapping[str, Any]) -> bool:
-        return link["rel"] != "item" or Pass.of(layout.id_of(link["href"])) not in anew
-
-    links = list(filter(is_kept, (existing or {}).get("links", [])))
-    return catalog.year(
-        {"links": links},
-        scenes,
-        place=place,
-        number=number,
-        is_sample=is_sample,
-        order=lambda link: (-bands_shown(link), link.href),
-    )
-
-
 def collection(
     bands: Sequence[stac.Document],
-    years: Mapping[int, stac.Document],
+    years: Sequence[int],
     *,
     place: ScenesPlace,
     is_sample: bool,
     has_visual: bool = False,
     images: stac.Document | None = None,
-) -> stac.Document | None:
-    """The Collection of the scenes of a tile; None where no year has one.
+) -> stac.Document:
+    """The Collection of the scenes of a tile.
 
-    It holds what the Collections of the bands hold. A year whose first scene has more bands is
-    linked before one with fewer, so that the first Item of all is a complete one.
+    It holds what the Collections of the bands hold.
 
     Args:
         bands: The Collections of the bands, in the order of wavelength.
-        years: Catalogs of the years, the earliest first.
+        years: Those to link, in their order: the one whose first scene has most bands comes first,
+            so that the first Item of all is a complete one.
         place: Where it lies.
         is_sample: Whether its pixels are made up.
         has_visual: Whether a scene is there in true colour.
         images: The Collection of the true-colour stream, if there is one.
     """
-    most = {
-        number: max(map(bands_shown, stac.links(document, "item")), default=0)
-        for number, document in years.items()
-    }
-    linked = [number for number in most if most[number]]
-    if not linked:
-        return None
     assets = [document["item_assets"] for document in bands]
     pictures = _shared_picture(assets, images) if has_visual else {}
     return catalog.gathered(
@@ -358,7 +283,7 @@ def collection(
             },
             **pictures,
         },
-        years=sorted(linked, key=lambda number: -most[number]),
+        years=years,
         description=_describe(place, is_sample=is_sample),
         is_sample=is_sample,
     )

@@ -59,6 +59,28 @@ def say(text: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False).print(Text(text))
 
 
+def megabytes(size: int) -> str:
+    """A number of bytes, for people."""
+    return f"{size / _MEGABYTE:.1f} MB"
+
+
+def progress(*columns: ProgressColumn, quiet: bool) -> Progress:
+    """A bar on stderr with more columns, where that is a terminal; gone when it is done."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        *columns,
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        expand=True,
+        disable=quiet or not console.is_terminal,
+    )
+
+
 @contextmanager
 def watching(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[Watch]:
     """A watcher that shows progress on a terminal and writes JSON lines where asked.
@@ -84,20 +106,7 @@ class _Shown:
     """One bar for all streams, and lines above it."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self.bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            _Volume(),
-            _Pace(),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            expand=True,
-            disable=quiet or not console.is_terminal,
-        )
+        self.bar = progress(_Volume(), _Pace(), quiet=quiet)
         self._quiet = quiet
         self._verbose = verbose
         self._task = self.bar.add_task("", total=0, size=0, visible=False)
@@ -133,7 +142,7 @@ class _Shown:
         match outcome:
             case Built():
                 self.bar.advance(self._task)
-                self._line(f"built   {ref}  {_megabytes(outcome.size)}", shown=self._verbose)
+                self._line(f"built   {ref}  {megabytes(outcome.size)}", shown=self._verbose)
             case Skipped():
                 self._line(f"skipped {ref}", shown=self._verbose)
             case Failed():
@@ -180,7 +189,7 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
         counts += f", {len(report.lost)} streams lost"
     if dry_run:
         for planned in report.planned:
-            size = "size not known" if planned.size is None else _megabytes(planned.size)
+            size = "size not known" if planned.size is None else megabytes(planned.size)
             if not planned.frames:
                 say(f"{planned.stream}: nothing to build; {counts}.")
                 continue
@@ -190,7 +199,7 @@ def summarize(report: Report, *, dry_run: bool, quiet: bool) -> None:
             )
         return
     volume = sum(built.size for built in report.built)
-    say(f"Built {_frames(len(report.built))} ({_megabytes(volume)}), {counts}: {report.address}")
+    say(f"Built {_frames(len(report.built))} ({megabytes(volume)}), {counts}: {report.address}")
     saturated = [built for built in report.built if built.saturated]
     if saturated:
         pixels = sum(built.saturated for built in saturated)
@@ -228,7 +237,7 @@ def note(text: str, *, quiet: bool) -> None:
 def tell_drawn(address: str, frames: int, size: int, *, quiet: bool) -> None:
     """What was drawn, and where it is."""
     if not quiet:
-        volume = _megabytes(size) if size >= _MEGABYTE else f"{size / 1000:.0f} kB"
+        volume = megabytes(size) if size >= _MEGABYTE else f"{size / 1000:.0f} kB"
         say(f"Drew {_frames(frames)} ({volume}): {address}")
 
 
@@ -241,19 +250,7 @@ def list_readings(readings: Iterable[Reading]) -> None:
 @contextmanager
 def publishing(*, as_json: bool, quiet: bool, verbose: bool) -> Iterator[CopyWatch]:
     """A watcher of a copy: a bar of files, and a line or JSON line a file where asked."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        _Volume(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        expand=True,
-        disable=quiet or not console.is_terminal,
-    )
+    bar = progress(_Volume(), quiet=quiet)
     task = bar.add_task("files", total=None, size=0)
     copied = 0
 
@@ -289,7 +286,7 @@ def summarize_copy(published: Published, *, dry_run: bool, quiet: bool) -> None:
     """The last line of a copy."""
     if quiet:
         return
-    volume = _megabytes(sum(each.size for each in published.copied))
+    volume = megabytes(sum(each.size for each in published.copied))
     would = "Would copy" if dry_run else "Copied"
     line = f"{would} {_files(len(published.copied))} ({volume}), {published.kept} there already"
     if published.removed:
@@ -382,15 +379,11 @@ def _files(count: int) -> str:
     return f"{count} file" if count == 1 else f"{count} files"
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / _MEGABYTE:.1f} MB"
-
-
 class _Volume(ProgressColumn):
     """Bytes that came in."""
 
     def render(self, task: Task) -> Text:
-        return Text(_megabytes(task.fields["size"]), style="progress.download")
+        return Text(megabytes(task.fields["size"]), style="progress.download")
 
 
 class _Pace(ProgressColumn):

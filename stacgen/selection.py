@@ -7,6 +7,7 @@ from typing import TypeVar, get_args
 
 from stacgen.errors import EmptySelectionError, UsageError
 from stacgen.models import Doubt, Frame, Selection, Stream, Unknown, timestamp
+from stacgen.query import check_limits
 
 T = TypeVar("T")
 
@@ -73,21 +74,13 @@ def check(selection: Selection) -> None:
         UsageError: The end lies before the start, a percentage is none, a limit is below 1, or
             `unknown` is no treatment.
     """
-    start, end = selection.start, selection.end
-    if start is not None and end is not None and end < start:
-        raise UsageError(
-            f"The end {timestamp(end)} lies before the start {timestamp(start)}; swap them."
-        )
-    for name, value in (("cloud", selection.max_cloud), ("nodata", selection.max_nodata)):
-        if value is not None and not 0 <= value <= 100:  # noqa: PLR2004 - per cent
-            raise UsageError(f"The {name} limit {value} is no percentage from 0 to 100.")
+    percentages = {"cloud": selection.max_cloud, "nodata": selection.max_nodata}
+    check_limits(selection.start, selection.end, percentages, selection.limit)
     if selection.unknown not in get_args(Unknown):
         raise UsageError(
             f"The treatment of unknown cloud {selection.unknown!r} is none of"
             f" {', '.join(get_args(Unknown))}."
         )
-    if selection.limit is not None and selection.limit < 1:
-        raise UsageError(f"The limit {selection.limit} asks for no frame; it starts at 1.")
 
 
 def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:

@@ -207,15 +207,15 @@ def digest(document: stac.Document) -> str:
     return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def check_mirror(
+def check_table(
     key: str, held: Mapping[str, str], published: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """A mirror holds the Items that there are, each as it is, and no other.
+    """A table holds the documents that there are, each as it is, and no other.
 
     Args:
-        key: Of the mirror.
-        held: The digests of its Items, by their keys.
-        published: Those of the Items that it should hold.
+        key: Of the table.
+        held: The digests of its rows, by the keys of the documents.
+        published: Those of the documents that it should hold.
     """
     unlike = [item for item in held.keys() & published.keys() if held[item] != published[item]]
     for what, items in (
@@ -225,7 +225,7 @@ def check_mirror(
     ):
         if items:
             text = f"It {what} {min(items)}" + (f" and {len(items) - 1} more" * (len(items) > 1))
-            yield Finding(key=key, rule="mirror", text=f"{text}; stacgen repair mends it.")
+            yield Finding(key=key, rule="table", text=f"{text}; stacgen repair mends it.")
 
 
 def check_linked(linked: set[str], documents: Iterable[str]) -> Iterator[Finding]:

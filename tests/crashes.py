@@ -4,6 +4,7 @@ Of the real build all runs but the segments: planning, filing, mirrors, pages, s
 small files in their place, in the order of the real one (`test_crash` compares the two).
 """
 
+import io
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow.parquet as pq
+
 import dunia
 from items import Scene, make
 from stacgen import endpoints, pipeline, stac
@@ -24,7 +27,8 @@ from stacgen.layout import CollectionPlace
 from stacgen.library import Pixels, recipe, requests
 from stacgen.models import ByteRange, Resource, Selection
 from stacgen.outcomes import Built, FrameRef, Report, Watch
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.inventory import read_item
+from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Answer, Entry, Fetch, Store, Version
 
@@ -104,9 +108,9 @@ class Tried:
         """As the store does."""
         return self.store.scratch()
 
-    def hold(self, name: str, who: str) -> AbstractContextManager[str | None]:
+    def hold(self, name: str, owner: str) -> AbstractContextManager[str | None]:
         """As the store does; whoever dies lets go of it."""
-        return self.store.hold(name, who)
+        return self.store.hold(name, owner)
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
         """As the store does, unless it fails."""
@@ -139,6 +143,22 @@ class Tried:
         ):
             raise self.error(key)
         return change()
+
+
+class Late(Tried):
+    """A store whose list lacks a file in the first answers that are about it."""
+
+    def __init__(self, store: Store, answers: int) -> None:
+        super().__init__(store)
+        self._answers = answers
+        self._seen: dict[str, int] = {}
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """As the store does, but late."""
+        for entry in super().list(prefix):
+            seen = self._seen[entry.key] = self._seen.get(entry.key, 0) + 1
+            if seen > self._answers:
+                yield entry
 
 
 def frames(count: int, *, first: int = 0) -> list[dict[str, Any]]:
@@ -254,6 +274,18 @@ class Work:
         for band, count in self.bands.items():
             self.api.publish(band, count, tile=self.tile)
 
+    @property
+    def order(self) -> pipeline.Order:
+        """All frames of the streams."""
+        return pipeline.Order(
+            requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
+            selection=Selection(),
+            endpoint=endpoints.find(BASE),
+            recipe=recipe(Pixels()),
+            force=self.force,
+            shard=self.shard,
+        )
+
     def run(
         self,
         store: Store,
@@ -262,20 +294,18 @@ class Work:
         hire: Callable[[Band, Fetch, Watch], Crew] = Crew,
     ) -> Report:
         """Build."""
-        order = pipeline.Order(
-            requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
-            selection=Selection(),
-            endpoint=endpoints.find(BASE),
-            recipe=recipe(Pixels()),
-            force=self.force,
-            shard=self.shard,
-        )
-        return pipeline.build(order, fetch=self.api, store=store, watch=watch, hire=hire)
+        return pipeline.build(self.order, fetch=self.api, store=store, watch=watch, hire=hire)
 
 
 def tree(store: Store) -> dict[str, bytes]:
     """Every file, whole."""
     return {entry.key: store.read(entry.key) or b"" for entry in store.list("")}
+
+
+def collections(raw: bytes) -> list[dict[str, Any]]:
+    """The rows of a root's table, without the checksums of the tables of Items."""
+    table = pq.read_table(io.BytesIO(raw)).drop_columns(["table_checksum"])
+    return list(table.to_pylist())
 
 
 class Reader:

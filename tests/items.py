@@ -4,16 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 from stacgen import bands, item, stac, tiles
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
-from stacgen.pipeline import root
+from stacgen.pipeline import derive, root
 from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.ledger import Ledger
-from stacgen.pipeline.refresh import linked_items, refresh
+from stacgen.pipeline.journal import Journal
+from stacgen.pipeline.pending import PendingChanges
 from stacgen.ports import Store
 from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 
@@ -143,21 +142,21 @@ def file(
     """
     scenes = list(scenes)
     publish(store, scenes)
-    ledger = Ledger(store)
     places = sorted({scene.place for scene in scenes}, key=lambda place: place.id)
-    for place in places:
-        ours = [scene for scene in scenes if scene.place == place]
-        filing = Filing(
-            place=place, grid=ours[0].grid, scale=0.0001, is_sample=False, base_url=base_url
-        )
-        documents = [make(scene)[1] for scene in ours]
-        is_shown = commit(documents, filing, store, recount=recount)
+    with Journal(store) as journal:
+        pending = PendingChanges(store, journal)
+        for place in places:
+            ours = [scene for scene in scenes if scene.place == place]
+            filing = Filing(
+                place=place, grid=ours[0].grid, scale=0.0001, is_sample=False, base_url=base_url
+            )
+            documents = [make(scene)[1] for scene in ours]
+            if together:
+                pending.link(documents, filing, replaced=recount)
+            elif not commit(documents, filing, store, recount=recount):
+                table = derive.put_table(store, place, derive.of_linked(store, place))
+                derive.put_page(store, place, table)
         if together:
-            ledger.add(place, documents, replaced=recount, is_shown=is_shown)
-        elif not is_shown:
-            every = partial(linked_items, store, place) if recount else None
-            refresh(place, documents, store, every=every)
-    if together:
-        ledger.close()
-    else:
-        root.keep(store, [place.key for place in places])
+            pending.close()
+        else:
+            root.keep(store, [place.key for place in places])

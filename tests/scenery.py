@@ -13,8 +13,9 @@ from stacgen import bands, cog, footprint, item, rescale, stac, thumbnail
 from stacgen.cog import Labels
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.models import Codes, Frame, Grid, Stream, Timeline
+from stacgen.pipeline import root as root_documents
 from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.finish import finish
+from stacgen.pipeline.scenes import derive_scenes
 from stacgen.profile import CogProfile
 from stacgen.rasters import Reflectance, StoredFile
 from stacgen.store.folder import Folder
@@ -65,7 +66,8 @@ def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
         )
         commit(documents, filing, store, recount=True)
     touched = {Pass.of(each["id"]) for several in by_band.values() for each in several}
-    finish(touched, store)
+    derive_scenes(SCENES, touched, store)
+    root_documents.rebuild(store)
 
 
 def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -> stac.Document:

@@ -21,7 +21,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ class Service:
 
     environment: Mapping[str, str]
     """The same for who has them from the environment, stacgen and GDAL."""
+
+    log: Path | None = None
+    """Where the server writes a line for each request: method, path and query."""
+
+    def requests(self) -> list[str]:
+        """The lines of the log."""
+        assert self.log is not None
+        return self.log.read_text().splitlines()
 
     def bucket(self) -> str:
         """The URL of a new, empty bucket."""
@@ -99,10 +107,12 @@ from moto import server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 answer, lock = DomainDispatcherApplication.__call__, threading.Lock()
+log = open(sys.argv.pop(), "w", buffering=1)
 
-def one_at_a_time(*request):
+def one_at_a_time(application, environ, start):
     with lock:
-        return answer(*request)
+        print(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"], file=log)
+        return answer(application, environ, start)
 
 DomainDispatcherApplication.__call__ = one_at_a_time
 server.main()
@@ -112,14 +122,14 @@ server.main()
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[Service]:
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """S3 as moto has it."""
     if importlib.util.find_spec("moto") is None:
         pytest.skip("moto is not on this machine: pip install 'moto[server]'")
-    port = free_port()
-    command = [sys.executable, "-c", MOTO, "-H", "127.0.0.1", "-p", str(port)]
+    port, log = free_port(), tmp_path_factory.mktemp("moto") / "requests.log"
+    command = [sys.executable, "-c", MOTO, "-H", "127.0.0.1", "-p", str(port), str(log)]
     with _running(command, {}), _answering(f"http://127.0.0.1:{port}") as endpoint:
-        yield _s3("moto", endpoint)
+        yield replace(_s3("moto", endpoint), log=log)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "stacgen"
 
 LAYERS = (
     "errors",
-    "gdal_data profile streams tiles",
+    "gdal_data profile ranges streams strict_json tiles",
     "bands",
     "models rasters",
     "outcomes ports layout query queryables figures",
@@ -45,6 +45,7 @@ DOORS = {
     "antimeridian": {"footprint"},
     "av": {"decode", "doctor", "film", "sample"},
     "click": {"rio"},
+    "botocore": {"store"},
     "cql2": {"server"},
     "distributed": {"pipeline"},
     "fastapi": {"server"},
@@ -73,7 +74,7 @@ DOORS = {
     "xarray": {"load"},
 }
 EXTRAS = {
-    *("PIL", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
+    *("PIL", "botocore", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
     *("cql2", "fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
 }
 """Dependencies of extras, which are there only where they were asked for."""

@@ -154,7 +154,6 @@ def partly_known(folder: Path, known: int) -> bytes:
         documents,
         key="29PKR/B09/collection.json",
         outline=OUTLINE,
-        mirror_size=9,
         base_url=None,
     )
 
@@ -401,7 +400,6 @@ def hostile(folder: Path) -> bytes:
         documents,
         key="29PKR/B09/collection.json",
         outline=OUTLINE,
-        mirror_size=9,
         base_url=None,
     )
 
@@ -441,7 +439,6 @@ def test_a_thousand_frames_stay_light(visit: Visiting, url: str, folder: Path) -
         many,
         key="29PKR/B09/collection.json",
         outline=OUTLINE,
-        mirror_size=9,
         base_url=None,
     )
     assert len(many) == 1200

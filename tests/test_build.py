@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +24,7 @@ import rasterio
 from obstore.store import MemoryStore
 from rio_cogeo.cogeo import cog_validate
 
+import crashes
 import damage
 import dunia
 import stacgen
@@ -83,16 +83,18 @@ def build(upstream: dunia.Server, tmp_path: Path) -> Build:
 
 
 def tree(root: Path) -> dict[str, bytes]:
+    """Every file but those that are hidden, such as the entry of a build that was interrupted."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.relative_to(root).parts[0] != ".stacgen"
     }
 
 
 def documents(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted(root.rglob("*.json")):
-        yield path, json.loads(path.read_bytes(), parse_constant=pytest.fail)
+    for key, content in tree(root).items():
+        if key.endswith(".json"):
+            yield root / key, json.loads(content, parse_constant=pytest.fail)
 
 
 def assert_links_resolve(root: Path) -> None:
@@ -136,12 +138,11 @@ def _linked(root: Path) -> set[str]:
 
 
 def timeless(files: dict[str, bytes]) -> dict[str, object]:
-    """What files say, but for when Items were made, and what that changes in mirrors and pages."""
-    marks = rb'stacgen-mirror" content="\d+|data-v="\w+|state&#34;: &#34;\w+'
+    """What files say, but for when Items were made."""
 
     def said(key: str, content: bytes) -> object:
-        if key.endswith(".html"):
-            return re.sub(marks, b"", content)
+        if key == "collections.parquet":
+            return crashes.collections(content)
         if key.endswith(".parquet"):
             found = mirror.documents(mirror.from_bytes(content, name=key))
             return [(each, without_times(document)) for each, document in found]
@@ -234,7 +235,7 @@ def test_a_second_run_fetches_no_segment_and_changes_no_byte(
     }
 
 
-@pytest.mark.parametrize("damage", ["cog cut", "cog flipped", "cog gone", "item cut", "item gone"])
+@pytest.mark.parametrize("damage", ["cog cut", "cog gone", "item cut", "item gone"])
 def test_what_is_unsound_is_mended_to_the_same_bytes(
     build: Build, upstream: dunia.Server, tmp_path: Path, damage: str
 ) -> None:
@@ -242,15 +243,10 @@ def test_what_is_unsound_is_mended_to_the_same_bytes(
     whole = tree(tmp_path / "out")
     item = Path(report.built[4].ref.href)
     file = item.with_suffix(".tif") if damage.startswith("cog") else item
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    match damage.split()[1]:
-        case "gone":
-            file.unlink()
-        case "cut":
-            file.write_bytes(content[: len(content) // 2])
-        case _:
-            file.write_bytes(content)
+    if damage.endswith("gone"):
+        file.unlink()
+    else:
+        os.truncate(file, file.stat().st_size // 2)
     upstream.requests.clear()
     again = build(wanted=Selection(limit=5))
     assert [each.ref.frame.number for each in again.built] == [4]
@@ -262,14 +258,12 @@ def test_what_is_unsound_is_mended_to_the_same_bytes(
         assert mended == whole
 
 
-def test_verify_finds_a_flip_that_kept_size_and_time(build: Build) -> None:
+def test_verify_finds_a_flip_that_kept_the_size(build: Build) -> None:
     report = build(wanted=Selection(limit=1))
     file = Path(report.built[0].ref.href).with_suffix(".tif")
-    times = file.stat()
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert build(wanted=Selection(limit=1)).skipped
     assert build(wanted=Selection(limit=1), verify=True).built
 

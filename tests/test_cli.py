@@ -106,7 +106,7 @@ def test_a_failed_frame_is_named_and_the_exit_code_is_1(run: Run, upstream: duni
         ([*BUILD, "--datetime", "2025-03-01/..", "--start", "2025-03-01"], 2, "not both"),
         ([*BUILD, "--start", "yesterday"], 2, "'yesterday' is no date or time"),
         ([*BUILD, "--max-cloud", "120"], 2, "no percentage"),
-        ([*BUILD, "--limit", "0"], 2, "asks for no frame"),
+        ([*BUILD, "--limit", "0"], 2, "asks for nothing"),
         ([*BUILD, "--tci-path", "", "--max-cloud", "20"], 2, "--max-cloud cannot be answered"),
         ([*BUILD, "--unknown-cloud", "keep"], 2, "--unknown-cloud is for --max-cloud or"),
         ([*BUILD, "--tci-path", "/x/{year}/{month}"], 2, "may hold {tile} and {year}"),

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -19,8 +21,7 @@ import rasterio
 import dunia
 from servers import Service
 from stacgen import sample
-from stacgen.doctor import as_record, examine
-from stacgen.doctor.bad import FLAWS, flaws
+from stacgen.doctor import examine
 from stacgen.doctor.libraries import declared
 from stacgen.store.condition import Means
 
@@ -68,7 +69,7 @@ def records(done: subprocess.CompletedProcess[str]) -> list[Record]:
 def examined(*, root: object = None, api: str = "", **more: Mapping[str, str]) -> list[Record]:
     """The findings of an examination in this process, which has loaded all libraries already."""
     place = None if root is None else str(root)
-    return [as_record(each) for each in examine("1", root=place, api=api, **more)]
+    return [asdict(each) for each in examine("1", root=place, api=api, **more)]
 
 
 def found(seen: list[Record], part: str, name: str) -> Record:
@@ -93,17 +94,16 @@ def test_a_sound_installation_is_found_sound(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 0
     parts = dict.fromkeys(each["part"] for each in seen)
     assert list(parts) == [
-        *("stacgen", "Libraries", "FFmpeg", "GDAL", "PROJ", "Known flaws", "API", "Store", "Room")
+        *("stacgen", "Libraries", "FFmpeg", "GDAL", "PROJ", "API", "Store", "Room")
     ]
     assert found(seen, "FFmpeg", "12-bit gray")["mark"] == "ok"
-    assert found(seen, "GDAL", "libdeflate")["text"] == "there"
 
 
 def test_versions_are_those_that_the_libraries_report() -> None:
     seen = examined()
     assert found(seen, "FFmpeg", "version")["text"].startswith(f"{av.ffmpeg_version_info},")
     assert found(seen, "GDAL", "version")["text"].startswith(rasterio.__gdal_version__)
-    assert rasterio.__proj_version__ in found(seen, "GDAL", "built with")["text"]
+    assert rasterio.__proj_version__ in found(seen, "GDAL", "version")["text"]
     assert found(seen, "PROJ", "version")["text"].startswith(pyproj.proj_version_str)
 
 
@@ -121,13 +121,8 @@ def test_every_declared_library_is_listed_with_the_extra_that_brings_it() -> Non
 def test_what_is_missing_is_named_with_the_command_that_brings_it() -> None:
     core, extra = declared(["matplotlib>=3.9; extra == 'plot'", "rasterio>=1.4.3"])
     assert (core.remedy, extra.remedy) == ("pip install 'stacgen'", "pip install 'stacgen[plot]'")
-    assert core.suits("1.4.3")
-    assert not core.suits("1.4.2")
     (both,) = declared(["numpy>=2.0", "numpy>=2.0; extra == 'plot'"])
     assert both.extras == ()
-    assert [both.suits(each) for each in ("1.26", "2", "2.0.0", "2.0.0rc1")] == [False, *[True] * 3]
-    (bounded,) = declared(["stac-fastapi-api<8,>=7.0; extra == 'serve'"])
-    assert [bounded.suits(each) for each in ("6.9", "7.0.1", "8.0")] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +174,7 @@ def test_with_no_library_at_all_each_is_named(run: Run, tmp_path: Path) -> None:
     path = os.pathsep.join([str(TREE), str(tmp_path)])
     seen = records(run("--json", python=("-S", "-m", "stacgen.doctor"), PYTHONPATH=path))
     needed, extra = (found(seen, "Libraries", name) for name in ("rasterio", "matplotlib"))
-    assert (needed["mark"], needed["text"]) == ("fail", "is not here")
+    assert (needed["mark"], needed["text"]) == ("fail", "is not installed")
     assert (extra["mark"], extra["advice"]) == ("absent", "pip install 'stacgen[plot]'")
 
 
@@ -355,12 +350,10 @@ def test_a_terminal_shows_words_within_80_columns_and_colours_unless_told_not_to
     )
 
 
-def test_known_flaws_hold_for_their_versions_and_have_a_source() -> None:
-    for each in FLAWS:
-        assert each.source
-        assert each.advice
-        assert not each.holds(each.until)
-    names = {finding.name for finding in flaws({"FFmpeg": "7.0", "requests": "2.32.3"})}
-    assert names == {"FFmpeg 7.0", "requests 2.32.3"}
-    (fine,) = flaws({"FFmpeg": "9.0.1", "requests": "2.32.4"})
-    assert (fine.mark, fine.text) == ("ok", "of FFmpeg 9.0.1, requests 2.32.4")
+def test_a_clock_that_is_wrong_is_told(tmp_path: Path) -> None:
+    """Of this machine, by the clock of the store."""
+    from stacgen.doctor.places import _clock  # noqa: PLC0415 - its own
+
+    assert found(examined(root=tmp_path), "Store", "clock")["mark"] == "ok"
+    told = _clock(timedelta(minutes=-61))
+    assert (told.mark, told.text) == ("warn", "that of this machine is 61 minutes behind")

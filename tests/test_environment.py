@@ -1,5 +1,7 @@
 """A bucket is found as each cloud's own tools find it; the servers say whether that was right."""
 
+import json
+import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +12,6 @@ from servers import ACCOUNT, ACCOUNT_KEY, KEY, REGION, SECRET, Service
 from stacgen.errors import OutputError, UsageError
 from stacgen.store import open_store
 from stacgen.store.environment import settings
-
-NOWHERE = Path("/nowhere")
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +75,7 @@ def test_a_profile_that_does_not_exist_is_a_usage_error(
 ) -> None:
     write_profiles(tmp_path, "http://127.0.0.1:9", "frames")
     monkeypatch.setenv("AWS_PROFILE", "other")
-    with pytest.raises(UsageError, match="no AWS profile 'other'"):
-        open_store("s3://frames/x")
-
-
-def test_profiles_that_cannot_be_read_are_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "config").write_text("region = without a section\n")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"profile of AWS cannot be used: .*other"):
         open_store("s3://frames/x")
 
 
@@ -90,18 +83,17 @@ CANARY = "wJalrXUtnFEMI"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    "text",
     [
-        (f"[x]\naws_access_key_id = 1\naws_secret_access_key {CANARY}\n", "line 3 is none of "),
-        (f"\n{CANARY} = 1\n[x]\n", "line 2 comes before any [name]"),
-        (f"[{CANARY}]\na = 1\n[{CANARY}]\n", "line 3 begins a profile that is there already"),
-        (f"[x]\n{CANARY} = 1\n{CANARY} = 2\n", "line 3 sets what its profile sets already"),
-        (f"[x]\nkey = {CANARY}\xff\n", "it is not UTF-8"),
+        f"[x]\naws_access_key_id = 1\naws_secret_access_key {CANARY}\n",
+        f"\n{CANARY} = 1\n[x]\n",
+        f"[{CANARY}]\na = 1\n[{CANARY}]\n",
+        f"[x]\nkey = {CANARY}\xff\n",
     ],
 )
 @pytest.mark.parametrize("name", ["config", "credentials"])
 def test_no_line_of_profiles_that_cannot_be_read_is_shown(
-    name: str, text: str, said: str, tmp_path: Path
+    name: str, text: str, tmp_path: Path
 ) -> None:
     """Nor by a traceback: people paste those into reports."""
     path = tmp_path / ".aws" / name
@@ -109,44 +101,86 @@ def test_no_line_of_profiles_that_cannot_be_read_is_shown(
     path.write_text(text, "latin-1")
     with pytest.raises(UsageError) as caught:
         open_store("s3://frames/x")
-    assert f"{path} cannot be read: {said}" in str(caught.value)
-    assert str(caught.value).endswith("; mend it.")
+    assert str(path) in str(caught.value)
     assert caught.value.__context__ is None
     shown = "".join(traceback.format_exception(caught.value))
-    assert CANARY.lower() not in shown.lower()  # names of keys are in small letters
+    assert CANARY.lower() not in shown.lower()
 
 
-def test_variables_go_before_a_profile_and_options_before_both(tmp_path: Path) -> None:
+def test_variables_precede_a_profile_and_options_precede_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_profiles(tmp_path, "https://one.example", "default")
-    found = settings("s3", {}, {"AWS_REGION": "r", "AWS_ENDPOINT_URL": "https://two"}, tmp_path)
-    assert found == {"access_key_id": KEY, "secret_access_key": SECRET}  # obstore reads the rest
-    assert settings("s3", {}, {"AWS_ACCESS_KEY_ID": "x"}, tmp_path) == {}
-    found = settings("s3", {"endpoint": "https://three"}, {}, tmp_path)
-    assert found["endpoint"] == "https://three"
+    assert settings("s3", {})["endpoint"] == "https://one.example"
+    assert settings("s3", {})["region"] == REGION
+    assert settings("s3", {"endpoint": "https://three"})["endpoint"] == "https://three"
+    assert settings("s3", {"access_key_id": "x"}) == {"access_key_id": "x"}
+    monkeypatch.setenv("AWS_REGION", "r")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://two")
+    assert settings("s3", {}).keys() == {"credential_provider"}  # obstore reads the rest
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    assert settings("s3", {}) == {}
 
 
-def test_an_endpoint_without_tls_is_meant_by_who_names_it() -> None:
-    for endpoint, expected in (("http://127.0.0.1:9000", "true"), ("https://s3.example", None)):
-        found = settings("s3", {"endpoint": endpoint}, {}, NOWHERE)
-        assert found.get("allow_http") == expected
-    assert settings("s3", {}, {"AWS_ENDPOINT_URL": "http://x"}, NOWHERE) == {"allow_http": "true"}
-    given = {"endpoint": "http://x", "allow_http": "false"}
-    assert settings("s3", given, {}, NOWHERE) == given
-
-
-def test_azure_is_known_by_account_and_key_or_by_a_connection_string(azurite: Service) -> None:
-    plain = {"AZURE_STORAGE_ACCOUNT": ACCOUNT, "AZURE_STORAGE_KEY": ACCOUNT_KEY}
-    check(
-        azurite.bucket(),
-        {**settings("az", {}, plain, NOWHERE), "endpoint": azurite.endpoint, "allow_http": "true"},
+def test_a_profile_may_ask_a_process_for_keys(
+    ceph: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As company logins do; roles and SSO are had by the same way of botocore."""
+    url = ceph.bucket()
+    keys = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET}
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    (tmp_path / "config").write_text(
+        f"[profile frames]\nregion = {REGION}\nendpoint_url = {ceph.endpoint}\n"
+        f"credential_process = cat {tmp_path / 'keys.json'}\n"
     )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "frames")
+    check(url)
+
+
+def test_a_profile_without_boto3_is_a_usage_error_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where AWS's own tools would take one: it is named, or the default one has keys."""
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    assert settings("s3", {}) == {}
+    write_profiles(tmp_path, "https://one.example", "default")
+    with pytest.raises(UsageError, match=r"\[default\] of AWS needs boto3: pip install 'stacgen"):
+        open_store("s3://frames/x")
+    (tmp_path / ".aws" / "credentials").unlink()
+    assert settings("s3", {}) == {}
+    monkeypatch.setenv("AWS_PROFILE", "frames")
+    with pytest.raises(UsageError, match=r"AWS_PROFILE=frames of AWS needs boto3"):
+        open_store("s3://frames/x")
+
+
+def test_an_endpoint_without_tls_is_meant_by_who_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for endpoint, expected in (("http://127.0.0.1:9000", "true"), ("https://s3.example", None)):
+        assert settings("s3", {"endpoint": endpoint}).get("allow_http") == expected
+    given = {"endpoint": "http://x", "allow_http": "false"}
+    assert settings("s3", given) == given
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://x")
+    assert settings("s3", {}) == {"allow_http": "true"}
+
+
+def test_azure_is_known_by_account_and_key_or_by_a_connection_string(
+    azurite: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", ACCOUNT_KEY)
+    place = {"endpoint": azurite.endpoint, "allow_http": "true"}
+    check(azurite.bucket(), {**settings("az", {}), **place})
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT")
+    monkeypatch.delenv("AZURE_STORAGE_KEY")
     text = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=k==;EndpointSuffix=example.net"
-    assert settings("az", {}, {"AZURE_STORAGE_CONNECTION_STRING": text}, NOWHERE) == {
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+    assert settings("az", {}) == {
         "account_name": "a",
         "account_key": "k==",
         "endpoint": "https://a.blob.example.net",
     }
 
 
-def test_google_is_left_to_obstore() -> None:
-    assert settings("gs", {"x": "y"}, {"GOOGLE_BUCKET": "b"}, NOWHERE) == {"x": "y"}
+def test_google_is_left_to_obstore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_BUCKET", "b")
+    assert settings("gs", {"x": "y"}) == {"x": "y"}

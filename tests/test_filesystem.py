@@ -168,7 +168,7 @@ def test_a_lock_by_flock_is_seen_by_a_process_without_it(tmp_path: Path, shim: P
         for lacking in ({FLOCK: errno.ENOSYS}, {}):
             process = start(shim, lacking, [sys.executable, "-c", CLAIM, tmp_path])
             assert process.communicate(timeout=600)[0] == "the first\n"
-    token = tmp_path / ".stacgen" / f"update.{'0' * 16}.token"
+    token = tmp_path / ".stacgen" / f"update.{'0' * 16}"
     token.parent.mkdir()
     token.write_text("without flock")
     with store.hold("update", "the third") as holder:

@@ -67,13 +67,13 @@ def test_a_token_of_a_dead_process_is_passed_over_when_it_is_old(tmp_path: Path)
     hidden = tmp_path / ".stacgen"
     hidden.mkdir()
     name = sha256(b"x.json").hexdigest()[:16]
-    dead = hidden / f"{name}.{'0' * 16}.token"
+    dead = hidden / f"{name}.{'0' * 16}"
     dead.write_bytes(b"")
     waiting = start(TRY, str(tmp_path))
     time.sleep(2)
     assert waiting.poll() is None  # the holder may yet live
     os.utime(dead, (time.time() - 600,) * 2)
-    assert finish(waiting) == "files that stand for a lock True False\n"
+    assert finish(waiting) == "a lease of files True False\n"
     assert (tmp_path / "x.json").read_bytes() == b"2"
     assert not hidden.exists()
 
@@ -88,9 +88,9 @@ def test_a_build_without_locks_of_the_system_is_a_build(tmp_path: Path) -> None:
 HOLD = """
 import time
 from pathlib import Path
-from stacgen.store import lock
+from stacgen.store import lease
 from stacgen.store.folder import Folder
-lock._EXPIRY = float(sys.argv[3])
+lease.EXPIRY = float(sys.argv[3])
 with Folder(Path(sys.argv[1])).hold("update", sys.argv[2]) as holder:
     print(holder, flush=True)
     time.sleep(float(sys.argv[4]))

@@ -1,5 +1,6 @@
 """Mirrors say what the Items say, to the last bit, and are kept true."""
 
+import hashlib
 import io
 import json
 import os
@@ -26,15 +27,15 @@ from stac_geoparquet.arrow import stac_table_to_items
 
 import dunia
 import stacgen
-from items import FIJI, Scene, make, outline, publish
+from items import FIJI, Scene, make, outline
 from items import file as file_items
-from stacgen import cards, layout, mirror, stac
+from stacgen import cards, mirror, stac
 from stacgen.errors import OutputError
 from stacgen.library import Upstream
-from stacgen.mirror import splice, wkb
+from stacgen.mirror import wkb
 from stacgen.mirror.files import ROWS
 from stacgen.mirror.table import BATCH
-from stacgen.pipeline import mirrors
+from stacgen.pipeline.root import keep as keep_root
 from stacgen.ports import Store
 from stacgen.query import Query
 from stacgen.store.bucket import Bucket
@@ -72,9 +73,11 @@ def test_items_come_back_exactly() -> None:
     table = mirror.tabulate(items)
     assert sorted(mirror.documents(table)) == sorted(items)
     assert make(SCENES[0])[1]["assets"]["thumbnail"]["proj:code"] is None
-    for place in (HERE, mirror.Place(), mirror.Place(base_url="https://data.example/s2")):
-        raw = mirror.to_bytes(table, place)
-        assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(items)
+    raw = mirror.to_bytes(table, mirror.Place(base_url="https://data.example/s2"))
+    assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(items)
+    ours = [each for each in items if each[0].startswith(f"{HERE.folder}/")]
+    raw = mirror.to_bytes(mirror.tabulate(ours), HERE)
+    assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(ours)
 
 
 def test_absent_null_and_false_values_are_told_apart() -> None:
@@ -193,7 +196,6 @@ def test_links_lead_from_the_file_to_the_files() -> None:
     table = mirror.tabulate([(key, document)])
     for place, asset, root in (
         (HERE, f"./2024/{document['id']}/thumbnail.png", "../../catalog.json"),
-        (mirror.Place(), f"./29PKR/B09/2024/{document['id']}/thumbnail.png", "./catalog.json"),
         (
             mirror.Place(folder="29PKR/B09", base_url="https://data.example/s2/"),
             f"https://data.example/s2/29PKR/B09/2024/{document['id']}/thumbnail.png",
@@ -205,7 +207,9 @@ def test_links_lead_from_the_file_to_the_files() -> None:
         assert row["assets"]["thumbnail"]["href"] == asset
         links = {link["rel"]: link["href"] for link in row["links"]}
         assert links["root"] == root
-        assert links["self"].endswith(f"2024/{document['id']}/{document['id']}.json")
+        assert ("self" in links) is (place.base_url is not None)  # readers resolve against it
+        if place.base_url is not None:
+            assert links["self"] == f"https://data.example/s2/{key}"
         assert links["derived_from"] == "https://dunia.example/stream.m3u8"
 
 
@@ -249,7 +253,7 @@ def test_what_is_no_mirror_is_named() -> None:
     pq.write_table(pa.table({"id": ["x"]}), sink)
     whole = mirror.to_bytes(mirror.tabulate(map(make, SCENES)), mirror.Place())
     for raw in (b"", b"PAR1", sink.getvalue(), whole[:-9], whole[:40]):
-        with pytest.raises(OutputError, match=r"here/items\.parquet is no mirror"):
+        with pytest.raises(OutputError, match=r"here/items\.parquet is no table"):
             mirror.from_bytes(raw, name="here/items.parquet")
 
 
@@ -258,7 +262,9 @@ def stores(tmp_path: Path) -> list[Store]:
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_a_collection_and_the_root_have_mirrors(tmp_path: Path, kind: int) -> None:
+def test_collections_have_tables_of_items_and_the_root_one_of_them(
+    tmp_path: Path, kind: int
+) -> None:
     store = stores(tmp_path)[kind]
     file(store, SCENES)
     raw = store.read("29PKR/B8A/items.parquet")
@@ -271,11 +277,24 @@ def test_a_collection_and_the_root_have_mirrors(tmp_path: Path, kind: int) -> No
         "title": "All Items as stac-geoparquet 1.1.0",
         "roles": ["collection-mirror"],
     }
-    raw = store.read("items.parquet")
-    assert raw is not None
-    held = dict(mirror.documents(mirror.from_bytes(raw, name="x")))
-    assert {key: held[key] for key in held if "/scenes/" not in key} == dict(map(make, SCENES))
-    assert len(held) > len(SCENES)
+    assert store.read("items.parquet") is None
+    assert_collections_true(store)
+
+
+def assert_collections_true(store: Store) -> None:
+    """The root's table says what the Collections say, and what they hold."""
+    found = mirror.Collections(store.read("collections.parquet") or b"", name="x")
+    keys = sorted(each.key for each in store.list("") if each.key.endswith("/collection.json"))
+    rows = dict(found.rows())
+    assert list(rows) == keys
+    for key, document in found.documents():
+        assert document == json.loads(store.read(key) or b"")
+        table = store.read(key.replace("collection.json", "items.parquet")) or b""
+        items = [each for _, each in in_one(table)]
+        assert rows[key]["item_count"] == len(items)
+        assert rows[key]["table_checksum"] == f"1220{hashlib.sha256(table).hexdigest()}"
+        times = sorted(each["properties"]["datetime"] for each in items)
+        assert rows[key]["years"] == sorted({int(each[:4]) for each in times})
 
 
 def test_whatever_the_order_of_builds_the_bytes_are_the_same(tmp_path: Path) -> None:
@@ -288,7 +307,7 @@ def test_whatever_the_order_of_builds_the_bytes_are_the_same(tmp_path: Path) -> 
         for scene in scenes[2:]:
             file(store, [scene])
         trees.append(tree(tmp_path / str(seed)))
-    assert len([key for key in trees[0] if key.endswith("items.parquet")]) == 6
+    assert len([key for key in trees[0] if key.endswith(".parquet")]) == 6
     assert all(each == trees[0] for each in trees)
 
 
@@ -305,67 +324,6 @@ def test_index_makes_the_same_mirrors_from_items_alone(tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
-def test_a_root_of_many_collections_is_copied_but_for_what_changed(tmp_path: Path) -> None:
-    store = Folder(tmp_path)
-    bands = ("B01", "B02", "B03", "B09")
-    for band in bands:
-        file(store, [Scene(day=f"2025-01-{day:02}", band=band) for day in range(1, 29)])
-    for band in bands:
-        file(store, [Scene(day="2024-01-01", band=band)])
-        assert dict(in_folder(tmp_path, "items.parquet")) == published(tmp_path)
-    keys = [key for key, _ in in_folder(tmp_path, "items.parquet")]
-    assert keys == sorted(keys)
-
-
-def parquet(*groups: pa.Table) -> bytes:
-    """As pyarrow alone writes it."""
-    sink = io.BytesIO()
-    with pq.ParquetWriter(sink, groups[0].schema, compression="zstd") as writer:
-        for group in filter(len, groups):
-            writer.write_table(group)
-    return sink.getvalue()
-
-
-def test_row_groups_put_together_are_what_pyarrow_writes_itself() -> None:
-    rows = [
-        pa.table(
-            {
-                "id": [str(number) for number in range(first, first + count)],
-                "place": [{"x": [0.5] * (1 + number % 3), "y": number} for number in range(count)],
-                "mark": pa.array([None, True] * count, pa.bool_())[:count],
-            }
-        )
-        for first, count in [(0, 3), (3, 1), (4, 20_000), *((20_004 + n, 1) for n in range(20))]
-    ]
-    frame = parquet(rows[0][:0])
-    parts = [splice.groups(parquet(each))[0] for each in rows]
-    whole = parquet(*rows)
-    assert splice.together(frame, parts) == whole
-    assert splice.together(frame, splice.groups(whole)) == whole
-    assert splice.together(frame, []) == frame
-    other = pq.read_table(io.BytesIO(splice.together(frame, [*parts[2:], *parts[:2]])))
-    assert other.equals(pa.concat_tables([*rows[2:], *rows[:2]]))
-
-
-@pytest.mark.parametrize("raw", [b"", b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", b"<html>" * 9])
-def test_what_is_no_parquet_file_has_no_row_groups(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="no Parquet file"):
-        splice.groups(raw)
-
-
-def test_neighbours_make_a_row_group_together() -> None:
-    def grouped(**rows: int) -> list[tuple[str, ...]]:
-        return mirror.grouped({key.replace("_", "/"): each for key, each in rows.items()})
-
-    half = ROWS // 2
-    assert grouped() == []
-    assert grouped(A_1=half, A_2=half) == [("A/1", "A/2")]
-    assert grouped(A_2=half, A_1=half, B_1=1) == [("A/1", "A/2"), ("B/1",)]
-    assert grouped(A_1=half, A_2=half, A_3=1) == [("A/1",), ("A/2",), ("A/3",)]
-    assert grouped(A_1=3 * ROWS, B_1=1, B_2=1) == [("A/1",), ("B/1", "B/2")]
-    assert grouped(A_1=ROWS, A_1x=ROWS) == [("A/1",), ("A/1x",)]
-
-
 def test_a_large_collection_has_row_groups_of_one_size(tmp_path: Path) -> None:
     table = mirror.tabulate(map(make, SCENES))
     copies = -(-ROWS // len(SCENES)) + 1
@@ -376,39 +334,6 @@ def test_a_large_collection_has_row_groups_of_one_size(tmp_path: Path) -> None:
     ids = [document["id"] for _, document in mirror.documents(found.table())]
     assert ids == [row["id"] for row in table.to_pylist()] * copies
     assert geopandas.read_parquet(path)["id"].tolist() == ids
-
-
-def test_a_root_copies_the_row_groups_in_which_nothing_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stacgen.mirror.files.ROWS", 9)
-    one, other = Folder(tmp_path / "one"), Folder(tmp_path / "other")
-    found = {
-        (tile, band): [Scene(day=f"2025-01-{day:02}", tile=tile, band=band) for day in range(1, 8)]
-        for tile in ("29PKR", "29PKS", "32TLS")
-        for band in ("B01", "B09")
-    }
-    for scenes in found.values():
-        file(one, scenes)
-    extra = Scene(day="2025-02-01", tile="29PKS")
-    taken: list[int] = []
-    keep = mirror.Writer.keep
-
-    def told(self: mirror.Writer, old: mirror.Mirror, group: int) -> None:
-        taken.append(group)
-        keep(self, old, group)
-
-    monkeypatch.setattr(mirror.Writer, "keep", told)
-    file(one, [extra])
-    groups = mirror.Mirror((tmp_path / "one/items.parquet").read_bytes(), name="x").groups
-    assert groups == 9
-    assert sorted(taken) == [n for n in range(9) if n not in (4, 5)]
-    for place, scenes in found.items():
-        file(other, [*scenes, extra] if place == ("29PKS", "B09") else scenes)
-    assert tree(tmp_path / "one") == tree(tmp_path / "other")
-    assert dict(in_folder(tmp_path / "one", "items.parquet")) == published(tmp_path / "one")
-    frame = geopandas.read_parquet(tmp_path / "one/items.parquet")
-    assert len(frame) == len(published(tmp_path / "one"))
 
 
 def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:
@@ -467,8 +392,9 @@ def again(root: Path, upstream: Upstream, *years: int, **options: Any) -> None: 
 
 def assert_true(root: Path) -> None:
     """All mirrors hold what the Items say."""
-    for folder in ("29PKR/B09/", "29PKR/scenes/", ""):
+    for folder in ("29PKR/B09/", "29PKR/scenes/"):
         assert dict(in_folder(root, f"{folder}items.parquet")) == published(root, folder)
+    assert_collections_true(Folder(root))
 
 
 def test_a_build_leaves_mirrors_of_what_it_built(root: Path) -> None:
@@ -484,7 +410,7 @@ def test_a_second_run_changes_no_byte(root: Path, upstream: Upstream) -> None:
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
 @pytest.mark.parametrize(
-    "key", ["29PKR/B09/items.parquet", "29PKR/scenes/items.parquet", "items.parquet"]
+    "key", ["29PKR/B09/items.parquet", "29PKR/scenes/items.parquet", "collections.parquet"]
 )
 @pytest.mark.parametrize("by", ["build", "index"])
 def test_a_mirror_that_is_lost_is_made_anew(
@@ -510,7 +436,7 @@ def strike(path: Path, place: float = 0.5) -> None:
     path.write_bytes(raw)
 
 
-@pytest.mark.parametrize("key", ["29PKR/B09/items.parquet", "items.parquet"])
+@pytest.mark.parametrize("key", ["29PKR/B09/items.parquet"])
 def test_a_mirror_with_damaged_rows_is_mended_by_the_next_build(
     root: Path, upstream: Upstream, tmp_path: Path, key: str
 ) -> None:
@@ -527,7 +453,7 @@ def test_a_mirror_with_damaged_rows_is_mended_by_the_next_build(
 def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
     table = mirror.tabulate(map(make, SCENES))
     path = tmp_path / "items.parquet"
-    sound = mirror.to_bytes(table, mirror.Place())
+    sound = mirror.to_bytes(table, mirror.Place(base_url="https://data.example/s2"))
     found = dict(in_one(sound))
     refused = 0
     for number in range(60):
@@ -535,7 +461,8 @@ def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
         strike(path, number / 60)
         try:
             assert dict(in_one(path.read_bytes())) == found
-            answer = mirror.answer(mirror.Mirror(path.read_bytes(), name="x"), Query())
+            tables = {"x": mirror.Mirror(path.read_bytes(), name="x")}
+            answer = mirror.answer(tables.items(), Query(), tables.__getitem__)
             assert len(answer.documents(slice(None), "r")) == len(found)
         except OutputError:
             refused += 1
@@ -572,28 +499,6 @@ def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
     assert collection["summaries"]["eo:cloud_cover"]["maximum"] == 99.5
 
 
-def test_a_root_that_a_killed_build_left_behind_is_caught_up(
-    root: Path, upstream: Upstream
-) -> None:
-    before, store = tree(root), Folder(root)
-    stale = mirror.tabulate([make(SCENES[0])])
-    store.write(layout.MIRROR, mirror.to_bytes(stale, mirror.Place()), stac.PARQUET)
-    newer(root / "29PKR/B09/items.parquet")
-    again(root, upstream)
-    assert tree(root) == before
-
-
-def test_what_another_run_left_behind_is_caught_up_with_the_next_change(tmp_path: Path) -> None:
-    store = Folder(tmp_path)
-    file(store, [Scene(day="2025-01-01", band="B01")])
-    publish(store, [Scene(day="2025-01-01", band="B02")])
-    whole = tree(tmp_path)["items.parquet"]
-    file(store, [Scene(day="2025-01-01", band="B02")])
-    store.write(layout.MIRROR, whole, stac.PARQUET)  # as if the run had ended before its last step
-    file(store, [Scene(day="2025-01-01", band="B03")])
-    assert dict(in_folder(tmp_path, "items.parquet")) == published(tmp_path)
-
-
 def test_a_shard_writes_no_mirror(upstream: Upstream, tmp_path: Path) -> None:
     again(tmp_path, upstream, labour=stacgen.library.Labour(shard=stacgen.pipeline.Shard()))
     assert not list(tmp_path.rglob("*.parquet"))
@@ -604,12 +509,11 @@ def test_a_shard_writes_no_mirror(upstream: Upstream, tmp_path: Path) -> None:
 def test_a_public_url_makes_links_absolute(upstream: Upstream, tmp_path: Path) -> None:
     again(tmp_path, upstream, 2024, base_url="https://data.example/s2")
     again(tmp_path, upstream, 2025)
-    for key in ("29PKR/B09/items.parquet", "items.parquet"):
+    for key in ("29PKR/B09/items.parquet", "collections.parquet"):
         for row in pq.read_table(tmp_path / key).to_pylist():
             hrefs = [each["href"] for each in (*row["links"], *row["assets"].values())]
-            own = [href for href in hrefs if "/streams/" not in href]
-            assert own
-            assert all(href.startswith("https://data.example/s2/") for href in own)
+            assert all("://" in href for href in hrefs)
+            assert any(href.startswith("https://data.example/s2/29PKR/") for href in hrefs)
     assert_true(tmp_path)
 
 
@@ -654,7 +558,7 @@ print(count() - before)
     "work",
     [
         "stacgen.search({root!r})",
-        "os.remove({root!r} + '/items.parquet'); stacgen.index({root!r})",
+        "os.remove({root!r} + '/collections.parquet'); stacgen.index({root!r})",
         "stacgen.validate({root!r}, deep=True)",
     ],
     ids=["search", "index", "validate"],
@@ -671,11 +575,65 @@ def test_reading_tables_starts_no_thread_of_pyarrow(root: Path, work: str) -> No
 def test_a_mirror_in_a_bucket_is_cached_as_documents_are() -> None:
     memory = MemoryStore()
     file(Bucket(memory, "memory://out"), SCENES[:1])
-    found = memory.get("items.parquet").attributes
+    found = memory.get("collections.parquet").attributes
     assert found["Cache-Control"] == "public, max-age=60"
     assert found["Content-Type"] == "application/vnd.apache.parquet"
 
 
-def test_a_catalog_without_collections_has_no_root_mirror(tmp_path: Path) -> None:
-    mirrors.keep_root(Folder(tmp_path), ())
+def test_a_catalog_without_collections_has_no_root_table(tmp_path: Path) -> None:
+    """No file is written where there is nothing to show, and none is left of what has gone."""
+    store = Folder(tmp_path)
+    keep_root(store, ())
+    keep_root(store, ["29PKR/B09/collection.json"])
     assert not list(tmp_path.iterdir())
+    file(store, SCENES[:2])
+    shutil.rmtree(tmp_path / "29PKR")
+    keep_root(store, ["29PKR/B09/collection.json", "29PKR/scenes/collection.json"])
+    found = mirror.Collections(store.read("collections.parquet") or b"", name="x")
+    assert not list(found.listed())
+
+
+def test_a_row_of_a_collection_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    """One frame more costs the files of its own Collection, however many others there are."""
+    store = Folder(tmp_path)
+    for band in ("B01", "B02", "B03"):
+        file(store, [Scene(day="2025-01-01", band=band)])
+    path = tmp_path / "collections.parquet"
+    before = dict(mirror.Collections(path.read_bytes(), name="x").rows())
+    for other in ("B01", "B02"):
+        (tmp_path / f"29PKR/{other}/collection.json").write_bytes(b"damaged")
+        (tmp_path / f"29PKR/{other}/items.parquet").write_bytes(b"damaged")
+    keep_root(store, ["29PKR/B03/collection.json"])
+    assert dict(mirror.Collections(path.read_bytes(), name="x").rows()) == before
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_pystac_reads_collections_from_the_root_table(tmp_path: Path, *, is_public: bool) -> None:
+    """A row is a Collection to pystac, and a footprint with its CRS to geopandas."""
+    base_url = "https://data.example/s2" if is_public else None
+    file(Folder(tmp_path), SCENES, base_url=base_url)
+    path = tmp_path / "collections.parquet"
+    found = {}
+    for row in pq.read_table(path).to_pylist():
+        read = pystac.Collection.from_dict(without_nulls(row), href=str(path))
+        name = read.id.removeprefix("sentinel-2-l2a-").replace("-", "/")
+        folder = name if "/" in name else f"{name}/scenes"
+        table = f"{base_url or tmp_path.as_posix()}/{folder}/items.parquet"
+        assert read.assets["items"].get_absolute_href() == table
+        found[read.id] = read
+    for key in tmp_path.rglob("collection.json"):
+        own = pystac.Collection.from_file(str(key))
+        assert found[own.id].extent.to_dict() == own.extent.to_dict()
+        assert found[own.id].summaries.to_dict() == own.summaries.to_dict()
+    frame = geopandas.read_parquet(path)
+    assert frame.crs.to_string() == "OGC:CRS84"
+    assert set(geopandas.read_parquet(path, bbox=(-12, 13, -11, 14))["id"]) == {
+        *("sentinel-2-l2a-29PKR", "sentinel-2-l2a-29PKR-B09", "sentinel-2-l2a-29PKR-B8A")
+    }
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """What a row says: a field of a struct that it lacks is null there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return list(map(without_nulls, value)) if isinstance(value, list) else value

@@ -1,7 +1,6 @@
 """Scenes in true colour: what the bytes are, who reads them, and what stays when bands change."""
 
 import json
-import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,15 +20,19 @@ from rio_tiler.io import Reader, STACReader
 import dunia
 import scenery
 import stacgen
+from crashes import DiedError, Tried, tree
 from scenery import RGB, SIZE, numbers, shot
-from stacgen import pipeline, stac
+from stacgen import pipeline
 from stacgen.cli import main
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
 from stacgen.layout import Pass
 from stacgen.models import Selection
 from stacgen.outcomes import Pictured
-from stacgen.pipeline.finish import finish
 from stacgen.pipeline.index import index
+from stacgen.pipeline.journal import FOLDER
+from stacgen.pipeline.rgb import rgb
+from stacgen.pipeline.scenes import derive_scenes
+from stacgen.ports import Store
 from stacgen.store.folder import Folder
 from test_build import assert_links_resolve
 from test_consumers import validator
@@ -228,7 +231,7 @@ def test_a_second_run_writes_nothing(mine: Path) -> None:
 def test_finishing_and_indexing_again_keep_the_pictures(mine: Path) -> None:
     stacgen.rgb(mine, "29PKR")
     before = {key: value[:64] for key, value in scenery.digests(mine).items()}
-    finish({Pass.of(each.id) for each in items(mine)}, Folder(mine))
+    derive_scenes(scenery.SCENES, {Pass.of(each.id) for each in items(mine)}, Folder(mine))
     assert {key: value[:64] for key, value in scenery.digests(mine).items()} == before
     index(Folder(mine))
     assert {key: value[:64] for key, value in scenery.digests(mine).items()} == before
@@ -402,25 +405,40 @@ def test_a_year_goes_on_when_the_run_is_stopped(mine: Path) -> None:
 
 
 def test_pictures_that_a_killed_run_did_not_file_are_filed_by_the_next(mine: Path) -> None:
-    """Of such a run the Items are there, and nothing above them is as new."""
-    stacgen.rgb(mine, "29PKR")
-    collection = mine / "29PKR/scenes/collection.json"
-    whole = {key: value[:64] for key, value in scenery.digests(mine).items()}
-    document = json.loads(collection.read_bytes())
-    del document["item_assets"]["visual"]
-    collection.write_bytes(stac.to_bytes(document))
-    mirror = mine / "29PKR/scenes/items.parquet"
-    mirror.unlink()
-    later = collection.stat().st_mtime + 5
-    os.utime(items(mine)[0].get_self_href() or "", (later, later))
-    assert [each.size for each in stacgen.rgb(mine, "29PKR")] == [None, None]
-    assert {key: value[:64] for key, value in scenery.digests(mine).items()} == whole
+    """It died at each change; what the next leaves is what an index makes of the Items."""
+    quiet = Tried(Folder(Path(shutil.copytree(mine, mine.with_name("quiet")))))
+    make(quiet)
+    assert len(quiet.changes) > 10
+    for point in range(0, len(quiet.changes), 2):
+        store = Tried(Folder(Path(shutil.copytree(mine, mine.with_name(f"died-{point}")))))
+        store.fails_at = point
+        with pytest.raises(DiedError):
+            make(store)
+        store.fails_at = None
+        make(store)
+        found = {key: raw for key, raw in tree(store).items() if key.startswith("29PKR/")}
+        assert found.keys() == {key for key in tree(quiet) if key.startswith("29PKR/")}
+        index(store)
+        assert {key: store.read(key) for key in found} == found, quiet.changes[point]
+        assert list(store.list(FOLDER)) == []
 
 
 @pytest.fixture
 def looked_at(root: Path, tmp_path: Path) -> Path:
     """The catalog with pictures, to change."""
     return Path(shutil.copytree(root, tmp_path / "copy"))
+
+
+def make(store: Store) -> None:
+    """Make the pictures."""
+    rgb(
+        scenery.SCENES,
+        store,
+        years=(),
+        wanted=Selection(),
+        force=False,
+        told=lambda *_: None,
+    )
 
 
 def findings(root: Path) -> list[tuple[str, str]]:

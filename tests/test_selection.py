@@ -358,5 +358,5 @@ def test_what_is_no_percentage_is_refused(value: float) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_of_no_frame_is_refused(limit: int) -> None:
-    with pytest.raises(UsageError, match=f"The limit {limit} asks for no frame"):
+    with pytest.raises(UsageError, match=f"The limit {limit} asks for nothing"):
         check(Selection(limit=limit))

@@ -33,10 +33,9 @@ from rasterio.windows import Window
 import dunia
 import stacgen
 from items import FIJI, SENEGAL, Scene, file, make, outline
-from stacgen import layout, mirror, reader, server, stac
+from stacgen import layout, mirror, ranges, reader, server, stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.library import Upstream
-from stacgen.server import ranges
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from stacgen import stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Store
-from stacgen.store import claim, condition, open_store
+from stacgen.store import lease, open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 
@@ -201,6 +200,46 @@ def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(store: Store)
     for _ in range(2):
         store.delete("a/b/x.json")
     assert [entry.key for entry in store.list("")] == ["a/y.json"]
+
+
+def test_hidden_keys_are_kept_and_show_only_below_a_hidden_prefix(store: Store) -> None:
+    """As `.stacgen/journal/<tile>/<run>.json`, which is written, created, changed and deleted."""
+    journal = ".stacgen/journal/"
+    first, second, third = (f"{journal}29PKR/{n}.json" for n in "123")
+    store.write("29PKR/catalog.json", b"{}", JSON)
+    store.write(first, b"1", JSON)
+    assert store.create(second, b"2", JSON)
+    assert not store.create(second, b"3", JSON)
+    store.write_all([(third, b"3", JSON)])
+    assert sorted(entry.key for entry in store.list(journal)) == [first, second, third]
+    assert [entry.key for entry in store.list(f"{journal}32TLS/")] == []
+    for prefix in ("", "29PKR/"):
+        assert [entry.key for entry in store.list(prefix)] == ["29PKR/catalog.json"]
+    found = store.read_versioned(second)
+    assert found is not None
+    assert store.swap(second, b"4", JSON, found[1])
+    assert store.read(second) == b"4"
+    assert store.size(first) == 1
+    for key in (first, second, third):
+        store.delete(key)
+    assert list(store.list(journal)) == []
+    if isinstance(store, Folder):
+        assert not (Path(store.address) / ".stacgen").exists()
+
+
+def test_many_may_write_and_delete_hidden_keys_at_once(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+
+    def write_and_delete(thread: int) -> None:
+        for n in range(50):
+            key = f".stacgen/journal/29PKR/{thread}-{n}.json"
+            assert store.create(key, b"{}", JSON)
+            assert store.read(key) == b"{}"
+            store.delete(key)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write_and_delete, range(8)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_conditional_changes_leave_nothing_else_behind(store: Store) -> None:
@@ -520,9 +559,8 @@ def test_of_many_who_want_a_lock_at_once_one_has_it(store: Store) -> None:
 def test_a_lock_that_is_held_for_long_is_renewed(
     moto: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of this test's making is only how long a minute and five minutes are."""
-    monkeypatch.setattr(claim, "RENEWAL", 0.5)
-    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=3))
+    """Of this test's making is only how long five minutes are."""
+    monkeypatch.setattr(lease, "EXPIRY", 3.0)
     store = open_store(moto.bucket(), moto.options)
     with store.hold("update", "the first"):
         time.sleep(6)
@@ -547,7 +585,7 @@ def test_a_lock_of_a_bucket_whose_holder_died_expires(
     store = open_store(bucket, moto.options)
     with store.hold("update", "the second") as other:
         assert other == "the first"
-    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=2))
+    monkeypatch.setattr(lease, "EXPIRY", 2.0)
     time.sleep(4)
     with store.hold("update", "the second") as other:
         assert other is None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from servers import Service
 from stacgen.errors import OutputError
 from stacgen.pipeline.update import update
 from stacgen.ports import Store
-from stacgen.store import open_store
+from stacgen.store import lease, open_store
 from stacgen.store.bucket import Bucket
-from stacgen.store.condition import Means, probe
+from stacgen.store.condition import Means, ObjectTokens, probe
 from stacgen.store.folder import Folder
 
 JSON = "application/json"
@@ -101,7 +102,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
         "from stacgen.store.folder import Folder\n"
         "store = Folder(Path(sys.argv[1]))\n"
         "name = sha256(b'x.json').hexdigest()[:16]\n"
-        "with lock.hold(store._hidden.begin, name, by_flock=True):\n"
+        "with lock.wait_for_flock(lock.FileTokens(store._hidden, name)):\n"
         "    print('held', flush=True); time.sleep(600)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
@@ -269,16 +270,12 @@ def test_a_store_that_ignores_conditions_is_found_out(faults: Faults, moto: Serv
 
 def test_a_lock_whose_holder_died_expires(moto: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of this test's making is only how long five minutes are."""
-    from datetime import timedelta  # noqa: PLC0415 - only here
-
-    from stacgen.store import condition  # noqa: PLC0415 - same
-
     url = moto.bucket()
     options = {**moto.options, "conditional_put": "disabled"}
     store = Bucket.at(url, options)
-    holder = condition.locked(store._store, "x.json")
-    holder.__enter__()
-    monkeypatch.setattr(condition, "_EXPIRY", timedelta(seconds=2))
+    name = sha256(b"x.json").hexdigest()[:16]
+    ObjectTokens(store._store, name).put("of a dead process", b"")
+    monkeypatch.setattr(lease, "EXPIRY", 2.0)
     begun = time.monotonic()
     assert update(store, "x.json", JSON, add("a"))
     assert time.monotonic() - begun > 1

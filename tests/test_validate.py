@@ -217,7 +217,7 @@ def test_a_mirror_that_belies_its_items_is_found(root: Path, name: str, fault: s
         f"29PKR/{name}/items.parquet",
         "items.parquet",
     }
-    assert {each.key for each in found if each.rule == "mirror"} <= set(MIRRORS)
+    assert {each.key for each in found if each.rule == "table"} <= set(MIRRORS)
 
 
 @pytest.mark.parametrize("key", MIRRORS)
@@ -227,9 +227,9 @@ def test_a_mirror_that_is_damaged_or_missing_is_found(root: Path, key: str) -> N
     for damaged in (sound[:-9], sound[:99] + bytes(8) + sound[107:]):  # its end, and rows
         path.write_bytes(damaged)
         found = validate(root).findings
-        assert [(each.key, each.rule) for each in found] == [(key, "mirror")]
+        assert [(each.key, each.rule) for each in found] == [(key, "table")]
     path.unlink()
-    assert (key, "mirror") in {(each.key, each.rule) for each in validate(root).findings}
+    assert (key, "table") in {(each.key, each.rule) for each in validate(root).findings}
 
 
 def test_a_collection_without_items_is_found(root: Path) -> None:
@@ -400,7 +400,7 @@ def test_the_command_tells_of_findings_and_exits_with_1(root: Path) -> None:
     assert {json.loads(line)["rule"] for line in done.stdout.splitlines()} == {
         "schema",
         "summaries",
-        "mirror",
+        "table",
     }
 
 
@@ -429,7 +429,7 @@ def test_a_catalog_on_a_website_is_validated_by_its_links(root: Path) -> None:
         (root / YEAR).write_text("{")
         (root / "29PKR/B01/items.parquet").unlink()
         found = {(each.key, each.rule) for each in validate(api).findings}
-        assert {(YEAR, "json"), ("29PKR/B01/items.parquet", "mirror")} <= found
+        assert {(YEAR, "json"), ("29PKR/B01/items.parquet", "table")} <= found
         (root / "catalog.json").unlink()
         with pytest.raises(OutputError, match="no catalog"):
             validate(api)

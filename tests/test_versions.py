@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from conftest import Figures
-from crashes import BASE, YEAR, Api, Crew, DiedError, Reader, Tried, Work, tree
+from crashes import BASE, YEAR, Api, Crew, DiedError, Late, Reader, Tried, Work, tree
 from servers import Service
 from stacgen import endpoints, layout, mirror, pipeline, succession
 from stacgen.library import Pixels, recipe
 from stacgen.models import Selection
 from stacgen.outcomes import Change, Updated
+from stacgen.pipeline.journal import FOLDER
 from stacgen.ports import Store
 from stacgen.store.folder import Folder
-from test_crash import Coarse, bucket, memory
+from test_crash import bucket, memory
 
 BANDS = {"B01": 4, "B09": 4}
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -84,16 +85,14 @@ ANEW = {"B01": [1, 2], "B09": [1]}
 Make = Callable[[], Store]
 
 
-def die_everywhere(
-    make: Make, *, drops: bool, beside: bool, kind: type[Tried] = Tried, each: int = 1
-) -> int:
+def die_everywhere(make: Make, *, drops: bool, beside: bool, each: int = 1) -> int:
     """Die at each change of an update; how many there were."""
-    quiet, api = kind(memory()), processed(ANEW, beside=beside)
+    quiet, api = Tried(memory()), processed(ANEW, beside=beside)
     Work(bands=BANDS).run(quiet)
     keep_up(quiet, api, drops=drops)
     expected = tree(quiet)
     for point in count(0, each):
-        store = kind(make())
+        store = Tried(make())
         Work(bands=BANDS).run(store)
         store.fails_at = len(store.changes) + point
         try:
@@ -113,6 +112,7 @@ def die_everywhere(
         before_last = len(store.changes)
         assert keep_up(store, api, drops=drops).changes == ()
         assert store.changes[before_last:] == [], died
+        assert list(store.list(FOLDER)) == [], died
     raise AssertionError
 
 
@@ -132,11 +132,10 @@ def test_an_update_that_died_at_a_change_is_finished_by_the_next(
 
 @HOW
 @pytest.mark.full
-@pytest.mark.parametrize("kind", [Tried, Coarse])
 def test_an_update_that_died_at_any_change_is_finished_by_the_next(
-    kind: type[Tried], figures: Figures, *, drops: bool, beside: bool
+    figures: Figures, *, drops: bool, beside: bool
 ) -> None:
-    figures("points", die_everywhere(memory, drops=drops, beside=beside, kind=kind))
+    figures("points", die_everywhere(memory, drops=drops, beside=beside))
 
 
 def test_an_update_of_a_folder_that_died_is_finished_by_the_next(tmp_path: Path) -> None:
@@ -175,6 +174,23 @@ def changes(updated: Updated) -> dict[str, Change]:
     return {each.collection: each for each in updated.changes}
 
 
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_an_update_of_a_store_that_lists_late_loses_nothing_and_ends_where_others_do(
+    answers: int,
+) -> None:
+    """What is not listed yet is built once more, or goes with a later update."""
+    quiet, store, api = memory(), Late(memory(), answers), processed(ANEW, beside=False)
+    for each in (quiet, store):
+        Work(bands=BANDS).run(each)
+    keep_up(quiet, api, drops=True)
+    for _ in range(2 * answers + 2):
+        keep_up(store, api, drops=True)
+        assert_whole(store.store)
+    found, expected = Reader(store.store).walk(), Reader(quiet).walk()
+    assert found.documents.keys() == expected.documents.keys()
+    assert sorted(found.items) == sorted(expected.items)
+
+
 def test_what_was_deprecated_can_be_taken_out_later() -> None:
     api, store = processed(ANEW), Tried(memory())
     Work(bands=BANDS).run(store)
@@ -195,7 +211,7 @@ def test_links_to_items_go_before_the_items_and_these_before_nothing() -> None:
     Work(bands=BANDS).run(store)
     begun = len(store.changes)
     keep_up(store, api, drops=True)
-    told = store.changes[begun:]
+    told = [each for each in store.changes[begun:] if FOLDER not in each]
     deleted = [each.removeprefix("delete ") for each in told if each.startswith("delete ")]
     assert len(deleted) == 3 * 3 + 1  # three Items of three files, and a scene without any band
     assert told[-len(deleted) :] == [f"delete {key}" for key in deleted]

@@ -19,7 +19,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from conftest import Figures
-from crashes import Reader, Tried, Work, tree
+from crashes import Reader, Tried, Work, collections, tree
 from items import Scene, file
 from servers import Service
 from stacgen import mirror, stac
@@ -119,13 +119,16 @@ def write(store: Store, address: str, found: Sequence[Part], *, killed: bool) ->
 
 
 def contents(files: Mapping[str, bytes]) -> dict[str, object]:
-    """Every file; of tables the Items, since a table may keep a column that none has any more."""
-    return {
-        key: dict(mirror.documents(mirror.from_bytes(raw, name=key)))
-        if key.endswith(".parquet")
-        else raw
-        for key, raw in files.items()
-    }
+    """Every file; of tables the rows, since a table may keep a column that no Item has any more."""
+
+    def said(key: str, raw: bytes) -> object:
+        if key == "collections.parquet":
+            return collections(raw)
+        if key.endswith(".parquet"):
+            return dict(mirror.documents(mirror.from_bytes(raw, name=key)))
+        return raw
+
+    return {key: said(key, raw) for key, raw in files.items()}
 
 
 def expected(found: Sequence[Part]) -> dict[str, object]:

@@ -6,51 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stacgen.cli.app import app
-from stacgen.cli.making import (
-    Blocksize,
-    CleanNodata,
-    Compress,
-    Compressed,
-    DaskAddress,
-    Level,
-    Memory,
-    Overviews,
-    Reflectances,
-    Resampling,
-    Strict,
-    Workers,
-    labour,
-    pixels,
-)
+from stacgen.cli.grouping import grouped
+from stacgen.cli.making import PixelOptions, WorkOptions
 from stacgen.cli.options import (
-    API,
     PARTLY,
-    AllowHosts,
-    Api,
+    ApiOptions,
     BaseUrl,
     BboxPlace,
-    End,
-    Headers,
-    Interval,
+    FrameOptions,
     Json,
-    Limit,
-    MaxCloud,
-    MaxNodata,
     PointPlace,
     Quiet,
     Resolution,
-    Sample,
-    Start,
     StoreOptions,
-    TciPath,
-    UnknownCloud,
     Verbose,
     Years,
-    chosen,
     interruptible,
     settings,
     tile_and_band,
-    upstream,
 )
 from stacgen.errors import UsageError
 
@@ -76,6 +49,7 @@ BandNames = Annotated[
     short_help="Build frames of a tile and band into a STAC catalog.",
     epilog="Example: [bold]stacgen build 29PKR B09 --year 2025[/bold]",
 )
+@grouped
 def build(  # noqa: PLR0913 - one parameter an option
     tile: Tiles = None,
     band: BandNames = None,
@@ -88,30 +62,14 @@ def build(  # noqa: PLR0913 - one parameter an option
     bbox: BboxPlace = None,
     year: Years = None,
     resolution: Resolution = None,
-    start: Start = None,
-    end: End = None,
-    interval: Interval = None,
-    max_cloud: MaxCloud = None,
-    max_nodata: MaxNodata = None,
-    unknown_cloud: UnknownCloud = None,
-    limit: Limit = None,
+    frames: FrameOptions,
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder, or s3://, gs://, az:// URL.")
     ] = "catalogs",
     store_option: StoreOptions = None,
     base_url: BaseUrl = None,
-    api: Api = API,
-    tci_path: TciPath = None,
-    allow_host: AllowHosts = None,
-    header: Headers = None,
-    sample: Sample = False,
-    compress: Compressed = Compress.DEFLATE,
-    level: Level = None,
-    blocksize: Blocksize = 512,
-    overview_resampling: Overviews = Resampling.AVERAGE,
-    clean_nodata: CleanNodata = "auto",
-    reflectance: Reflectances = None,
-    strict: Strict = False,
+    source: ApiOptions,
+    pixels: PixelOptions,
     force: Annotated[bool, typer.Option("--force", help="Build anew what is there.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare every checksum of what is there.")
@@ -119,9 +77,7 @@ def build(  # noqa: PLR0913 - one parameter an option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be fetched.")
     ] = False,
-    workers: Workers = None,
-    memory: Memory = None,
-    dask: DaskAddress = None,
+    work: WorkOptions,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Build part I of N; then stacgen index commits."),
@@ -137,9 +93,7 @@ def build(  # noqa: PLR0913 - one parameter an option
         interruptible(),
         screen.watching(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
-        wanted = chosen(
-            start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
-        )
+        wanted = frames.read()
         if plan is None:
             tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
         elif point is not None or bbox is not None:
@@ -147,23 +101,15 @@ def build(  # noqa: PLR0913 - one parameter an option
         report = library.build_all(
             _requests(tile, band, year or [], plan, wanted, resolution),
             wanted=wanted,
-            upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
-            pixels=pixels(
-                compress,
-                level,
-                blocksize,
-                overview_resampling,
-                clean_nodata=clean_nodata,
-                reflectance=reflectance,
-                strict=strict,
-            ),
+            upstream=source.read(),
+            pixels=pixels.read(),
             output=output,
-            store_options=settings(store_option or []),
+            store_options=settings(store_option),
             base_url=base_url,
             force=force,
             verify=verify,
             dry_run=dry_run,
-            labour=labour(workers, memory, dask, _shard(shard)),
+            labour=work.read(_shard(shard)),
             watch=watch,
         )
     screen.summarize(report, dry_run=dry_run, quiet=quiet)

@@ -5,29 +5,17 @@ from typing import Annotated
 import typer
 
 from stacgen.cli.app import app
+from stacgen.cli.grouping import grouped
 from stacgen.cli.options import (
-    API,
-    AllowHosts,
-    Api,
+    ApiOptions,
     BboxPlace,
-    End,
-    Headers,
-    Interval,
+    FrameOptions,
     Json,
-    Limit,
-    MaxCloud,
-    MaxNodata,
     PointPlace,
     Quiet,
     Resolution,
-    Sample,
-    Start,
-    TciPath,
-    UnknownCloud,
     Years,
-    chosen,
     tile_and_band,
-    upstream,
 )
 from stacgen.errors import UsageError
 
@@ -40,6 +28,7 @@ BandName = Annotated[
 
 
 @app.command(epilog="Example: [bold]stacgen frames 29PKR B09 --year 2025 --max-cloud 20[/bold]")
+@grouped
 def frames(  # noqa: PLR0913 - one parameter an option
     tile: Tile = None,
     band: BandName = None,
@@ -48,18 +37,8 @@ def frames(  # noqa: PLR0913 - one parameter an option
     bbox: BboxPlace = None,
     year: Years = None,
     resolution: Resolution = None,
-    start: Start = None,
-    end: End = None,
-    interval: Interval = None,
-    max_cloud: MaxCloud = None,
-    max_nodata: MaxNodata = None,
-    unknown_cloud: UnknownCloud = None,
-    limit: Limit = None,
-    api: Api = API,
-    tci_path: TciPath = None,
-    allow_host: AllowHosts = None,
-    header: Headers = None,
-    sample: Sample = False,
+    frames: FrameOptions,
+    source: ApiOptions,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -77,10 +56,8 @@ def frames(  # noqa: PLR0913 - one parameter an option
             band,
             years=year or (),
             resolution=resolution,
-            wanted=chosen(
-                start, end, interval, max_cloud, max_nodata, limit, unknown_cloud=unknown_cloud
-            ),
-            upstream=upstream(api, tci_path, sample=sample, allow_hosts=allow_host, pairs=header),
+            wanted=frames.read(),
+            upstream=source.read(),
             watch=watch,
         )
     screen.list_frames(found, as_json=as_json)

@@ -21,7 +21,5 @@ def index(
     """File all Items under a root into catalogs, after builds with --shard."""
     from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    found, items = library.index(
-        root, store_options=settings(store_option or []), base_url=base_url
-    )
+    found, items = library.index(root, store_options=settings(store_option), base_url=base_url)
     screen.say(f"Indexed {items} Items, Collections: {found}, in {root}")

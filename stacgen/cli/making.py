@@ -1,5 +1,6 @@
 """Options of how frames are made, shared by `stacgen build` and `stacgen update`."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,91 +35,95 @@ class Resampling(StrEnum):
     RMS = "rms"
 
 
-Compressed = Annotated[
-    Compress,
-    typer.Option(help="Of the COG; jpeg, webp: TCI only, with loss.", rich_help_panel="Pixels"),
-]
-Level = Annotated[
-    int | None,
-    typer.Option(help="Compression level; of jpeg, webp quality: 90.", rich_help_panel="Pixels"),
-]
-Blocksize = Annotated[
-    int, typer.Option(help="Pixels a side of a tile of the file.", rich_help_panel="Pixels")
-]
-Overviews = Annotated[
-    Resampling, typer.Option(help="How overviews are made.", rich_help_panel="Pixels")
-]
-CleanNodata = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|none|N",
-        help="Set to nodata: what touches it and cannot be ground; nothing; codes up to N.",
-        rich_help_panel="Pixels",
-    ),
-]
-Reflectances = Annotated[
-    tuple[float, float] | None,
-    typer.Option(
-        metavar="SCALE OFFSET",
-        help="Of DN to reflectance, where it is not ESA's.",
-        rich_help_panel="Pixels",
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        help="Refuse what is odd, and decode twice what has no hash.",
-        rich_help_panel="Pixels",
-    ),
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Segments at a time; one a core.")]
-Memory = Annotated[
-    float | None,
-    typer.Option(metavar="GB", min=0.1, help="To use; four fifths of the machine's."),
-]
-DaskAddress = Annotated[
-    str | None, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster.")
-]
+_PIXELS = "Pixels"
+"""Heading of options in the help."""
 
 
-def pixels(
-    compress: Compress,
-    level: int | None,
-    blocksize: int,
-    overviews: Resampling,
-    *,
-    clean_nodata: str,
-    reflectance: tuple[float, float] | None,
-    strict: bool,
-) -> "Pixels":
-    """How pixels become files, from the options that say so."""
-    from stacgen.library import Pixels  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-    from stacgen.profile import CogProfile  # noqa: PLC0415 - same
-    from stacgen.rasters import Reflectance  # noqa: PLC0415 - same
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelOptions:
+    """How pixels become files."""
 
-    return Pixels(
-        profile=CogProfile(
-            compress=compress.value,
-            level=level,
-            blocksize=blocksize,
-            overview_resampling=overviews.value,
+    compress: Annotated[
+        Compress,
+        typer.Option(help="Of the COG; jpeg, webp: TCI only, with loss.", rich_help_panel=_PIXELS),
+    ] = Compress.DEFLATE
+    level: Annotated[
+        int | None,
+        typer.Option(help="Compression level; of jpeg, webp quality: 90.", rich_help_panel=_PIXELS),
+    ] = None
+    blocksize: Annotated[
+        int, typer.Option(help="Pixels a side of a tile of the file.", rich_help_panel=_PIXELS)
+    ] = 512
+    overview_resampling: Annotated[
+        Resampling, typer.Option(help="How overviews are made.", rich_help_panel=_PIXELS)
+    ] = Resampling.AVERAGE
+    clean_nodata: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|N",
+            help="Set to nodata: what touches it and cannot be ground; nothing; codes up to N.",
+            rich_help_panel=_PIXELS,
         ),
-        clean_nodata=clean_nodata,
-        strict=strict,
-        reflectance=reflectance and Reflectance(scale=reflectance[0], offset=reflectance[1]),
-    )
+    ] = "auto"
+    reflectance: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="SCALE OFFSET",
+            help="Of DN to reflectance, where it is not ESA's.",
+            rich_help_panel=_PIXELS,
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse what is odd, and decode twice what has no hash.",
+            rich_help_panel=_PIXELS,
+        ),
+    ] = False
+
+    def read(self) -> "Pixels":
+        """The value that the library takes."""
+        from stacgen.library import Pixels  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+        from stacgen.profile import CogProfile  # noqa: PLC0415 - same
+        from stacgen.rasters import Reflectance  # noqa: PLC0415 - same
+
+        return Pixels(
+            profile=CogProfile(
+                compress=self.compress.value,
+                level=self.level,
+                blocksize=self.blocksize,
+                overview_resampling=self.overview_resampling.value,
+            ),
+            clean_nodata=self.clean_nodata,
+            strict=self.strict,
+            reflectance=self.reflectance
+            and Reflectance(scale=self.reflectance[0], offset=self.reflectance[1]),
+        )
 
 
-def labour(
-    workers: int | None, memory: float | None, dask: str | None, shard: "Shard | None" = None
-) -> "Labour":
-    """Who does the work, from the options that say so; `memory` is in GB."""
-    from stacgen.library import Labour  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOptions:
+    """Workers and their memory."""
 
-    return Labour(
-        workers=workers,
-        memory=None if memory is None else int(memory * 1e9),
-        dask=dask,
-        shard=shard,
-    )
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Segments at a time; one per core.")
+    ] = None
+    memory: Annotated[
+        float | None,
+        typer.Option(metavar="GB", min=0.1, help="To use; four fifths of the machine's."),
+    ] = None
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Work on a Dask cluster.")
+    ] = None
+
+    def read(self, shard: "Shard | None" = None) -> "Labour":
+        """The value that the library takes."""
+        from stacgen.library import Labour  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+        return Labour(
+            workers=self.workers,
+            memory=None if self.memory is None else int(self.memory * 1e9),
+            dask=self.dask,
+            shard=shard,
+        )

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,8 +28,6 @@ Interval = Annotated[
     str | None,
     typer.Option("--datetime", metavar="A/B", help="From A to B; .. leaves an end open."),
 ]
-Start = Annotated[str | None, typer.Option(help="First day or time, UTC.")]
-End = Annotated[str | None, typer.Option(help="Last day or time, UTC.")]
 PointPlace = Annotated[
     tuple[float, float] | None,
     typer.Option("--point", metavar="LON LAT", help="A place, in degrees."),
@@ -39,7 +37,6 @@ BboxPlace = Annotated[
     typer.Option("--bbox", metavar="W S E N", help="An area, in degrees."),
 ]
 MaxCloud = Annotated[float | None, typer.Option(help="Most cloud, in percent.")]
-MaxNodata = Annotated[float | None, typer.Option(help="Most nodata, in percent.")]
 
 
 class Unknown(StrEnum):
@@ -54,48 +51,6 @@ UnknownCloud = Annotated[
     typer.Option(
         metavar="keep|drop",
         help="Frames without the figure; else an error.",
-    ),
-]
-Limit = Annotated[int | None, typer.Option(help="Most frames, the earliest first.")]
-Api = Annotated[
-    str,
-    typer.Option(
-        envvar="STACGEN_API",
-        metavar="NAME|URL",
-        help="dunia, destine, or the URL of an API like them.",
-        rich_help_panel="API",
-    ),
-]
-TciPath = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATH",
-        help="Path of cloud and nodata figures; empty for none.",
-        rich_help_panel="API",
-    ),
-]
-AllowHosts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        metavar="HOST",
-        help="Fetch from there, too; repeatable.",
-        rich_help_panel="API",
-    ),
-]
-Headers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        metavar="NAME=VALUE",
-        help="Sent to the API's host only; repeatable. A token: STACGEN_TOKEN.",
-        rich_help_panel="API",
-    ),
-]
-Sample = Annotated[
-    bool,
-    typer.Option(
-        "--sample", help="Ask a made-up API on this machine; no network.", rich_help_panel="API"
     ),
 ]
 StoreOptions = Annotated[
@@ -186,39 +141,101 @@ def _terminate(_number: int, _frame: object) -> None:
     raise _Terminated
 
 
-def chosen(
-    start: str | None,
-    end: str | None,
-    interval: str | None,
-    max_cloud: float | None,
-    max_nodata: float | None,
-    limit: int | None,
-    *,
-    unknown_cloud: Unknown | None = None,
-) -> "Selection":
-    """The frames that are wanted, from the options that say so."""
-    from stacgen import selection  # noqa: PLC0415 - numpy takes a while
-    from stacgen.models import Selection  # noqa: PLC0415 - same
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameOptions:
+    """Which frames are wanted."""
 
-    first: datetime | None
-    last: datetime | None
-    if interval is not None:
-        if start is not None or end is not None:
+    start: Annotated[str | None, typer.Option(help="First day or time, UTC.")] = None
+    end: Annotated[str | None, typer.Option(help="Last day or time, UTC.")] = None
+    interval: Interval = None
+    max_cloud: MaxCloud = None
+    max_nodata: Annotated[float | None, typer.Option(help="Most nodata, in percent.")] = None
+    unknown_cloud: UnknownCloud = None
+    limit: Annotated[int | None, typer.Option(help="Most frames, the earliest first.")] = None
+
+    def read(self) -> "Selection":
+        """The value that the library takes."""
+        from stacgen import selection  # noqa: PLC0415 - numpy takes a while
+        from stacgen.models import Selection  # noqa: PLC0415 - same
+
+        if self.interval is None:
+            first = selection.parse_moment(self.start or "")
+            last = selection.parse_moment(self.end or "", is_end=True)
+        elif self.start is not None or self.end is not None:
             raise UsageError("Say --datetime, or --start and --end, not both.")
-        first, last = selection.parse_interval(interval)
-    else:
-        first = selection.parse_moment(start or "")
-        last = selection.parse_moment(end or "", is_end=True)
-    if unknown_cloud is not None and max_cloud is None and max_nodata is None:
-        raise UsageError("--unknown-cloud is for --max-cloud or --max-nodata; say one of them.")
-    return Selection(
-        start=first,
-        end=last,
-        max_cloud=max_cloud,
-        max_nodata=max_nodata,
-        limit=limit,
-        unknown=_UNKNOWN[unknown_cloud],
-    )
+        else:
+            first, last = selection.parse_interval(self.interval)
+        if self.unknown_cloud is not None and self.max_cloud is None and self.max_nodata is None:
+            raise UsageError("--unknown-cloud is for --max-cloud or --max-nodata; say one of them.")
+        return Selection(
+            start=first,
+            end=last,
+            max_cloud=self.max_cloud,
+            max_nodata=self.max_nodata,
+            limit=self.limit,
+            unknown=_UNKNOWN[self.unknown_cloud],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """Which API is asked, and how."""
+
+    api: Annotated[
+        str,
+        typer.Option(
+            envvar="STACGEN_API",
+            metavar="NAME|URL",
+            help="dunia, destine, or the URL of an API like them.",
+            rich_help_panel="API",
+        ),
+    ] = API
+    tci_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Path of cloud and nodata figures; empty for none.",
+            rich_help_panel="API",
+        ),
+    ] = None
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="Fetch from there, too; repeatable.",
+            rich_help_panel="API",
+        ),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Sent to the API's host only; repeatable. A token: STACGEN_TOKEN.",
+            rich_help_panel="API",
+        ),
+    ] = None
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample", help="Ask a made-up API on this machine; no network.", rich_help_panel="API"
+        ),
+    ] = False
+
+    def read(self) -> "Upstream":
+        """The value that the library takes, with the token of the environment."""
+        from stacgen.library import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+
+        headers = {name.strip(): value.strip() for name, value in _pairs("header", self.header)}
+        token = os.environ.get(TOKEN, "").strip()
+        if token:
+            headers = {"Authorization": f"Bearer {token}"} | headers
+        return Upstream(
+            api=self.api,
+            tci_path=self.tci_path,
+            sample=self.sample,
+            allow_hosts=tuple(self.allow_host or ()),
+            headers=headers,
+        )
 
 
 def tile_and_band(
@@ -251,39 +268,14 @@ def tile_and_band(
     return ",".join(ids), tile
 
 
-def upstream(
-    api: str,
-    tci_path: str | None,
-    *,
-    sample: bool,
-    allow_hosts: list[str] | None,
-    pairs: list[str] | None,
-) -> "Upstream":
-    """The API to ask, with the token of the environment."""
-    from stacgen.library import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-
-    if not all("=" in pair for pair in pairs or []):
-        raise UsageError("A --header is written NAME=VALUE.")
-    headers = {name.strip(): value.strip() for name, _, value in map(_parted, pairs or [])}
-    token = os.environ.get(TOKEN, "").strip()
-    if token:
-        headers = {"Authorization": f"Bearer {token}"} | headers
-    return Upstream(
-        api=api,
-        tci_path=tci_path,
-        sample=sample,
-        allow_hosts=tuple(allow_hosts or ()),
-        headers=headers,
-    )
-
-
-def _parted(pair: str) -> tuple[str, str, str]:
-    return pair.partition("=")
-
-
-def settings(pairs: list[str]) -> dict[str, str]:
+def settings(pairs: list[str] | None) -> dict[str, str]:
     """The values of `--store-option`, by name."""
-    found = dict(pair.partition("=")[::2] for pair in pairs)
-    if not all("=" in pair for pair in pairs):
-        raise UsageError("A --store-option is written NAME=VALUE.")
-    return found
+    return dict(_pairs("store-option", pairs))
+
+
+def _pairs(option: str, pairs: list[str] | None) -> Iterator[tuple[str, str]]:
+    for pair in pairs or ():
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"A --{option} is written NAME=VALUE.")
+        yield name, value

@@ -10,12 +10,12 @@ from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
     Format,
+    FrameOptions,
     Interval,
     MaxCloud,
     Quiet,
     StoreOptions,
     UnknownCloud,
-    chosen,
     settings,
 )
 from stacgen.errors import UsageError
@@ -60,8 +60,10 @@ def plot(  # noqa: PLR0913 - one parameter an option
         raise UsageError("Say where to: -o plot.png, -o plot.svg, or --json.")
     if as_json and output == destination.STDOUT:
         raise UsageError("Both --json and -o - write to stdout; name a file for one of them.")
-    wanted = chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud)
-    options = settings(store_option or [])
+    wanted = FrameOptions(
+        interval=interval, max_cloud=max_cloud, unknown_cloud=unknown_cloud
+    ).read()
+    options = settings(store_option)
     drawn = None
     if output is None:
         found = look.readings(

@@ -8,12 +8,12 @@ from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
     Format,
+    FrameOptions,
     Interval,
     MaxCloud,
     Quiet,
     StoreOptions,
     UnknownCloud,
-    chosen,
     settings,
 )
 
@@ -53,10 +53,12 @@ def preview(  # noqa: PLR0913 - one parameter an option
         collection,
         output,
         form=form,
-        wanted=chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud),
+        wanted=FrameOptions(
+            interval=interval, max_cloud=max_cloud, unknown_cloud=unknown_cloud
+        ).read(),
         columns=columns,
         fps=fps,
         width=width,
-        store_options=settings(store_option or []),
+        store_options=settings(store_option),
     )
     screen.tell_drawn(drawn.address, drawn.frames, drawn.size, quiet=quiet)

@@ -54,8 +54,8 @@ def publish(  # noqa: PLR0913 - one parameter an option
             delete=delete,
             verify=verify,
             dry_run=dry_run,
-            source_options=settings(source_option or []),
-            store_options=settings(store_option or []),
+            source_options=settings(source_option),
+            store_options=settings(store_option),
             watch=watch,
         )
     screen.summarize_copy(published, dry_run=dry_run, quiet=quiet)

@@ -21,7 +21,7 @@ def repair(
     """Make all that stands above the Items anew from them; exit code 1 if something stays wrong."""
     from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    found = upkeep.repair(root, base_url=base_url, store_options=settings(store_option or []))
+    found = upkeep.repair(root, base_url=base_url, store_options=settings(store_option))
     screen.list_findings(found, as_json=False)
     if found.findings:
         raise typer.Exit(PARTLY)

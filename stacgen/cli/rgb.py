@@ -7,6 +7,7 @@ import typer
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     PARTLY,
+    FrameOptions,
     Interval,
     MaxCloud,
     Quiet,
@@ -14,7 +15,6 @@ from stacgen.cli.options import (
     UnknownCloud,
     Verbose,
     Years,
-    chosen,
     interruptible,
     settings,
 )
@@ -45,8 +45,10 @@ def rgb(  # noqa: PLR0913 - one parameter an option
             root,
             tile,
             years=year or [],
-            wanted=chosen(None, None, interval, max_cloud, None, None, unknown_cloud=unknown_cloud),
-            store_options=settings(store_option or []),
+            wanted=FrameOptions(
+                interval=interval, max_cloud=max_cloud, unknown_cloud=unknown_cloud
+            ).read(),
+            store_options=settings(store_option),
             force=force,
             told=told,
         )

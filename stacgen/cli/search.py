@@ -46,7 +46,11 @@ def search(  # noqa: PLR0913 - one parameter an option
     limit: Annotated[int | None, typer.Option(help="Most Items, the earliest first.")] = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write; - is stdout."),
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            help="File to write; - is stdout. A .parquet becomes stac-geoparquet.",
+        ),
     ] = destination.STDOUT,
     json_lines: Annotated[
         bool, typer.Option("--json-lines", help="An Item a line, not an ItemCollection.")
@@ -60,26 +64,34 @@ def search(  # noqa: PLR0913 - one parameter an option
 
     if table and (json_lines or output != destination.STDOUT):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
-    options = settings(store_option or [])
-    found = reader.search(
-        root,
-        bbox=bbox,
-        intersects=None if intersects is None else _geometry(intersects),
-        datetime=interval,
-        max_cloud=max_cloud,
-        collections=_split(collections),
-        ids=_split(ids),
-        deprecated=deprecated,
-        limit=limit,
-        store_options=options,
-    )
-    if table:
-        screen.list_items(found["features"])
+    is_parquet = output.endswith(".parquet")
+    if is_parquet and json_lines:
+        raise UsageError(f"{output} is to be Parquet; leave out --json-lines.")
+    options = settings(store_option)
+    asked: dict[str, Any] = {
+        "bbox": bbox,
+        "intersects": None if intersects is None else _geometry(intersects),
+        "datetime": interval,
+        "max_cloud": max_cloud,
+        "collections": _split(collections),
+        "ids": _split(ids),
+        "deprecated": deprecated,
+        "limit": limit,
+        "store_options": options,
+    }
+    if is_parquet:
+        content, returned, matched = reader.search_table(root, **asked)
+        destination.write(output, content, stac.PARQUET, options)
     else:
-        content = _encoded(found, as_lines=json_lines)
-        destination.write(output, content, stac.GEOJSON, options)
+        found = reader.search(root, **asked)
+        returned, matched = found["numberReturned"], found["numberMatched"]
+        if table:
+            screen.list_items(found["features"])
+        else:
+            content = _encoded(found, as_lines=json_lines)
+            destination.write(output, content, stac.GEOJSON, options)
     if not quiet:
-        screen.say(f"{found['numberReturned']} of {found['numberMatched']} Items that match")
+        screen.say(f"{returned} of {matched} Items that match")
 
 
 def _split(values: list[str] | None) -> list[str] | None:

@@ -33,7 +33,7 @@ def serve(
         port=port,
         names=name or (),
         base_url=base_url,
-        store_options=settings(store_option or []),
+        store_options=settings(store_option),
     ) as address:
         typer.echo(f"Serving {root} at {address} (Ctrl-C ends it)", err=True)
         try:

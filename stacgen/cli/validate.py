@@ -42,7 +42,7 @@ def validate(
         schemas=schemas,
         deep=deep,
         allow_hosts=allow_host or (),
-        store_options=settings(store_option or []),
+        store_options=settings(store_option),
     )
     screen.list_findings(found, as_json=as_json)
     if found.findings:

@@ -5,7 +5,6 @@ other one where it looks at it, and tells of an error as a finding.
 """
 
 from stacgen.doctor.examination import examine
-from stacgen.doctor.findings import Finding, Mark
-from stacgen.doctor.show import as_record, lines, verdict
+from stacgen.doctor.show import tell
 
-__all__ = ["Finding", "Mark", "as_record", "examine", "lines", "verdict"]
+__all__ = ["examine", "tell"]

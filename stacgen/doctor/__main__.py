@@ -1,12 +1,10 @@
 """`python -m stacgen.doctor`: the same where the command line itself cannot be loaded."""
 
 import argparse
-import json
-import shutil
 import sys
 
 from stacgen import __version__, streams
-from stacgen.doctor import Mark, as_record, examine, lines, verdict
+from stacgen.doctor import examine, tell
 from stacgen.errors import StacgenError
 
 
@@ -19,21 +17,11 @@ def main() -> None:
     asked = parser.parse_args()
     streams.guard()
     try:
-        _tell(asked)
+        seen = examine(__version__, root=asked.root, api=asked.api)
+        sys.exit(tell(seen, as_json=asked.as_json, colored=False))
     except StacgenError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
-
-
-def _tell(asked: argparse.Namespace) -> None:
-    seen = list(examine(__version__, root=asked.root, api=asked.api))
-    width = min(shutil.get_terminal_size().columns, 80)
-    shown = (json.dumps(as_record(each)) for each in seen) if asked.as_json else None
-    for line in shown or lines(seen, width=width, colored=False):
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-    sys.stderr.write(verdict(seen) + "\n")
-    sys.exit(any(each.mark is Mark.FAIL for each in seen))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""All that is looked at, in the order in which it is told."""
+"""Everything that is looked at, in its order."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
-from stacgen.doctor import bad, libraries, native, places
+from stacgen.doctor import libraries, native, places
 from stacgen.doctor.findings import Finding, look
 
 _REINSTALL = "pip install --force-reinstall"
-_FIRST = "Mend the libraries above first."
+_FIRST = "Install the libraries above first."
 
 
 def examine(
@@ -19,13 +19,13 @@ def examine(
     headers: Mapping[str, str] | None = None,
     store_options: Mapping[str, str] | None = None,
 ) -> Iterator[Finding]:
-    """Look at everything, and tell each finding as it comes.
+    """Look at everything, and yield each finding as it comes.
 
     Args:
         version: That of stacgen.
         root: Where a catalog is or shall be: a folder, or the URL of a bucket. None for nowhere.
         api: Word or URL of the API, as `--api` takes it; None or empty to ask none.
-        headers: What it is told, and no other host.
+        headers: Sent to it, and to no other host.
         store_options: Settings of the bucket beside those in the environment.
     """
     yield from libraries.versions(version)
@@ -37,7 +37,6 @@ def examine(
     )
     for part, at, wheel in native_parts:
         yield from look(part, wheel, at, advice=f"{_REINSTALL} {wheel}")
-    yield from bad.flaws(native.versions())
     if api:
         name = urlsplit(api).hostname or api
         asked = partial(places.api, name, api, headers or {})

@@ -11,7 +11,7 @@ from stacgen.errors import StacgenError
 
 
 class Mark(StrEnum):
-    """What to think of it."""
+    """How serious a finding is."""
 
     OK = "ok"
     ABSENT = "absent"
@@ -23,7 +23,7 @@ class Mark(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at."""
 
@@ -37,6 +37,11 @@ class Finding:
 
     advice: str = ""
     """What to do about it; empty where there is nothing to do."""
+
+
+def fine(part: str, name: str, text: str) -> Finding:
+    """A finding that needs nothing done."""
+    return Finding(part, name, Mark.OK, text)
 
 
 def look(
@@ -55,22 +60,21 @@ def look(
         with hushed():
             found.extend(at())
     except StacgenError as error:
-        found.append(Finding(part=part, name=name, mark=Mark.FAIL, text=str(error)))
+        found.append(Finding(part, name, Mark.FAIL, str(error)))
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything
-        text = f"cannot be used: {said(error)}"
-        found.append(Finding(part=part, name=name, mark=Mark.FAIL, text=text, advice=advice))
+        found.append(Finding(part, name, Mark.FAIL, f"cannot be used: {said(error)}", advice))
     return found
 
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """What libraries warn of, and print where they cannot raise: findings say the same."""
+    """Drop warnings of libraries, and what they print where they cannot raise."""
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
 
 def said(error: Exception) -> str:
-    """The kind of an error and the first line of what it says, which may have many."""
+    """The kind of an error and the first line of its text, which may have many."""
     line = str(error).strip().partition("\n")[0].rstrip(". ")
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

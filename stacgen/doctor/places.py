@@ -1,4 +1,4 @@
-"""Whether the API answers, whether a catalog can be kept at a place, and how much room there is."""
+"""Try the API, a place for a catalog and its clock, and look how much room there is."""
 
 import os
 import secrets
@@ -7,12 +7,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from stacgen.doctor.findings import Finding, Mark
+from stacgen.doctor.findings import Finding, Mark, fine
 from stacgen.errors import OutputError
 
+_STORE = "Store"
 _TILE = "29PKR"
 _BAND = "B09"
 
@@ -21,6 +23,9 @@ _LITTLE = 10_000_000_000
 
 _TOO_LITTLE = 500_000_000
 """Bytes below which there is none: one segment of these frames takes as many."""
+
+_MINUTES = 5
+"""By which two clocks must differ to be told of."""
 
 _RETRIES = 1
 """Of a bucket; a build has more patience than who asks what is wrong."""
@@ -47,12 +52,8 @@ def api(name: str, asked: str, headers: Mapping[str, str]) -> Iterator[Finding]:
     took = time.monotonic() - began
     parse_grid(answer.body, url=address, tile=tile, band=band)
     kind = ", with synthetic data" if is_synthetic(answer.body, url=address) else ""
-    yield Finding(
-        part="API",
-        name=name,
-        mark=Mark.OK,
-        text=f"{endpoint.name} answered in {took:.2f} s at {endpoint.base}{kind}",
-    )
+    text = f"{endpoint.name} answered in {took:.2f} s at {endpoint.base}{kind}"
+    yield fine("API", name, text)
 
 
 def store(root: str, options: Mapping[str, str]) -> Iterator[Finding]:
@@ -72,26 +73,38 @@ def store(root: str, options: Mapping[str, str]) -> Iterator[Finding]:
     first = next(iter(place.list("")), None)
     holds = "nothing" if first is None else "files"
     is_catalog = place.read("catalog.json") is not None
-    yield _fine("listed", f"it holds {'a catalog' if is_catalog else holds}")
+    yield fine(_STORE, "listed", f"it holds {'a catalog' if is_catalog else holds}")
     key, media_type = f".stacgen/doctor-{secrets.token_hex(8)}", "text/plain"
     try:
         made = place.create(key, b"1", media_type)
-        found = place.read_versioned(key)
-        yield _judged("written", "made, and read again", bool(made and found and found[0] == b"1"))
-        if found is None:
+        found, entry = place.read_versioned(key), place.stat(key)
+        is_read = made and found is not None and found[0] == b"1"
+        yield _judged("written", "made, and read again", holds=is_read)
+        if found is None or entry is None:
             return
+        yield _clock(datetime.now(UTC) - entry.modified)
         replaced = place.swap(key, b"2", media_type, found[1])
         refused = not place.swap(key, b"3", media_type, found[1])
-        yield _judged("one at a time", f"by {place.means}", replaced and refused)
+        yield _judged("one at a time", f"by {place.means}", holds=replaced and refused)
     finally:
         place.delete(key)
     if folder is not None:
         yield from _capabilities(folder)
 
 
+def _clock(ahead: timedelta) -> Finding:
+    minutes = round(ahead.total_seconds() / 60)
+    if abs(minutes) < _MINUTES:
+        return fine(_STORE, "clock", "that of this machine agrees")
+    text = f"that of this machine is {abs(minutes)} minutes {'ahead' if minutes > 0 else 'behind'}"
+    return Finding(
+        _STORE, "clock", Mark.WARN, text, "Set both by NTP: signed URLs run out by them."
+    )
+
+
 _LACKING = {
     "flock": (
-        "locks are files, so after a build that was killed others wait five minutes",
+        "locks are leases, so after a build that was killed others wait five minutes",
         "Mount it with flock if it has that (Lustre: -o flock), on every computer that builds.",
     ),
     "hard_links": ("new files are renamed under a lock, which is as safe and slower", ""),
@@ -109,10 +122,9 @@ def _capabilities(folder: Path) -> Iterator[Finding]:
     for name, is_there in asdict(Folder(folder).capabilities()).items():
         title, (text, advice) = name.replace("_", " "), _LACKING[name]
         if is_there:
-            yield _fine(title, "the file system has it")
+            yield fine(_STORE, title, "the file system has it")
         else:
-            text = f"the file system has none: {text}"
-            yield Finding(part="Store", name=title, mark=Mark.WARN, text=text, advice=advice)
+            yield Finding(_STORE, title, Mark.WARN, f"the file system has none: {text}", advice)
 
 
 def _folder(root: str) -> Path | None:
@@ -125,14 +137,10 @@ def _folder(root: str) -> Path | None:
 def _to_be_made(folder: Path) -> Finding:
     parent = _nearest(folder)
     if os.access(parent, os.W_OK | os.X_OK):
-        return _fine("folder", f"{folder} is not there yet; it can be made in {parent}")
-    return Finding(
-        part="Store",
-        name="folder",
-        mark=Mark.FAIL,
-        text=f"{folder} is not there, and cannot be made: {parent} is not to be written to",
-        advice=f"Make it, or give yourself the right to write to {parent}",
-    )
+        return fine(_STORE, "folder", f"{folder} is not there yet; it can be made in {parent}")
+    text = f"{folder} is not there, and cannot be made: {parent} is not to be written to"
+    advice = f"Make it, or give yourself the right to write to {parent}"
+    return Finding(_STORE, "folder", Mark.FAIL, text, advice)
 
 
 def room(root: str | None) -> Iterator[Finding]:
@@ -144,13 +152,8 @@ def room(root: str | None) -> Iterator[Finding]:
     for name, place in places.items():
         free = shutil.disk_usage(place).free
         mark = Mark.OK if free >= _LITTLE else Mark.WARN if free >= _TOO_LITTLE else Mark.FAIL
-        yield Finding(
-            part="Room",
-            name=name,
-            mark=mark,
-            text=f"{free / 1e9:.1f} GB free in {place.resolve()}",
-            advice="" if mark is Mark.OK else "A year of a band at 10 m takes 10 GB: make room.",
-        )
+        advice = "" if mark is Mark.OK else "A year of a band at 10 m takes 10 GB: make room."
+        yield Finding("Room", name, mark, f"{free / 1e9:.1f} GB free in {place.resolve()}", advice)
 
 
 def _nearest(folder: Path) -> Path:
@@ -158,17 +161,9 @@ def _nearest(folder: Path) -> Path:
     return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
 
 
-def _judged(name: str, text: str, holds: bool) -> Finding:  # noqa: FBT001 - the judgement
+def _judged(name: str, text: str, *, holds: bool) -> Finding:
     if holds:
-        return _fine(name, text)
-    return Finding(
-        part="Store",
-        name=name,
-        mark=Mark.FAIL,
-        text=f"{text}: this did not come out as it must, so builders would undo each other's work",
-        advice="Keep the catalog elsewhere, or let one builder write at a time.",
-    )
-
-
-def _fine(name: str, text: str) -> Finding:
-    return Finding(part="Store", name=name, mark=Mark.OK, text=text)
+        return fine(_STORE, name, text)
+    text = f"{text}: this did not come out as it must, so builders would undo each other's work"
+    advice = "Keep the catalog elsewhere, or let one builder write at a time."
+    return Finding(_STORE, name, Mark.FAIL, text, advice)

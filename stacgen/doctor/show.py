@@ -1,10 +1,16 @@
-"""Findings as lines of a terminal, and as records."""
+"""Show findings as lines of a terminal, or as JSON lines."""
 
+import json
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from stacgen.doctor.findings import Finding, Mark
+
+_WIDTH = 80
+"""Columns that are used, of wider terminals, too."""
 
 _NAME = 23
 """Columns of a name; longer ones have a line of their own."""
@@ -17,59 +23,52 @@ _COLORS = {Mark.OK: "32", Mark.ABSENT: "2", Mark.WARN: "33", Mark.FAIL: "1;31"}
 """Of the terminal, by number; the words say the same."""
 
 
-def lines(findings: Iterable[Finding], *, width: int, colored: bool) -> Iterator[str]:
-    """A table without frame, as it grows: headings, and under each a line or more a finding.
+def tell(findings: Iterable[Finding], *, as_json: bool, colored: bool) -> bool:
+    """Write each finding to stdout as it comes, and the sum of them to stderr.
 
-    Args:
-        findings: Those of a heading one after the other.
-        width: Columns of the terminal.
-        colored: Whether marks have colours, too.
+    Returns:
+        True if something is wrong.
     """
+    marks = []
     part = ""
     for each in findings:
-        if each.part != part:
-            part = each.part
-            yield _painted(part, "1", colored=colored)
-        yield from _line(each, width=width, colored=colored)
+        marks.append(each.mark)
+        if as_json:
+            lines = [json.dumps(asdict(each))]
+        else:
+            heading = [] if each.part == part else [_painted(each.part, "1", colored=colored)]
+            lines = [*heading, *_lines(each, colored=colored)]
+        part = each.part
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    sys.stderr.write(_verdict(marks.count(Mark.FAIL), marks.count(Mark.WARN)) + "\n")
+    return Mark.FAIL in marks
 
 
-def _line(finding: Finding, *, width: int, colored: bool) -> Iterator[str]:
+def _lines(finding: Finding, *, colored: bool) -> Iterator[str]:
+    room = max(min(shutil.get_terminal_size().columns, _WIDTH) - _INDENT, 20)
     mark = _painted(f"{_SIGNS[finding.mark]:4}", _COLORS[finding.mark], colored=colored)
-    head = f"  {mark}  {finding.name:{_NAME}}  "
     advice = f"-> {finding.advice}" if finding.advice else ""
-    if len(f"{finding.text} {advice}") <= width - _INDENT:
-        texts = [f"{finding.text} {advice}".rstrip()]
-    else:
-        texts = _wrapped(finding.text, width) + (_wrapped(advice, width) if advice else [])
+    texts = [f"{finding.text} {advice}".rstrip()]
+    if len(texts[0]) > room:
+        wrapped = (
+            textwrap.wrap(each, room, break_on_hyphens=False) for each in (finding.text, advice)
+        )
+        texts = [line for lines in wrapped for line in lines]
     if len(finding.name) > _NAME:
-        yield head.rstrip()
-    else:
-        yield head + texts.pop(0)
-    for text in texts:
+        texts.insert(0, "")
+    yield f"  {mark}  {finding.name:{_NAME}}  {texts[0]}".rstrip()
+    for text in texts[1:]:
         yield " " * _INDENT + text
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width - _INDENT, 20), break_on_hyphens=False) or [""]
 
 
 def _painted(text: str, color: str, *, colored: bool) -> str:
     return f"\033[{color}m{text}\033[0m" if colored else text
 
 
-def verdict(findings: Iterable[Finding]) -> str:
-    """The last line: how much is wrong, and how much there is to know."""
-    marks = [each.mark for each in findings]
-    wrong, odd = marks.count(Mark.FAIL), marks.count(Mark.WARN)
-    if not wrong and not odd:
-        return "All is well."
+def _verdict(wrong: int, odd: int) -> str:
     warnings = f"{odd} warning{'s' * (odd > 1)}" if odd else ""
     if not wrong:
-        return f"Nothing is wrong; {warnings}."
+        return f"Nothing is wrong; {warnings}." if odd else "All is well."
     things = "1 thing is wrong" if wrong == 1 else f"{wrong} things are wrong"
     return f"{things}{'; ' if odd else ''}{warnings}."
-
-
-def as_record(finding: Finding) -> dict[str, str]:
-    """A finding as a JSON object."""
-    return {key: str(value) for key, value in asdict(finding).items()}

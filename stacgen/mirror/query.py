@@ -1,11 +1,11 @@
-"""Questions put to a mirror: which rows, in what order, and their Items. Pure.
+"""Questions put to tables: which rows of which table, in what order, and their Items. Pure.
 
 Row groups that cannot hold an answer are passed over by their statistics. Of the others, only the
 columns that the question is about are read; all columns only where the answers lie. Footprints
 are compared exactly.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,9 @@ from stacgen.mirror import filter as filters
 from stacgen.mirror import ground
 from stacgen.mirror.files import Mirror
 from stacgen.mirror.filter import Filter
-from stacgen.mirror.table import resolved
+from stacgen.mirror.table import Table, resolved, united
 from stacgen.query import Query, SortKey
+from stacgen.queryables import QUERYABLES
 from stacgen.succession import DEPRECATED
 
 _CLOUD = "eo:cloud_cover"
@@ -30,11 +31,16 @@ _NO_PROPERTY = ("assets", "links", "bbox", "geometry", "stac_extensions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The rows of a mirror that answer to a question, in its order."""
+    """The rows of tables that answer to a question, in its order."""
 
-    mirror: Mirror
+    opened: Callable[[str], Mirror]
+    """Opens a table by its key."""
+
+    tables: Sequence[str]
+    """Keys of the tables that were asked."""
+
     keys: Any
-    """A pyarrow.Table of all that answer: `row`, `id`, `collection`."""
+    """A pyarrow.Table of all that answer: `table` (its number), `row`, `id`, `collection`."""
 
     def __len__(self) -> int:
         """How many Items answer, whatever the limit."""
@@ -55,45 +61,101 @@ class Answer:
             part: Which of the answers.
             root: What the catalog's links begin with: a URL or a path, without a slash at its end.
         """
-        rows = self.keys["row"].to_numpy()[part]
-        starts = np.array(self.mirror.starts())
-        groups = np.searchsorted(starts, rows, side="right") - 1
-        found: dict[int, stac.Document] = {}
-        for group in np.unique(groups).tolist():
-            here = rows[groups == group]
-            table = self.mirror.group(group).take(pa.array(here - starts[group]))
-            found |= zip(here.tolist(), resolved(table, root), strict=True)
-        return [found[row] for row in rows.tolist()]
+        found: dict[tuple[int, int], stac.Document] = {}
+        for places, table in self._rows(part):
+            found |= zip(places, resolved(table, root), strict=True)
+        return [found[place] for place in self._places(part)]
+
+    def table(self, part: slice) -> Table | None:
+        """The rows of some of the answers as a table; None where there are none."""
+        tables = [table for _, table in self._rows(part)]
+        return united(tables) if tables else None
+
+    def _places(self, part: slice) -> list[tuple[int, int]]:
+        """Table and row of some of the answers."""
+        columns = (self.keys[name].to_numpy()[part].tolist() for name in ("table", "row"))
+        return list(zip(*columns, strict=True))
+
+    def _rows(self, part: slice) -> Iterator[tuple[list[tuple[int, int]], Table]]:
+        """The rows of some of the answers, a row group at a time, with their places."""
+        by_table: dict[int, list[int]] = {}
+        for number, row in self._places(part):
+            by_table.setdefault(number, []).append(row)
+        for number, wanted in sorted(by_table.items()):
+            mirror = self.opened(self.tables[number])
+            starts, rows = np.array(mirror.starts()), np.array(wanted)
+            groups = np.searchsorted(starts, rows, side="right") - 1
+            for group in np.unique(groups).tolist():
+                here = rows[groups == group]
+                table = mirror.group(group).take(pa.array(here - starts[group]))
+                yield [(number, row) for row in here.tolist()], table
 
 
-def answer(mirror: Mirror, query: Query) -> Answer:
-    """Which Items answer to a question; the limit is left to the caller.
+def answer(
+    tables: Iterable[tuple[str, Mirror]], query: Query, opened: Callable[[str], Mirror]
+) -> Answer:
+    """Which Items of some tables answer to a question; the limit is left to the caller.
+
+    Args:
+        tables: Each with its key; one after the other is read, and is not kept.
+        query: What is asked.
+        opened: Opens a table again, to read whole rows of it.
 
     Raises:
         UsageError: It is sorted by what no Item has, the geometry to intersect is none, or the
             filter is not understood.
     """
-    areas = _areas(query)
+    areas = areas_of(query)
     asked = None if query.filter is None else filters.understand(query.filter)
-    names = _names(mirror, query, asked)
-    starts = mirror.starts()
-    parts = []
-    for group in range(mirror.groups):
-        if not _may_hold(mirror, group, query, areas):
-            continue
-        table = mirror.columns(group, names)
-        rows = pa.array(np.arange(starts[group], starts[group + 1]))
-        table = table.append_column("row", rows).filter(_mask(table, query, asked))
-        parts.append(_meeting(table, areas).drop_columns(["geometry", "bbox"]))
+    keys, parts, names = [], [], set(QUERYABLES)
+    for number, (key, mirror) in enumerate(tables):
+        keys.append(key)
+        names.update(mirror.names)
+        found = _answers(mirror, query, areas, asked)
+        if found is not None and found.num_rows:
+            ones = pa.array(np.full(found.num_rows, number))
+            parts.append(found.append_column("table", ones))
+    for each in query.order:
+        if each.field in _NO_PROPERTY or each.field not in names:
+            raise UsageError(f"No Item has {each.field!r} to sort by.")
+    columns = ["table", "row", "id", "collection"]
     if not parts:
-        empty = {name: pa.array([], pa.string()) for name in ("id", "collection")}
-        return Answer(mirror=mirror, keys=pa.table({"row": pa.array([], pa.int64()), **empty}))
-    keys = pa.concat_tables(parts)
+        empty = pa.table({name: pa.array([], pa.int64()) for name in columns[:2]})
+        for name in columns[2:]:
+            empty = empty.append_column(name, pa.array([], pa.string()))
+        return Answer(opened=opened, tables=keys, keys=empty)
+    whole = pa.concat_tables(parts, promote_options="permissive")
     order = [*query.order, SortKey(field="id"), SortKey(field="collection")]
     first = {each.field: each for each in reversed(order)}
-    sort = [(each.field, _direction(each)) for each in order if first[each.field] is each]
-    rows = pc.sort_indices(keys, sort_keys=sort)
-    return Answer(mirror=mirror, keys=keys.take(rows).select(["row", "id", "collection"]))
+    sort = [
+        (each.field, _direction(each))
+        for each in order
+        if first[each.field] is each and each.field in whole.column_names
+    ]
+    rows = pc.sort_indices(whole, sort_keys=sort)
+    return Answer(opened=opened, tables=keys, keys=whole.select(columns).take(rows))
+
+
+def _answers(
+    mirror: Mirror, query: Query, areas: Sequence[Any], asked: Filter | None
+) -> Table | None:
+    """The rows of a table that answer: `row`, and what they are sorted by; None for none."""
+    groups = [each for each in range(mirror.groups) if _may_hold(mirror, each, query, areas)]
+    if not groups:
+        return None
+    starts = mirror.starts()
+    table = mirror.columns(groups, _names(mirror, query, asked))
+    rows = np.concatenate([np.arange(starts[each], starts[each + 1]) for each in groups])
+    table = table.append_column("row", pa.array(rows)).filter(_mask(table, query, asked))
+    return _meeting(table, areas).select(
+        [
+            name
+            for name in dict.fromkeys(
+                ["row", "id", "collection", *(each.field for each in query.order)]
+            )
+            if name in table.column_names
+        ]
+    )
 
 
 def _direction(key: SortKey) -> str:
@@ -101,26 +163,28 @@ def _direction(key: SortKey) -> str:
 
 
 def _names(mirror: Mirror, query: Query, asked: Filter | None) -> list[str]:
-    """The columns that a question is about."""
-    sortable = [name for name in mirror.names if name not in _NO_PROPERTY]
-    for each in query.order:
-        if each.field not in sortable:
-            raise UsageError(f"No Item has {each.field!r} to sort by.")
-    names = ["id", "collection", "datetime", "bbox", "geometry"]
-    if query.max_cloud is not None and _CLOUD in mirror.names:
+    """The columns that a question is about, of those that a table has."""
+    names = ["id", "collection", "datetime", *(each.field for each in query.order)]
+    if query.boxes or query.intersects is not None:
+        names += ["bbox", "geometry"]
+    if query.max_cloud is not None:
         names.append(_CLOUD)
-    if not query.deprecated and DEPRECATED in mirror.names:
+    if not query.deprecated:
         names.append(DEPRECATED)
     if asked is not None:
-        names += [name for name in mirror.names if name in asked.names]
-    return list(dict.fromkeys([*names, *(each.field for each in query.order)]))
+        names += asked.names
+    known = set(mirror.names)
+    return [name for name in dict.fromkeys(names) if name in known]
 
 
-def _areas(query: Query) -> list[Any]:
+def areas_of(query: Query) -> list[Any]:
     """The ground that is asked about, in parts; none for all."""
     if query.intersects is not None:
-        return list(shapely.get_parts(ground.of_geojson(query.intersects)))
-    return [shapely.box(*box) for box in query.boxes]
+        areas = list(shapely.get_parts(ground.of_geojson(query.intersects)))
+    else:
+        areas = [shapely.box(*box) for box in query.boxes]
+    shapely.prepare(areas)
+    return areas
 
 
 def _mask(table: Any, query: Query, asked: Filter | None) -> Any:  # noqa: ANN401
@@ -152,23 +216,27 @@ def _meeting(table: Any, areas: Sequence[Any]) -> Any:  # noqa: ANN401
     """The rows whose footprint meets one of some areas: by their boxes first, then exactly."""
     if not areas or not table.num_rows:
         return table
-    box = table["bbox"].combine_chunks()
-    west, south, east, north = (
-        box.field(edge).to_numpy() for edge in ("xmin", "ymin", "xmax", "ymax")
-    )
     footprints = np.array(table["geometry"].to_pylist(), dtype=object)
     meets = np.zeros(len(footprints), dtype=bool)
     for area in areas:
-        low_x, low_y, high_x, high_y = area.bounds
-        across = np.where(
-            west <= east,
-            (west <= high_x) & (east >= low_x),
-            (west <= high_x) | (east >= low_x),
-        )
-        near = across & (south <= high_y) & (north >= low_y) & ~meets
-        shapely.prepare(area)
+        near = near_to(table["bbox"], area.bounds) & ~meets
         meets[near] = shapely.intersects(area, shapely.from_wkb(footprints[near]))
     return table.filter(pa.array(meets))
+
+
+def near_to(boxes: Any, bounds: Sequence[float]) -> Any:  # noqa: ANN401
+    """Which boxes of a column meet one that does not cross the antimeridian, as numpy has it."""
+    column = boxes.combine_chunks()
+    west, south, east, north = (
+        column.field(edge).to_numpy() for edge in ("xmin", "ymin", "xmax", "ymax")
+    )
+    low_x, low_y, high_x, high_y = bounds
+    across = np.where(
+        west <= east,
+        (west <= high_x) & (east >= low_x),
+        (west <= high_x) | (east >= low_x),
+    )
+    return across & (south <= high_y) & (north >= low_y)
 
 
 def _may_hold(mirror: Mirror, group: int, query: Query, areas: Sequence[Any]) -> bool:

@@ -5,7 +5,7 @@ it says null itself (`proj:code` of a picture), the column `nulls` tells so; it 
 file as a column.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import chain, islice, starmap
@@ -49,17 +49,25 @@ def tabulate(items: Iterable[tuple[str, stac.Document]]) -> Table:
     Raises:
         OutputError: Two of them disagree on the type of a field.
     """
+    return _sorted(to_arrays(starmap(_row, items)))
+
+
+def to_arrays(rows: Iterator[dict[str, Any]]) -> list[Any]:
+    """Rows as arrays of structs of one type, some rows in each.
+
+    Raises:
+        OutputError: Two of them disagree on the type of a field.
+    """
     arrays: list[Any] = []
-    rows = starmap(_row, items)
     while batch := list(islice(rows, BATCH)):
         try:
             arrays.append(pa.array(batch))
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             # It joins fewer types than we do, and says less.
             arrays += [pa.array([row]) for row in batch]
-    kind = reduce(joined, [array.type for array in arrays])
+    kind = reduce(joined, [array.type for array in arrays], pa.null())
     kind = joined(kind, kind)
-    return _sorted([fitted(array, kind) for array in arrays])
+    return [fitted(array, kind) for array in arrays]
 
 
 def united(tables: Iterable[Table]) -> Table:
@@ -67,37 +75,41 @@ def united(tables: Iterable[Table]) -> Table:
 
     A field that only Items had whose place was taken is not there any more.
     """
-    parts = list(tables)
     kept: list[Table] = []
-    kind = pa.struct([])
-    for part in reversed(parts):
-        taken = [each["id"].combine_chunks() for each in kept]
+    for part in reversed(list(tables)):
         rest = part
-        if taken:
-            known = pc.is_in(part["id"], value_set=pa.concat_arrays(taken))
-            rest = part.filter(pc.invert(known)).combine_chunks()
+        if kept:
+            taken = pa.concat_arrays([each["id"].combine_chunks() for each in kept])
+            rest = part.filter(pc.invert(pc.is_in(part["id"], value_set=taken))).combine_chunks()
+            if rest.num_rows < part.num_rows:
+                rest = _narrowed_to_used(rest)
         kept.append(rest)
-        has_all = rest.num_rows == part.num_rows
-        arrays = [] if has_all else [each.to_struct_array() for each in rest.to_batches()]
-        own = [pa.struct(list(part.schema))] if has_all else map(used, arrays)
-        for each in own:
-            kind = joined(kind, each)
-    kind = joined(kind, kind)
-    return _sorted([as_struct(each, kind) for each in kept])
+    return together(kept)
 
 
-def shape_of(tables: Iterable[Table]) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """The struct type that holds a row of each of the tables."""
+def together(tables: Iterable[Table], order: Sequence[str] = ("datetime", "id")) -> Table:
+    """All rows of some tables, which share none, sorted by some columns."""
+    parts = list(tables)
     kind = pa.struct([])
-    for each in tables:
+    for each in parts:
         kind = joined(kind, pa.struct(list(each.schema)))
-    return joined(kind, kind)
+    kind = joined(kind, kind)
+    return _sorted([as_struct(each, kind) for each in parts], order)
+
+
+def _narrowed_to_used(table: Table) -> Table:
+    """A table without the columns and fields that none of its rows has."""
+    arrays = [each.to_struct_array() for each in table.to_batches()]
+    if not arrays:
+        return pa.table({})
+    whole = pa.concat_arrays(arrays)
+    return pa.Table.from_struct_array(fitted(whole, used(whole)))
 
 
 def as_struct(table: Table, kind: Any) -> Any:  # noqa: ANN401
-    """The rows as one array of structs of a type that `shape_of` gave."""
+    """The rows as one array of structs of a type that `joined` gave."""
     parts = [fitted(batch.to_struct_array(), kind) for batch in table.to_batches()]
-    return pa.concat_arrays(parts) if parts else pa.nulls(0, kind)
+    return pa.concat_arrays(parts) if parts else pa.array([], kind)
 
 
 def documents(table: Table) -> Iterator[tuple[str, stac.Document]]:
@@ -141,7 +153,7 @@ def _narrowed(asset: Any, name: str) -> Any:  # noqa: ANN401 - pyarrow has no ty
 
 def resolved(table: Table, root: str) -> Iterator[stac.Document]:
     """Each row's Item with a link to itself; `root` and a slash take the place of `./` in links."""
-    for row in chain.from_iterable(_values(each.to_struct_array()) for each in table.to_batches()):
+    for row in chain.from_iterable(values(each.to_struct_array()) for each in table.to_batches()):
         document = _document(row)
         for each in (*document["links"], *document["assets"].values()):
             if root and each["href"].startswith("./"):
@@ -165,8 +177,8 @@ def _row(key: str, document: stac.Document) -> dict[str, Any]:
         "collection": document["collection"],
         "geometry": wkb.encode(document["geometry"]),
         "bbox": dict(zip(_EDGES, map(float, document["bbox"]), strict=True)),
-        "links": [own, *(_from_root(link, folder) for link in document["links"])],
-        "assets": {name: _from_root(asset, folder) for name, asset in document["assets"].items()},
+        "links": [own, *(from_root(link, folder) for link in document["links"])],
+        "assets": {name: from_root(asset, folder) for name, asset in document["assets"].items()},
         "nulls": "\n".join(found),
     }
 
@@ -211,27 +223,27 @@ def _set_null(document: stac.Document, path: str) -> None:
     place[name] = None
 
 
-def _values(array: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+def values(array: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
     """What an array holds, without what is null in structs; by columns, sooner than `to_pylist`."""
     kind = array.type
     if pa.types.is_struct(kind) and kind.num_fields:
         names = [field.name for field in kind]
         rows: list[Any] = [
             {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            for values in zip(*map(_values, array.flatten()), strict=True)
+            for values in zip(*map(values, array.flatten()), strict=True)
         ]
         if not array.null_count:
             return rows
         valid = array.is_valid().to_pylist()
         return [row if is_there else None for row, is_there in zip(rows, valid, strict=True)]
     if pa.types.is_list(kind) and pa.types.is_nested(kind.value_type):
-        members = iter(_values(array.flatten()))
+        members = iter(values(array.flatten()))
         lengths = pc.list_value_length(array).to_pylist()
         return [None if each is None else list(islice(members, each)) for each in lengths]
     return list(array.to_pylist())
 
 
-def _from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
+def from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
     """A link or asset of an Item in a folder, its href written from the root."""
     href = linked["href"]
     if "://" in href:
@@ -243,7 +255,7 @@ def _from_root(linked: dict[str, Any], folder: str) -> dict[str, Any]:
     return {**linked, "href": f"./{folder}/{href}" if folder else f"./{href}"}
 
 
-def _sorted(arrays: list[Any]) -> Table:
+def _sorted(arrays: list[Any], order: Sequence[str] = ("datetime", "id")) -> Table:
     table = pa.Table.from_struct_array(pa.concat_arrays(arrays))
-    order = pc.sort_indices(table, sort_keys=[("datetime", "ascending"), ("id", "ascending")])
-    return table.take(order).combine_chunks()
+    rows = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in order])
+    return table.take(rows).combine_chunks()

@@ -5,8 +5,9 @@ read. So builders that file into one catalog at the same time lose nothing of ea
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stacgen import catalog, collection_summary, layout, stac
@@ -14,7 +15,7 @@ from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError, UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Grid, Stream
-from stacgen.pipeline.refresh import linked_items, refresh
+from stacgen.pipeline import derive, root
 from stacgen.pipeline.update import read, update_document
 from stacgen.ports import Store
 
@@ -88,19 +89,18 @@ def commit(
 ) -> bool:
     """Link Items from their years, Collection, tile and root, writing only what changes.
 
-    A new Collection has its mirror and page before it, since it links them; those of one that is
-    there are brought up to date by `refresh`, once a run.
+    A new Collection has its table and page before it, since it links them.
 
     Args:
         items: All of one Collection and published; linking one twice does nothing.
         filing: Where they belong.
         store: Holds them.
-        recount: Whether an Item was replaced, so that the Collection's figures must be taken
+        recount: True if an Item was replaced, so that the Collection's figures must be taken
             from all its Items rather than grown by these.
-        prune: Whether to drop links to Items that are there no more.
+        prune: True to drop links to Items that are not there any more.
 
     Returns:
-        Whether mirror and page were written, and show these Items.
+        True if table and page were written, and show these Items.
     """
     place = filing.place
     by_year: dict[int, list[stac.Document]] = {}
@@ -112,19 +112,14 @@ def commit(
     if not holdings:
         return False
     for year, documents in sorted(by_year.items()):
-
-        def linked(
-            existing: stac.Document | None,
-            documents: list[stac.Document] = documents,
-            year: int = year,
-        ) -> stac.Document:
-            if prune and existing is not None:
-                existing = _pruned(existing, place.year_key(year), documents, store)
-            return catalog.year(
-                existing, documents, place=place, number=year, is_sample=filing.is_sample
-            )
-
-        update_document(store, place.year_key(year), linked)
+        update_document(
+            store, place.year_key(year), partial(_linked, filing, year, documents, store, prune)
+        )
+    table = None
+    if store.read(place.key) is None:
+        keys = [place.item(each["id"], year).key for year in by_year for each in by_year[year]]
+        choose = derive.of_items(store, place, keys)
+        table = derive.put_table(store, place, choose, base_url=filing.base_url)
     total = (_recounted if recount else _grown)(collection_summary.total(holdings), place, store)
 
     def grown(existing: stac.Document | None) -> stac.Document:
@@ -136,31 +131,51 @@ def commit(
             is_sample=filing.is_sample,
         )
 
-    is_shown = bool(store.stat(place.mirror_key) and store.stat(layout.page_key(place.key)))
-    if not is_shown:
-        existing = read(store, place.key)
-        refresh(
-            place,
-            [] if existing is not None else [each for year in by_year.values() for each in year],
-            store,
-            document=grown(existing),
-            base_url=filing.base_url,
-            every=None if existing is None else lambda: linked_items(store, place),
-        )
-    update_document(store, place.key, grown)
+    is_shown = derive.put_collection(store, place, grown, table, base_url=filing.base_url)
     update_document(
         store,
         place.tile_key,
         lambda tile: catalog.tile(tile, place=place, is_sample=filing.is_sample),
     )
+    if store.read(layout.ROOT) is None:
+        root.keep(store, [place.key])  # a new root has its table before it, since it links that
     update_document(
         store,
         layout.ROOT,
-        lambda root: catalog.root(
-            root, place=place, is_sample=filing.is_sample, base_url=filing.base_url
+        lambda existing: catalog.root(
+            existing, place=place, is_sample=filing.is_sample, base_url=filing.base_url
         ),
     )
-    return not is_shown
+    return is_shown and table is not None
+
+
+def unlink(place: CollectionPlace, ids: Collection[str], year: int, store: Store) -> None:
+    """Have a year link some Items no longer."""
+
+    def without(existing: stac.Document | None) -> stac.Document:
+        links = (existing or {}).get("links", [])
+        kept = [
+            link for link in links if link["rel"] != "item" or layout.id_of(link["href"]) not in ids
+        ]
+        return {**(existing or {}), "links": kept}
+
+    if store.read(place.year_key(year)) is not None:
+        update_document(store, place.year_key(year), without)
+
+
+def _linked(
+    filing: Filing,
+    year: int,
+    documents: Sequence[stac.Document],
+    store: Store,
+    prune: bool,  # noqa: FBT001 - given by `partial`
+    existing: stac.Document | None,
+) -> stac.Document:
+    """A year that links Items, too."""
+    place = filing.place
+    if prune and existing is not None:
+        existing = _pruned(existing, place.year_key(year), documents, store)
+    return catalog.year(existing, documents, place=place, number=year, is_sample=filing.is_sample)
 
 
 _Total = Callable[[stac.Document | None], CollectionSummary]
@@ -175,18 +190,13 @@ def _grown(holdings: CollectionSummary, _: CollectionPlace, __: Store) -> _Total
 
 
 def _recounted(holdings: CollectionSummary, place: CollectionPlace, store: Store) -> _Total:
-    """What some Items and all that are linked hold.
+    """What some Items and all that are linked hold, read after the Collection was."""
 
-    They are counted after the Collection was read, and again where that has changed since: another
-    builder has filed more.
-    """
-    counted: list[tuple[stac.Document | None, CollectionSummary]] = []
-
-    def total(existing: stac.Document | None) -> CollectionSummary:
-        if not counted or counted[-1][0] != existing:
-            linked = map(collection_summary.of_item, linked_items(store, place))
-            counted.append((existing, collection_summary.total([holdings, *linked])))
-        return counted[-1][1]
+    def total(_: stac.Document | None) -> CollectionSummary:
+        linked = derive.read_items(store, derive.linked_keys(store, place))
+        return collection_summary.total(
+            [holdings, *(collection_summary.of_item(each) for _, each in linked)]
+        )
 
     return total
 
@@ -207,12 +217,29 @@ def _pruned(
     return {**year, "links": list(filter(is_there, year["links"]))}
 
 
-def all_items(store: Store, place: CollectionPlace) -> Iterator[stac.Document]:
-    """Every published Item of a Collection, from what lies in the store."""
-    folder = place.key.rpartition("/")[0]
-    for entry in store.list(f"{folder}/"):
+def all_items(store: Store, folder: str) -> Iterator[stac.Document]:
+    """Every published Item of a Collection, from what lies in its folder."""
+    for entry in store.list(folder):
         parent, _, name = entry.key.rpartition("/")
         if name == f"{parent.rpartition('/')[2]}.json":
             raw = store.read(entry.key)
             if raw is not None:
                 yield stac.from_bytes(raw, name=entry.key)
+
+
+def filing_of(item: stac.Document, place: CollectionPlace, *, base_url: str | None) -> Filing:
+    """How the Items of a Collection are filed, as one of them says."""
+    asset = item["assets"][place.band.asset]
+    return Filing(
+        place=place,
+        grid=Grid(
+            epsg=int(item["properties"]["proj:code"].removeprefix("EPSG:")),
+            left=asset["proj:transform"][2],
+            top=asset["proj:transform"][5],
+            resolution=place.band.resolution,
+            size=asset["proj:shape"][0],
+        ),
+        scale=asset.get("raster:scale", 1.0),
+        is_sample=not stac.links(item, "derived_from"),
+        base_url=base_url,
+    )

@@ -37,7 +37,7 @@ class Crawled:
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Every file below a prefix that links lead to, level by level from the root."""
-        seen, level = set[str](), {layout.ROOT, layout.MIRROR}
+        seen, level = set[str](), {layout.ROOT, layout.COLLECTIONS}
         with ThreadPoolExecutor(_READERS) as pool:
             while level:
                 seen |= level

@@ -22,7 +22,8 @@ from stacgen.layout import CollectionPlace
 from stacgen.outcomes import Failed
 from stacgen.pipeline.abreast import abreast
 from stacgen.pipeline.crew import LOCAL
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.inventory import read_item
+from stacgen.pipeline.plan import Task
 from stacgen.pipeline.segment import process
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch

@@ -5,12 +5,12 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from stacgen import bands, catalog, collection_summary, layout, tiles
+from stacgen import bands, catalog, collection_summary, layout, stac, tiles
 from stacgen.errors import BusyError, OutputError
 from stacgen.layout import CollectionPlace
 from stacgen.models import timestamp
 from stacgen.outcomes import Change, Report, Updated, Watch
-from stacgen.pipeline import mirrors
+from stacgen.pipeline import root
 from stacgen.pipeline.order import Order, Request
 from stacgen.pipeline.run import Clock, Hire, build, utc_now
 from stacgen.pipeline.update import read
@@ -55,24 +55,21 @@ def keep_up(
     with store.hold(_LOCK, who) as holder:
         if holder is not None:
             raise BusyError(f"{store.address} is being updated by {holder}; nothing was done.")
-        wanted = replace(order, requests=tuple(_requests(store, now().year)), newest=True)
+        collections = dict(_collections(store))
+        wanted = replace(order, requests=tuple(_requests(collections, now().year)), newest=True)
         if not wanted.requests:
             return Updated(report=Report(address=store.address, outcomes=()), changes=())
         report = build(wanted, fetch=fetch, store=store, watch=watch, hire=hire, now=now)
-        superseded = supersede(
-            _places(store),
-            store,
-            drops=drops,
-            now=now,
-        )
+        superseded = supersede(collections, store, drops=drops, now=now)
     return Updated(report=report, changes=tuple(_changes(wanted, report, superseded)))
 
 
-def _requests(store: Store, this_year: int) -> Iterator[Request]:
+def _requests(
+    collections: Mapping[CollectionPlace, stac.Document], this_year: int
+) -> Iterator[Request]:
     """Every Collection of a band with its years, and with this one where it has the last."""
-    for place in _places(store):
-        document = read(store, place.key)
-        streams = collection_summary.stream_years_of(document) if document is not None else ()
+    for place, document in collections.items():
+        streams = collection_summary.stream_years_of(document)
         years = sorted(year for year in streams if year >= bands.FIRST_YEAR)
         if years:
             yield Request(tile=place.tile, band=place.band, years=tuple(years))
@@ -80,12 +77,13 @@ def _requests(store: Store, this_year: int) -> Iterator[Request]:
             yield Request(tile=place.tile, band=place.band, years=(this_year,), is_open=True)
 
 
-def _places(store: Store) -> Iterator[CollectionPlace]:
-    for key in mirrors.collection_keys(store):
+def _collections(store: Store) -> Iterator[tuple[CollectionPlace, stac.Document]]:
+    """The Collections of bands that the catalog links."""
+    for key in root.collection_keys(store):
         tile, name, *_ = key.split("/")
         if name in bands.NAMES and (document := read(store, key)) is not None:
             band = bands.find(name, resolution=catalog.resolution_of(document))
-            yield CollectionPlace(tile=tiles.parse(tile), band=band)
+            yield CollectionPlace(tile=tiles.parse(tile), band=band), document
 
 
 def _changes(

@@ -10,15 +10,15 @@ from stacgen.endpoints import Endpoint
 from stacgen.errors import (
     MissingError,
     NotStreamedError,
-    OutputError,
     UpstreamError,
     UsageError,
 )
 from stacgen.item import segment_file
-from stacgen.layout import CollectionPlace, ItemPlace
+from stacgen.layout import CollectionPlace
 from stacgen.models import Doubt, Frame, Grid, Resource, Segment, Stream, item_ids
 from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
 from stacgen.pipeline import renewal
+from stacgen.pipeline.inventory import Inventory, Standing
 from stacgen.ports import Fetch, Store
 from stacgen.rasters import StoredFile
 from stacgen.tiles import TileId
@@ -38,15 +38,6 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """An Item that the catalog holds."""
-
-    document: stac.Document
-    modified: datetime
-    """When it was written, in UTC."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Existing(Standing):
     """A frame that the catalog already holds, with its Item."""
 
@@ -61,9 +52,6 @@ class Plan:
     grid: Grid
     tasks: tuple[Task, ...]
     existing: tuple[Existing, ...]
-    beside: tuple[Standing, ...] = ()
-    """Items of the same acquisitions in other baselines, where these matter."""
-
     failed: tuple[Failed, ...]
     """Frames that the metadata name and the playlist does not hold."""
 
@@ -141,12 +129,15 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     doubtful: Sequence[Doubt] = (),
     endpoint: Endpoint,
     fetch: Fetch,
-    store: Store,
+    inventory: Inventory,
     force: bool = False,
     verify: bool = False,
-    beside: Sequence[Standing] | None = None,
+    newest: bool = False,
 ) -> Plan:
-    """What is to be done for the wanted frames of a stream.
+    """Find out what is to be done for the wanted frames of a stream.
+
+    The years that they were sensed in are listed; the last acquisition of one may come in the
+    stream of the next.
 
     Args:
         stream: As the API describes it.
@@ -155,31 +146,33 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
         doubtful: Which of the frames that the stream cannot be paired with would be wanted.
         endpoint: Gives a new URL of the playlist where that of the stream has run out.
         fetch: Gets the playlist, and only where something is to be built.
-        store: Tells what is there.
-        force: Build what is there anew.
+        inventory: Finds what is there.
+        force: Build what is there, too.
         verify: Read every COG that is there and compare its checksum.
-        beside: Items of the same seconds in other baselines. Frames of which there is a higher
-            baseline, there or here, are then not built. None builds all.
+        newest: Build no frame of which there is a higher baseline, in the catalog or the stream.
 
     Raises:
         UpstreamError: The playlist cannot be had or followed.
         UsageError: The Collection holds true colour of another resolution.
     """
+    store = inventory.store
     _check_resolution(stream, store)
     refs = references(stream, store)
     frames = [refs[frame.number] for frame in wanted]
     place = CollectionPlace(tile=stream.tile, band=stream.band)
-    outdated = set() if beside is None else _outdated(frames, beside)
+    items = {ref.item_id: place.item(ref.item_id, ref.frame.sensing_time.year) for ref in frames}
+    listing = inventory.files(place, {ref.frame.sensing_time.year for ref in frames})
+    rivals = inventory.rivals(place, items, listing) if newest else []
+    outdated = _outdated(frames, rivals) if newest else set()
+    there = {} if force else inventory.sound(place, items.values(), listing, verify=verify)
     existing: list[Existing] = []
     missing: list[FrameRef] = []
     for ref in frames:
-        item_place = place.item(ref.item_id, ref.frame.sensing_time.year)
-        sound = None if force else sound_item(store, item_place, stream.band, verify=verify)
+        found = there.get(ref.item_id)
         is_outdated = ref.item_id in outdated
-        if sound is not None and (is_outdated or _shows_figures(sound[0], ref.frame)):
-            document, modified = sound
+        if found and (is_outdated or _shows_figures(found.document, ref.frame)):
             skipped = Skipped(ref=ref)
-            existing.append(Existing(skipped=skipped, document=document, modified=modified))
+            existing.append(Existing(skipped=skipped, document=found.document))
         elif not is_outdated:
             missing.append(ref)
     tasks: tuple[Task, ...] = ()
@@ -192,7 +185,6 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
         grid=grid,
         tasks=tasks,
         existing=tuple(existing),
-        beside=tuple(beside or ()),
         failed=(*failed, *_refused(stream, doubtful, store)),
         notes=tuple(_notes(stream, refs, tasks)),
     )
@@ -246,49 +238,13 @@ def _refused(stream: Stream, doubtful: Sequence[Doubt], store: Store) -> Iterato
         yield Failed(ref=references(alone, store)[doubt.frame.number], reason=doubt.reason)
 
 
-def _outdated(frames: Iterable[FrameRef], beside: Iterable[Standing]) -> set[str]:
+def _outdated(frames: Iterable[FrameRef], rivals: Iterable[Standing]) -> set[str]:
     moments = {ref.item_id: ref.frame.sensing_time for ref in frames}
     moments |= {
         each.document["id"]: datetime.fromisoformat(each.document["properties"]["datetime"])
-        for each in beside
+        for each in rivals
     }
     return succession.superseded(moments)
-
-
-def sound_item(
-    store: Store, place: ItemPlace, band: Band, *, verify: bool = False
-) -> tuple[stac.Document, datetime] | None:
-    """The Item at a place and when it was written, if it and its files are as published.
-
-    Sizes are compared always. Checksums are where `verify` says so, and wherever a file is newer
-    than its Item, which it never is when stacgen has written both.
-    """
-    document = read_item(store, place)
-    entry = store.stat(place.key)
-    if document is None or entry is None:
-        return None
-    for asset, key in ((band.asset, place.cog_key), ("thumbnail", place.thumbnail_key)):
-        facts = document.get("assets", {}).get(asset, {})
-        found = store.stat(key)
-        if found is None or found.size != facts.get("file:size"):
-            return None
-        if not verify and found.modified <= entry.modified:
-            continue
-        if facts.get("file:checksum") != f"1220{store.sha256(key)}":
-            return None
-    return document, entry.written
-
-
-def read_item(store: Store, place: ItemPlace) -> stac.Document | None:
-    """The Item at a place, or None where there is none that can be read and has that id."""
-    raw = store.read(place.key)
-    if raw is None:
-        return None
-    try:
-        document = stac.from_bytes(raw, name=place.key)
-    except OutputError:
-        return None
-    return document if document.get("id") == place.id else None
 
 
 def _shows_figures(document: stac.Document, frame: Frame) -> bool:

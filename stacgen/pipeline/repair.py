@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Iterator
 
 from stacgen import catalog, layout, publication, stac
 from stacgen.errors import OutputError
-from stacgen.pipeline import mirrors
-from stacgen.pipeline.index import index
+from stacgen.pipeline.index import bands_by_tile, index
+from stacgen.pipeline.journal import Journal
+from stacgen.pipeline.root import told_url
 from stacgen.pipeline.update import read
 from stacgen.ports import Store
 from stacgen.publication import Kind
@@ -23,7 +24,7 @@ def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
 
     Args:
         store: Holds the catalog.
-        base_url: Where it is public; None for what root or mirrors say of it.
+        base_url: Where it is public; None for what the root or its table say of it.
 
     Returns:
         How many Collections and Items there are.
@@ -36,8 +37,14 @@ def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
     if root is not None:
         name = f"{store.address}/{layout.ROOT}"
         catalog.check_ours(root, is_sample=None, name=name)
+    with Journal(store) as journal:
+        return _repair(store, base_url or _public_url(root, store), journal)
+
+
+def _repair(store: Store, base_url: str | None, journal: Journal) -> tuple[int, int]:
     there = {entry.key for entry in store.list("")}
-    base_url = base_url or _public_url(root, store)
+    for tile, names in bands_by_tile(store).items():
+        journal.note(tile, names)
     useful = _useful(there)
     for kind, keys in reversed(publication.stages(there)):
         for key in keys:
@@ -45,15 +52,15 @@ def repair(store: Store, *, base_url: str | None = None) -> tuple[int, int]:
                 _mend(key, there, useful, store)
             elif kind in _BESIDE and _folder(key) not in useful:
                 store.delete(key)
-    found = index(store, base_url=base_url)
+    found = index(store, base_url=base_url, journal=journal)
     for key in set(_unlinked_scenes(store)):
         store.delete(key)
     return found
 
 
 def _public_url(root: stac.Document | None, store: Store) -> str | None:
-    """Where the catalog is public, as its root says, or else a mirror that can be read."""
-    return mirrors.told_url(store, layout.MIRROR) if root is None else catalog.public_url(root)
+    """Where the catalog is public, as its root says, or else the table of Collections."""
+    return told_url(store) if root is None else catalog.public_url(root)
 
 
 def _readable(store: Store, key: str) -> stac.Document | None:

@@ -4,7 +4,6 @@ Files of a scene are written in this order: COG, quicklook, Item; then the year 
 So what is linked is always there, and a run that was stopped is taken up by the next.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,8 +20,11 @@ from stacgen.models import Selection
 from stacgen.outcomes import Pictured, Told
 from stacgen.pipeline import root
 from stacgen.pipeline.commit import check_root
-from stacgen.pipeline.finish import finish
+from stacgen.pipeline.index import recover
+from stacgen.pipeline.journal import Journal
 from stacgen.pipeline.read import Acquisition, Home, choose, series
+from stacgen.pipeline.scenes import derive_scenes
+from stacgen.pipeline.update import update
 from stacgen.ports import Store
 from stacgen.profile import CogProfile
 from stacgen.rasters import Facts, Reflectance, StoredFile
@@ -67,43 +69,28 @@ def rgb(
             f"There are no scenes of {place.tile} at {store.address}. Build their bands first:"
             f" stacgen build {place.tile} B02,B03,B04 --year 2025."
         )
+    recover(store, [place.tile])
     found = series(Home(place=store, key=place.key), Selection())
     check_root(store, is_sample=catalog.is_sample(found.collection))
     scenes = [each for each in found.acquisitions if not years or each.moment.year in years]
     chosen = {each.id for each in choose(scenes, wanted, f"{store.address}/{place.tile}/scenes")}
     outcomes: list[Pictured] = []
     made: set[Pass] = set()
-    try:
-        for number in sorted({each.moment.year for each in scenes}):
-            year = [each for each in scenes if each.moment.year == number]
-            for outcome in _year(place, year, chosen, store, force=force):
-                outcomes.append(outcome)
-                if outcome.size is not None:
-                    made.add(Pass.of(outcome.id))
-                told(outcome, len(chosen))
-    finally:
-        made |= _unfiled(place, scenes, store)
-        if made:
-            finish(made, store)
-            root.keep(store, [place.key])
+    with Journal(store) as journal:
+        try:
+            for number in sorted({each.moment.year for each in scenes}):
+                year = [each for each in scenes if each.moment.year == number]
+                for outcome in _year(place, year, chosen, store, journal, force=force):
+                    outcomes.append(outcome)
+                    if outcome.size is not None:
+                        made.add(Pass.of(outcome.id))
+                    told(outcome, len(chosen))
+        finally:
+            if made:
+                derive_scenes(place, made, store)
+                root.keep(store, [place.key])
+        journal.finish()
     return outcomes
-
-
-def _unfiled(place: ScenesPlace, scenes: Sequence[Acquisition], store: Store) -> set[Pass]:
-    """Scenes with pictures that a run which was killed had no time to file."""
-    collection = store.stat(place.key)
-    years = {
-        number: store.stat(place.year_key(number))
-        for number in {each.moment.year for each in scenes}
-    }
-    found = set()
-    for each in scenes:
-        item, year = store.stat(each.key), years[each.moment.year]
-        if item is None or year is None or collection is None:
-            continue
-        if not item.written <= year.written <= collection.written:
-            found.add(Pass.of(each.id))
-    return found
 
 
 def _year(
@@ -111,6 +98,7 @@ def _year(
     scenes: Sequence[Acquisition],
     chosen: set[str],
     store: Store,
+    journal: Journal,
     *,
     force: bool,
 ) -> Iterator[Pictured]:
@@ -138,6 +126,7 @@ def _year(
         else:
             try:
                 stretch = stretch or _stretch(scenes, store)
+                journal.note(place.tile)
                 with store.scratch() as folder:
                     picture = _make(each, store, folder, stretch)
                     size = _publish(each, home, store, picture)
@@ -306,15 +295,11 @@ def _facts(each: Acquisition) -> Facts:
 
 def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture) -> int:
     """Put the files in place, and then the Item that says so; the size of the COG in bytes."""
-    with picture.cog.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+    cog = StoredFile.of(picture.cog)
     files = Files(
-        cog=StoredFile(size=size, sha256=digest),
+        cog=cog,
         cog_href=layout.href(home.key, home.visual_key),
-        thumbnail=StoredFile(
-            size=len(picture.thumbnail), sha256=hashlib.sha256(picture.thumbnail).hexdigest()
-        ),
+        thumbnail=StoredFile.of(picture.thumbnail),
         thumbnail_shape=picture.thumbnail_shape,
         extremes=picture.extremes,
         software=SOFTWARE,
@@ -323,5 +308,16 @@ def _publish(each: Acquisition, home: ItemPlace, store: Store, picture: _Picture
     assets = visual.assets(each.document["assets"], picture.palette, files, year=each.moment.year)
     store.write(home.visual_key, picture.cog, stac.COG)
     store.write(home.thumbnail_key, picture.thumbnail, stac.PNG)
-    store.write(home.key, stac.to_bytes(scene.keeping(each.document, assets)), stac.GEOJSON)
-    return size
+
+    def pictured(raw: bytes | None) -> bytes:
+        """The scene as it is now, whose bands another builder may have replaced meanwhile."""
+        document = each.document if raw is None else stac.from_bytes(raw, name=home.key)
+        fitting = {
+            key: asset
+            for key, asset in assets.items()
+            if visual.is_current(asset, document["assets"])
+        }
+        return stac.to_bytes(scene.keeping(document, fitting))
+
+    update(store, home.key, stac.GEOJSON, pictured)
+    return cog.size

@@ -1,10 +1,10 @@
 """A build from order to report."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from threading import Event as Flag
 from zlib import crc32
 
@@ -16,31 +16,35 @@ from stacgen.errors import (
     UpstreamError,
     UsageError,
 )
-from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Resource, Stream
+from stacgen.layout import Pass
+from stacgen.models import Frame, Resource, Stream
 from stacgen.outcomes import (
-    Event,
     Lost,
     Noted,
-    Outcome,
     Planned,
-    Received,
     Report,
     Watch,
 )
 from stacgen.pipeline import commit as filing
 from stacgen.pipeline import plan as planning
-from stacgen.pipeline import versions
 from stacgen.pipeline.crew import Crew
-from stacgen.pipeline.ledger import Ledger
+from stacgen.pipeline.index import recover
+from stacgen.pipeline.inventory import Inventory, linked_ids
+from stacgen.pipeline.journal import Journal
 from stacgen.pipeline.order import Order, Request, Shard
-from stacgen.pipeline.plan import Plan, Standing, Task
+from stacgen.pipeline.pending import PendingChanges
+from stacgen.pipeline.plan import Plan, Task
+from stacgen.pipeline.recorder import Recorder
 from stacgen.pipeline.renewal import Renewal
+from stacgen.pipeline.root import known_url
 from stacgen.pipeline.work import Context, Done, Result
 from stacgen.ports import Fetch, Store
 from stacgen.rasters import Reflectance
 
 _DEFAULT = Reflectance()
+
+_ANSWERS = 32
+"""Of the API that are kept: bounds and cloud figures of a tile are those of all its bands."""
 
 Clock = Callable[[], datetime]
 Hire = Callable[[Band, Fetch, Watch], Crew]
@@ -101,38 +105,46 @@ def build(
         UpstreamError: No stream can be had.
         OutputError: The store cannot be written, or holds a catalog that is not ours.
     """
-    recorder = _Recorder(watch)
+    recorder = Recorder(watch)
     filing.check_root(store)
+    is_whole = order.shard is None  # a shard leaves to others what is derived
+    if is_whole:
+        recover(store, {request.tile for request in order.requests})
     crew: Crew | None = None
     sites: list[_Site] = []
-    ledger = Ledger(store)
     running: dict[Future[list[Result]], _Site] = {}
-    work = _work(order, sites, ledger, fetch=fetch, store=store, watch=recorder, now=now)
     stopped = Flag()
-    try:
-        for site, task in work:
-            crew = crew or hire(_largest(order), fetch, recorder)
-            running[crew.submit(task, replace(site.context, stopped=stopped))] = site
-            while len(running) >= crew.capacity:
-                ledger.load()
+    with Journal(store) as journal:
+        pending = PendingChanges(store, journal)
+        work = _work(
+            order, sites, pending, journal, fetch=fetch, store=store, watch=recorder, now=now
+        )
+        try:
+            for site, task in work:
+                crew = crew or hire(_largest(order), fetch, recorder)
+                running[crew.submit(task, replace(site.context, stopped=stopped))] = site
+                while len(running) >= crew.capacity:
+                    pending.load()
+                    _collect(running, recorder)
+            while running:
                 _collect(running, recorder)
-        while running:
-            _collect(running, recorder)
-    finally:
-        stopped.set()
-        if crew is not None:
-            crew.stop()
-        _collect_done(running, recorder)
-        if order.shard is None:  # a shard leaves that to `stacgen index`
-            for site in sites:
-                site.commit(order, store, ledger)
-            ledger.close()
+        finally:
+            stopped.set()
+            if crew is not None:
+                crew.stop()
+            _collect_done(running, recorder)
+            if is_whole:
+                for site in sites:
+                    site.commit(order, pending)
+                pending.close()
+        if is_whole:
+            journal.finish()
     return recorder.report(store.address)
 
 
 def dry_run(order: Order, *, fetch: Fetch, store: Store, watch: Watch, measure: Measure) -> Report:
     """What `build` would do, with the bytes that it would fetch; nothing is written."""
-    recorder = _Recorder(watch)
+    recorder = Recorder(watch)
     filing.check_root(store)
     for each in _plans(order, fetch=fetch, store=store, watch=recorder):
         sizes = [_size(task, measure) for task in each.tasks]
@@ -153,12 +165,12 @@ class _Site:
     context: Context
     open_tasks: int
     documents: list[stac.Document] = field(default_factory=list)
-    """Items that were built."""
+    """Items that are to be linked."""
 
     replaced: bool = False
 
-    def commit(self, order: Order, store: Store, ledger: Ledger) -> None:
-        """File what is there."""
+    def commit(self, order: Order, pending: PendingChanges) -> None:
+        """Link what is there."""
         target = filing.Filing(
             place=self.plan.place,
             grid=self.plan.grid,
@@ -166,9 +178,8 @@ class _Site:
             is_sample=self.plan.stream.is_sample,
             base_url=order.base_url,
         )
-        documents = [existing.document for existing in self.plan.existing] + self.documents
-        is_shown = filing.commit(documents, target, store, recount=self.replaced)
-        ledger.add(target.place, self.documents, replaced=self.replaced, is_shown=is_shown)
+        if self.documents:
+            pending.link(self.documents, target, replaced=self.replaced)
 
 
 def _largest(order: Order) -> Band:
@@ -181,7 +192,8 @@ def _largest(order: Order) -> Band:
 def _work(
     order: Order,
     sites: list[_Site],
-    ledger: Ledger,
+    pending: PendingChanges,
+    journal: Journal,
     *,
     fetch: Fetch,
     store: Store,
@@ -189,14 +201,18 @@ def _work(
     now: Clock,
 ) -> Iterator[tuple[_Site, Task]]:
     """Every segment to do, planned a stream at a time; a stream is filed when its last is done."""
+    is_moved = order.base_url is not None and order.base_url.rstrip("/") != known_url(store)
     for each in _plans(order, fetch=fetch, store=store, watch=watch):
         for site in [site for site in sites if not site.open_tasks]:
             if order.shard is None:
-                site.commit(order, store, ledger)
+                site.commit(order, pending)
             sites.remove(site)  # with its documents: a thousand streams are not kept in memory
         if order.shard is None:
-            ledger.settle(but={each.place, *(site.plan.place for site in sites)})
-        is_behind = order.shard is None and ledger.enter(each)
+            pending.settle(but={each.place, *(site.plan.place for site in sites)})
+        unlinked = [] if order.shard is not None else _unlinked(each, store, is_moved=is_moved)
+        if each.tasks or unlinked:
+            tile = each.stream.tile
+            journal.note(tile, {it.band.name for it in order.requests if it.tile == tile})
         watch(_planned(each))
         for text in each.notes:
             watch(Noted(text=text))
@@ -212,9 +228,22 @@ def _work(
             store=store,
             now=now,
         )
-        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), replaced=is_behind)
+        site = _Site(plan=each, context=context, open_tasks=len(each.tasks), documents=unlinked)
         sites.append(site)
         yield from ((site, task) for task in each.tasks)
+
+
+def _unlinked(each: Plan, store: Store, *, is_moved: bool) -> list[stac.Document]:
+    """Items that are there and that their year does not link, as where a shard has built them.
+
+    All that are there, if the catalog is to say another public address (`is_moved`).
+    """
+    documents = [existing.document for existing in each.existing]
+    if is_moved:
+        return documents
+    years = {Pass.of(document["id"]).year for document in documents}
+    linked = {item_id for year in years for item_id in linked_ids(store, each.place, year)}
+    return [document for document in documents if document["id"] not in linked]
 
 
 def _collect(running: "dict[Future[list[Result]], _Site]", watch: Watch) -> None:
@@ -243,46 +272,6 @@ def _take(future: Future[list[Result]], site: _Site, watch: Watch) -> None:
                 watch(Noted(text=text))
         else:
             watch(result)
-
-
-class _Recorder:
-    """Keeps what is told, and passes it on, one event at a time."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._lock = threading.Lock()
-        self._outcomes: list[Outcome] = []
-        self._notes: list[str] = []
-        self._planned: list[Planned] = []
-        self._lost: list[Lost] = []
-
-    def __call__(self, event: Event) -> None:
-        with self._lock:
-            match event:
-                case Noted(text=text):
-                    self._notes.append(text)
-                case Planned():
-                    self._planned.append(event)
-                case Lost():
-                    self._lost.append(event)
-                case Received():
-                    pass
-                case _:
-                    self._outcomes.append(event)
-            self._watch(event)
-
-    def report(self, address: str) -> Report:
-        streams = {planned.stream: place for place, planned in enumerate(self._planned)}
-        outcomes = sorted(
-            self._outcomes, key=lambda each: (streams[each.ref.stream], each.ref.frame.number)
-        )
-        return Report(
-            address=address,
-            outcomes=tuple(outcomes),
-            notes=tuple(self._notes),
-            planned=tuple(self._planned),
-            lost=tuple(self._lost),
-        )
 
 
 def _chosen(
@@ -323,23 +312,24 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
     first: Stream | None = None
     planned = 0
     parts = list(_parts(order))
-    ground = _Ground(order, fetch)
+    inventory = Inventory(store)
+    ask = lru_cache(_ANSWERS)(fetch)
     for part in parts:
         try:
-            for stream, chosen in _chosen(part, order, fetch=fetch, watch=watch):
+            for stream, chosen in _chosen(part, order, fetch=ask, watch=watch):
                 filing.check_kind(stream, store, beside=first)
                 first = first or stream
                 each = planning.plan(
                     stream,
-                    ground.of(part),
+                    planning.place_on_ground(order.endpoint, part.tile, part.band, fetch=ask),
                     chosen,
                     doubtful=selection.doubtful(stream, order.selection),
                     endpoint=order.endpoint,
                     fetch=fetch,
-                    store=store,
+                    inventory=inventory,
                     force=order.force,
                     verify=order.verify,
-                    beside=_beside(stream, chosen, store) if order.newest else None,
+                    newest=order.newest,
                 )
                 planned += 1
                 yield each if order.shard is None else _part(each, order.shard)
@@ -357,12 +347,6 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
         raise errors[0]
 
 
-def _beside(stream: Stream, chosen: Sequence[Frame], store: Store) -> list[Standing]:
-    refs = planning.references(stream, store)
-    place = CollectionPlace(tile=stream.tile, band=stream.band)
-    return versions.beside([refs[frame.number] for frame in chosen], place, store)
-
-
 def _parts(order: Order) -> Iterator[Request]:
     """A stream at a time, so that one that is lost takes no other with it.
 
@@ -373,23 +357,6 @@ def _parts(order: Order) -> Iterator[Request]:
             yield request
         else:
             yield from (replace(request, years=(year,)) for year in request.years)
-
-
-class _Ground:
-    """The grids of Collections, each asked for once."""
-
-    def __init__(self, order: Order, fetch: Fetch) -> None:
-        self._endpoint = order.endpoint
-        self._fetch = fetch
-        self._grids: dict[tuple[str, str], Grid] = {}
-
-    def of(self, request: Request) -> Grid:
-        key = request.tile, request.band.name
-        if key not in self._grids:
-            self._grids[key] = planning.place_on_ground(
-                self._endpoint, request.tile, request.band, fetch=self._fetch
-            )
-        return self._grids[key]
 
 
 def _part(each: Plan, shard: Shard) -> Plan:

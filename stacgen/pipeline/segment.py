@@ -26,8 +26,9 @@ from stacgen.errors import DeniedError, SegmentError, UpstreamError, WrongStream
 from stacgen.layout import CollectionPlace
 from stacgen.models import ByteRange, Codes, Segment
 from stacgen.outcomes import Built, Failed, FrameRef
+from stacgen.pipeline.inventory import read_item
 from stacgen.pipeline.placement import HEAD
-from stacgen.pipeline.plan import Task, read_item
+from stacgen.pipeline.plan import Task
 from stacgen.pipeline.work import Context, Done, Recipe, Result
 from stacgen.ports import Coded, Decode, Fetch
 from stacgen.rasters import Cog, Coverage, Footprint, Reflectance, Statistics, StoredFile
@@ -171,7 +172,7 @@ def _bytes(segment: Segment, fetch: Fetch) -> tuple[bytes, bytes]:
 
 def _origin(segment: Segment, media: bytes) -> item.Origin:
     """Where the frames come from, with the checksum by which a later change can be noticed."""
-    whole = StoredFile(size=len(media), sha256=sha256(media).hexdigest())
+    whole = StoredFile.of(media)
     stop = segment.stop
     if segment.is_last and segment.initialization is None:  # the playlist may round its end
         stop = segment.start + len(transport.check(media).times)
@@ -300,7 +301,7 @@ def _published(
         ref.item_id, ref.frame.sensing_time.year
     )
     previous = read_item(store, place)
-    quicklook = StoredFile(size=len(staged.thumbnail), sha256=sha256(staged.thumbnail).hexdigest())
+    quicklook = StoredFile.of(staged.thumbnail)
     document = item.build(
         stream,
         ref.frame,

@@ -61,39 +61,22 @@ def update(
 
 
 def update_document(
-    store: Store,
-    key: str,
-    change: Callable[[stac.Document | None], stac.Document],
-    *,
-    always: bool = False,
+    store: Store, key: str, change: Callable[[stac.Document | None], stac.Document]
 ) -> bool:
-    """The same for a document; `always` puts it even where it says nothing new, to be newer.
+    """The same for a document.
 
     Returns:
-        Whether it was put.
+        True if it was put.
 
     Raises:
-        OutputError: What stands there is no document, or as with `update`.
+        OutputError: What is there is no document, or as with `update`.
     """
 
     def changed(raw: bytes | None) -> bytes:
         before = None if raw is None else stac.from_bytes(raw, name=f"{store.address}/{key}")
         return stac.to_bytes(change(before))
 
-    done = update(store, key, stac.JSON, changed)
-    if always and not done:
-        touch(store, key, stac.JSON)
-    return done or always
-
-
-def touch(store: Store, key: str, media_type: str) -> None:
-    """Put a file as it is, so that its time says that it was looked after.
-
-    Where another builder changes it at the same time, it does that.
-    """
-    found = store.read_versioned(key)
-    if found is not None:
-        store.swap(key, found[0], media_type, found[1])
+    return update(store, key, stac.JSON, changed)
 
 
 def read(store: Store, key: str) -> stac.Document | None:

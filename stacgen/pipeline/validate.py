@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stacgen import collection_summary, layout, publication, stac, validation, visual
 from stacgen.bands import TCI
@@ -14,6 +15,10 @@ from stacgen.ports import Entry, Listed
 from stacgen.publication import Kind
 from stacgen.validation import Finding
 
+if TYPE_CHECKING:
+    from stacgen.mirror import TableSummary
+
+_NO_TABLE = "There is none; stacgen repair makes it."
 _READERS = 8
 """Files read at a time."""
 
@@ -53,8 +58,9 @@ def validate(
         found = list(chain.from_iterable(pool.map(seen.look, documents)))
     for key, document in seen.collections.items():
         found += validation.check_collection(key, document, seen.held_by(key))
-    for key in (*map(layout.mirror_key, sorted(seen.collections)), layout.MIRROR):
-        found += seen.look_at_mirror(key)
+    for key in sorted(seen.collections):
+        found += seen.look_at_table(layout.mirror_key(key))
+    found += seen.look_at_collections()
     found += validation.check_linked(seen.linked, documents)
     return Validation(documents=len(documents), cogs=len(seen.opened), findings=tuple(found))
 
@@ -73,6 +79,9 @@ class _Seen:
 
     digests: dict[str, str] = field(default_factory=dict)
     """Of Items and scenes, by their keys."""
+
+    tables: dict[str, "TableSummary"] = field(default_factory=dict)
+    """What the tables of Collections hold in sum, by their keys."""
 
     linked: set[str] = field(default_factory=set)
     opened: list[str] = field(default_factory=list)
@@ -96,23 +105,47 @@ class _Seen:
             if folder.startswith(shown) and (name == TCI or folder != f"{tile}/{TCI}/"):
                 yield from holdings
 
-    def look_at_mirror(self, key: str) -> Iterable[Finding]:
-        """Whether a mirror says what the Items under its folder say."""
+    def look_at_table(self, key: str) -> Iterable[Finding]:
+        """Look for Items of a Collection that its table lacks, has changed or still has."""
         from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+        from stacgen.mirror import collections  # noqa: PLC0415 - same
 
         folder = key.removesuffix(layout.MIRROR)
         published = {each: said for each, said in self.digests.items() if each.startswith(folder)}
         if key not in self.there:
-            text = "There is none; stacgen repair makes it."
-            return [Finding(key=key, rule="mirror", text=text)]
+            return [Finding(key=key, rule="table", text=_NO_TABLE)]
+        raw = self.store.read(key) or b""
         try:
-            found = mirror.Mirror(self.store.read(key) or b"", name=key)
+            found = mirror.Mirror(raw, name=key)
             tables = map(found.group, range(found.groups))
             rows = chain.from_iterable(map(mirror.documents, tables))
             held = {each: validation.digest(document) for each, document in rows}
+            self.tables[key] = collections.sum_up(raw, name=key)
         except OutputError as error:
-            return [Finding(key=key, rule="mirror", text=str(error))]
-        return validation.check_mirror(key, held, published)
+            return [Finding(key=key, rule="table", text=str(error))]
+        return validation.check_table(key, held, published)
+
+    def look_at_collections(self) -> Iterable[Finding]:
+        """Look for Collections that the root's table lacks, has changed or still has."""
+        from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
+        from stacgen.mirror import collections  # noqa: PLC0415 - same
+
+        key = layout.COLLECTIONS
+        if key not in self.there:
+            return [Finding(key=key, rule="table", text=_NO_TABLE)]
+        rows = [
+            (each, document, self.tables[layout.mirror_key(each)])
+            for each, document in sorted(self.collections.items())
+            if layout.mirror_key(each) in self.tables  # else there is a finding already
+        ]
+        try:
+            found = mirror.Collections(self.store.read(key) or b"", name=key)
+            held = {each: validation.digest(row) for each, row in found.rows()}
+        except OutputError as error:
+            return [Finding(key=key, rule="table", text=str(error))]
+        due = collections.described(collections.tabulate(rows)) if rows else ()
+        published = {each: validation.digest(row) for each, row in due}
+        return validation.check_table(key, held, published)
 
     def _look(self, key: str, document: stac.Document) -> Iterator[Finding]:
         kind = publication.kind(key)

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 from urllib.parse import urlsplit
 
-from stacgen import tiles
+from stacgen import ranges, tiles
 from stacgen.errors import UsageError
 from stacgen.sample import landscape, streams
 from stacgen.sample.segments import Segments, StoppedError
@@ -43,7 +43,6 @@ _PATHS = {
 }
 _Request = socket.socket | tuple[bytes, socket.socket]
 _HOST = re.compile(r"[\w.:\[\]-]+", re.ASCII)
-_RANGE = re.compile(r"bytes=(?=\d|-\d)(\d*)-(\d*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,27 +119,6 @@ def _year(text: str) -> int:
     return int(text)
 
 
-def cut(asked: str | None, length: int) -> slice | None:
-    """Which bytes a Range header asks for; None for all, also where it asks for several parts.
-
-    Raises:
-        IndexError: the range lies outside.
-
-    >>> cut("bytes=10-19", 100), cut("bytes=-5", 100), cut("bytes=90-", 100), cut(None, 100)
-    (slice(10, 20, None), slice(95, 100, None), slice(90, 100, None), None)
-    """
-    match = _RANGE.fullmatch(asked or "")
-    if match is None:
-        return None
-    first, last = match.groups()
-    if first and last and int(last) < int(first):
-        return None
-    start = int(first) if first else max(length - int(last), 0)
-    if start >= length:
-        raise IndexError(start)
-    return slice(start, min(int(last) + 1, length) if first and last else length)
-
-
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -169,15 +147,15 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.kind == SEGMENT:
             headers["Accept-Ranges"] = "bytes"
             try:
-                part = cut(self.headers.get("Range"), len(body))
-            except IndexError:
+                part = ranges.parse(self.headers.get("Range"), len(body))
+            except ranges.UnsatisfiableError:
                 status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                 headers["Content-Range"] = f"bytes */{len(body)}"
                 body, part = b"", None
             if part is not None:
                 status = HTTPStatus.PARTIAL_CONTENT
                 headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(body)}"
-                body = body[part]
+                body = body[part.start : part.stop]
         self.send_response(status)
         for name, value in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""A catalog over HTTP: its files, and a STAC API over its mirror (`pip install 'stacgen[serve]'`).
+"""A catalog over HTTP: its files, and a STAC API over its tables (`pip install 'stacgen[serve]'`).
 
 The only door to FastAPI, stac-fastapi and uvicorn. `guard` decides who may ask and how, `files`
 sends what lies in the store, `client` answers the API.

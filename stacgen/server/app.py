@@ -105,7 +105,7 @@ def make(store: Store, settings: Settings) -> FastAPI:
     """The application that serves the catalog in a store.
 
     Raises:
-        OutputError: The root has no mirror, or one that cannot be read.
+        OutputError: The root has no table of Collections, or one that cannot be read.
     """
     holdings, files = (
         Holdings(store),

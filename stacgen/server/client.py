@@ -1,4 +1,4 @@
-"""The STAC API over a mirror: landing page, Collections, Items and search.
+"""The STAC API over tables: landing page, Collections, Items and search.
 
 A query that the server does not know is refused (400), never passed over: an answer that ignores a
 part of the question is wrong.
@@ -20,7 +20,7 @@ from stac_fastapi.types.errors import NotFoundError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from stacgen import layout, mirror, query, selection, stac
+from stacgen import layout, query, selection, stac
 from stacgen.errors import UsageError
 from stacgen.mirror import Answer
 from stacgen.query import BY_TIME, Query, SortKey
@@ -113,7 +113,7 @@ class Client(BaseCoreClient, BaseFiltersClient):
         request: Request = rest["request"]
         _refuse_unknown(request, frozenset())
         if collection_id is not None:
-            _place(self.holdings.now(), collection_id)
+            _check_known(self.holdings.now(), collection_id)
         return JSONSchemaResponse(
             {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -162,17 +162,18 @@ class Client(BaseCoreClient, BaseFiltersClient):
         """One Collection."""
         request: Request = rest["request"]
         _refuse_unknown(request, frozenset())
-        place = _place(self.holdings.now(), collection_id)
-        return _json(_collection(*place, self._base(request)))
+        now = self.holdings.now()
+        _check_known(now, collection_id)
+        return _json(_collection(*now.collections[collection_id], self._base(request)))
 
     def get_item(self, item_id: str, collection_id: str, **rest: Any) -> Any:  # noqa: ANN401
         """One Item."""
         request: Request = rest["request"]
         _refuse_unknown(request, frozenset())
         now, base = self.holdings.now(), self._base(request)
-        _place(now, collection_id)
+        _check_known(now, collection_id)
         asked = Query(ids=(item_id,), collections=(collection_id,))
-        for document in mirror.answer(now.mirror, asked).documents(slice(0, 1), base):
+        for document in now.answer(asked).documents(slice(0, 1), base):
             return GeoJSONResponse(_served(document, base))
         raise NotFoundError(f"There is no Item {item_id} in {collection_id}.")
 
@@ -186,7 +187,7 @@ class Client(BaseCoreClient, BaseFiltersClient):
         _refuse_unknown(request, _ITEMS)
         if request.query_params.get("collections", collection_id) != collection_id:
             raise UsageError(f"These are the Items of {collection_id} and of no other.")
-        _place(self.holdings.now(), collection_id)
+        _check_known(self.holdings.now(), collection_id)
         asked = _from_url(request, rest)
         return self._search(request, {**asked, "collections": [collection_id]}, None)
 
@@ -223,7 +224,7 @@ class Client(BaseCoreClient, BaseFiltersClient):
         """A page of the Items that answer, with links to the next and the one before."""
         now, base = self.holdings.now(), self._base(request)
         try:
-            answer = mirror.answer(now.mirror, _query(asked))
+            answer = now.answer(_query(asked))
         except (RecursionError, OverflowError) as error:
             raise UsageError("The geometry to intersect or the filter is too deep.") from error
         limit = asked.get("limit") or _PAGE
@@ -261,10 +262,9 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
         raise UsageError("A query comes twice.")
 
 
-def _place(now: Snapshot, collection_id: str) -> tuple[str, stac.Document]:
-    if collection_id not in now.collections:
+def _check_known(now: Snapshot, collection_id: str) -> None:
+    if collection_id not in now.keys:
         raise NotFoundError(f"There is no Collection {collection_id}.")
-    return now.collections[collection_id]
 
 
 def _from_url(request: Request, rest: Mapping[str, Any]) -> dict[str, Any]:

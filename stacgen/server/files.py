@@ -10,10 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from stacgen import stac
+from stacgen import ranges, stac
 from stacgen.errors import OutputError
 from stacgen.ports import Entry, Store
-from stacgen.server import ranges
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 """No empty, hidden or upward part, no backslash, no percent sign, nothing but plain letters."""

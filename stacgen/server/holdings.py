@@ -1,26 +1,41 @@
-"""What a server knows of its catalog: mirror and Collections, read anew when they change."""
+"""What a server knows of its catalog: Collections and tables, read again when they change."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from stacgen import layout, lookup, stac
 from stacgen.errors import OutputError
-from stacgen.mirror import Mirror
-from stacgen.pipeline import mirrors
+from stacgen.lookup import Tables
+from stacgen.mirror import Answer, Collections
 from stacgen.ports import Store
+from stacgen.query import Query
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The catalog at one time."""
 
-    mirror: Mirror
-    root: stac.Document
-    collections: Mapping[str, tuple[str, stac.Document]]
-    """Key and document by id, in the order of the keys."""
+    def __init__(self, collections: Collections, root: stac.Document, tables: Tables) -> None:
+        self._collections = collections
+        self._tables = tables
+        self.root = root
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """The key of each Collection by its id, in the order of the keys."""
+        return self._collections.keys()
+
+    @cached_property
+    def collections(self) -> Mapping[str, tuple[str, stac.Document]]:
+        """Key and document by id, in the order of the keys."""
+        found = self._collections.documents()
+        return {document["id"]: (key, document) for key, document in found}
+
+    def answer(self, query: Query) -> Answer:
+        """The Items that answer to a question."""
+        return self._tables.answer(self._collections.tables(query), query)
 
 
 class Holdings:
@@ -30,15 +45,16 @@ class Holdings:
         """Read the catalog.
 
         Raises:
-            OutputError: The root has no mirror, or one that cannot be read.
+            OutputError: The root has no table of Collections, or one that cannot be read.
         """
         self._store = store
         self._lock = threading.Lock()
+        self._tables = Tables(store)
         self._seen: tuple[int, datetime] | None = None
         self._snapshot = self._read(self._stamp())
 
     def now(self) -> Snapshot:
-        """The catalog, read anew where its mirror changed; a build writes that last.
+        """The catalog, read again where its table of Collections changed; a build writes it last.
 
         While it cannot be read it is what it was, and is tried again whenever it is asked for.
         """
@@ -50,45 +66,12 @@ class Holdings:
         return self._snapshot
 
     def _stamp(self) -> tuple[int, datetime] | None:
-        entry = self._store.stat(layout.MIRROR)
+        entry = self._store.stat(layout.COLLECTIONS)
         return None if entry is None else (entry.size, entry.modified)
 
     def _read(self, stamp: tuple[int, datetime] | None) -> Snapshot:
-        opened = lookup.opened(self._store.read(layout.MIRROR), self._store.address)
-        found = {}
-        for key in self._keys():
-            raw = self._store.read(key)
-            document = None if raw is None else _collection(raw, key)
-            if document is not None:
-                found[document["id"]] = (key, document)
+        opened = lookup.opened(self._store.read(layout.COLLECTIONS), self._store.address)
         raw = self._store.read(layout.ROOT)
         root = {} if raw is None else stac.from_bytes(raw, name=layout.ROOT)
         self._seen = stamp
-        return Snapshot(mirror=opened, root=root, collections=found)
-
-    def _keys(self) -> Sequence[str]:
-        try:
-            return mirrors.collection_keys(self._store)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise OutputError(
-                f"The catalogs in {self._store.address} do not link their Collections as STAC does;"
-                " stacgen repair makes them anew."
-            ) from error
-
-
-def _collection(raw: bytes, key: str) -> stac.Document | None:
-    """A Collection that has all that its answers are made of; None where its file is damaged.
-
-    One that is left out hides no other. A store that fails is told instead: it may come back.
-    """
-    try:
-        document = stac.from_bytes(raw, name=key)
-        links, assets = document["links"], document.get("assets", {}).values()
-        texts = [
-            document["id"],
-            *(link[name] for link in links for name in ("rel", "href")),
-            *(asset["href"] for asset in assets),
-        ]
-    except (OutputError, KeyError, TypeError, AttributeError):
-        return None
-    return document if all(isinstance(each, str) for each in texts) else None
+        return Snapshot(opened, root, self._tables)

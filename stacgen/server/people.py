@@ -25,7 +25,7 @@ body {{ padding: 0 1rem; }}
 <li><a href="/search">Items</a>
 <li><a href="/api.html">The API</a>
 <li><a href="/{root}">The catalog's files</a>, for programs that walk them
-<li><a href="/{mirror}">All Items as Parquet</a>
+<li><a href="/{table}">All Collections as Parquet</a>
 </ul>
 </html>
 """
@@ -37,7 +37,7 @@ class People:
     def __init__(self, app: ASGIApp, files: Files, title: str) -> None:
         self._app = app
         self._files = files
-        self._page = _PAGE.format(title=escape(title), root=layout.ROOT, mirror=layout.MIRROR)
+        self._page = _PAGE.format(title=escape(title), root=layout.ROOT, table=layout.COLLECTIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""

@@ -41,7 +41,7 @@ def running(
 
     Raises:
         UsageError: Nothing can listen there.
-        OutputError: The root has no mirror, or one that cannot be read.
+        OutputError: The root has no table of Collections, or one that cannot be read.
     """
     settings = settings or Settings()
     names = settings.names | {host.lower(), socket.gethostname().lower()}

@@ -1,12 +1,10 @@
 """A catalog in object storage; the only module that knows obstore."""
 
-import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +19,10 @@ from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
 from stacgen.proxies import is_loopback
-from stacgen.store import condition
-from stacgen.store.claim import Claim
-from stacgen.store.condition import Means
+from stacgen.store import condition, lease
+from stacgen.store.condition import Means, ObjectTokens
 from stacgen.store.environment import endpoint, settings
+from stacgen.store.lease import HeldError
 
 if TYPE_CHECKING:
     from obstore import Attributes
@@ -90,11 +88,9 @@ class Bucket:
 
         A prefix is meant literally, as in the clouds' own tools: `a%20b` has a percent sign.
         """
-        found = settings(url.partition(":")[0], options, os.environ, _home())
+        found = settings(url.partition(":")[0], options)
         client: dict[str, Any] = {key: found[key] for key in found if key in _OF_CLIENT}
-        if is_loopback(urlsplit(endpoint(found, os.environ)).hostname or "") and (
-            "proxy_url" not in client
-        ):
+        if is_loopback(urlsplit(endpoint(found)).hostname or "") and ("proxy_url" not in client):
             client |= _DIRECT
         cloud: dict[str, Any] = {key: found[key] for key in found if key not in _OF_CLIENT}
         opened: Any = from_url  # typed a cloud at a time, and the URL tells which only now
@@ -177,7 +173,7 @@ class Bucket:
             for page in obstore.list(self._store, prefix):
                 for found in page:
                     key = found["path"]
-                    if not any(name.startswith(".") for name in key.split("/")):
+                    if not any(name.startswith(".") for name in key[len(prefix) :].split("/")):
                         yield Entry(key=key, size=found["size"], modified=found["last_modified"])
 
     def download(self, key: str, path: Path) -> str:
@@ -255,15 +251,16 @@ class Bucket:
             yield folder
 
     @contextmanager
-    def hold(self, name: str, who: str) -> Iterator[str | None]:
+    def hold(self, name: str, owner: str) -> Iterator[str | None]:
         """See `stacgen.ports.Store`; a lock whose holder died is free after five minutes."""
-        claim = Claim(self._store, name, who)
-        with _translated(name):
-            holder = claim.take()
-        try:
+        with ExitStack() as held:
+            holder = None
+            with _translated(name):
+                try:
+                    held.enter_context(lease.hold(ObjectTokens(self._store, name), owner))
+                except HeldError as error:
+                    holder = error.holder
             yield holder
-        finally:
-            claim.release()
 
     @property
     def means(self) -> str:
@@ -279,11 +276,12 @@ class Bucket:
         self, key: str, content: bytes, media_type: str, expected: Version | None
     ) -> bool:
         """Put an object under a lock; `expected` is None where there must be none."""
-        with condition.locked(self._store, key) as until:
+        tokens = ObjectTokens(self._store, sha256(key.encode()).hexdigest()[:16])
+        with lease.wait(tokens) as is_held:
             found = self.read_versioned(key)
             if _digest(found and found[1]) != _digest(expected):
                 return found is not None and found[0] == content
-            if time.monotonic() > until:
+            if not is_held():
                 return False
             self.write(key, content, media_type)
         return True
@@ -325,14 +323,6 @@ def _sweep(temporary: Path, *, now: float) -> None:
             is_ours = _mark(path).is_file() and not path.is_symlink()
             if is_ours and now - path.stat().st_mtime > _LONGEST_BUILD:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _home() -> Path | None:
-    """The user's folder; None for a user who has none, as in containers."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
 
 
 @contextmanager

@@ -5,24 +5,21 @@ it, Ceph's only without its quotes, and some compare nothing and put whatever co
 out on an object of our own before it is relied on.
 """
 
+import re
 import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import (
     AlreadyExistsError,
+    BaseError,
     GenericError,
     NotSupportedError,
     PreconditionError,
 )
-
-from stacgen.errors import OutputError
 
 if TYPE_CHECKING:
     from obstore import PutMode, UpdateVersion
@@ -36,14 +33,8 @@ REFUSED = (AlreadyExistsError, PreconditionError, FileNotFoundError)
 
 _UNABLE = (NotImplementedError, NotSupportedError)
 
-_EXPIRY = timedelta(minutes=5)
-"""Age of a lock whose holder is taken to be dead; longer than obstore tries to put an object."""
-
-_HOLD = 60.0
-"""Seconds within which the holder of a lock must begin to put."""
-
-_PATIENCE = 900.0
-"""Seconds to wait for a lock."""
+_OF_STORE = re.compile(rf"{re.escape(HIDDEN)}/((probe|doctor)-[0-9a-f]+|[^/]+\.lock/[0-9a-f]+)")
+"""Keys of hidden objects that only the store puts."""
 
 _LONGEST_BUILD = timedelta(days=2)
 """Age of a hidden object that is taken to be left over."""
@@ -102,49 +93,30 @@ def remove(store: "ObjectStore", key: str) -> None:
         obstore.delete(store, key)
 
 
-@contextmanager
-def locked(store: "ObjectStore", key: str) -> Iterator[float]:
-    """Hold the lock of a key; gives the time (`time.monotonic`) until which it is safe to put.
+class ObjectTokens:
+    """Tokens of a lock as objects in a hidden folder, `<lock>.lock/<token>`."""
 
-    Each who wants it puts a token and lists the tokens. Who finds its own alone has the lock; who
-    does not takes its own away and tries again. Lists of object stores are up to date, so of two
-    who put before they list, one at least sees the other. Ages are by the store's own clock.
-    """
-    folder = f"{HIDDEN}/{sha256(key.encode()).hexdigest()[:16]}.lock"
-    end = time.monotonic() + _PATIENCE
-    pause = 0.05
-    while True:
-        token = f"{folder}/{secrets.token_hex(8)}"
-        begun = time.monotonic()
-        obstore.put(store, token, b"")
-        try:
-            if rivals(store, folder, token) == []:
-                yield begun + _HOLD
-                return
-        finally:
-            remove(store, token)
-        if time.monotonic() > end:
-            raise OutputError(f"The lock of {key} was held for {_PATIENCE:.0f} s; try again later.")
-        time.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
-        pause = min(2.0, pause * 1.5)
+    def __init__(self, store: "ObjectStore", lock: str) -> None:
+        self._store = store
+        self._folder = f"{HIDDEN}/{lock}.lock"
 
+    def put(self, name: str, owner: bytes) -> None:
+        """See `stacgen.store.lease.Tokens`."""
+        obstore.put(self._store, f"{self._folder}/{name}", owner)
 
-def rivals(store: "ObjectStore", folder: str, token: str) -> list[str] | None:
-    """Other tokens in a folder that are alive; those that are dead are removed.
+    def read(self, name: str) -> bytes:
+        """See `stacgen.store.lease.Tokens`."""
+        return bytes(obstore.get(self._store, f"{self._folder}/{name}").bytes())
 
-    A time far ahead of that of one's own is of a clock that was wrong, and counts as old. None
-    where one's own is not there any more.
-    """
-    found: dict[str, datetime] = {
-        each["path"]: each["last_modified"] for page in obstore.list(store, folder) for each in page
-    }
-    now = found.pop(token, None)
-    if now is None:
-        return None
-    dead = [path for path, moment in found.items() if abs(now - moment) > _EXPIRY]
-    for path in dead:
-        remove(store, path)
-    return sorted(found.keys() - set(dead))
+    def times(self) -> dict[str, datetime]:
+        """See `stacgen.store.lease.Tokens`."""
+        found = [each for page in obstore.list(self._store, self._folder) for each in page]
+        return {each["path"].rpartition("/")[2]: each["last_modified"] for each in found}
+
+    def remove(self, name: str) -> None:
+        """See `stacgen.store.lease.Tokens`; a token that cannot be removed expires."""
+        with suppress(BaseError, OSError):
+            obstore.delete(self._store, f"{self._folder}/{name}")
 
 
 def _puts(store: "ObjectStore", key: str, condition: "PutMode") -> bool:
@@ -156,11 +128,12 @@ def _puts(store: "ObjectStore", key: str, condition: "PutMode") -> bool:
 
 
 def _sweep(store: "ObjectStore", key: str) -> None:
-    """Remove old hidden objects; the one of that key was put just now, and has the store's time."""
+    """Remove old locks and probes; the one of that key was put just now, by the store's clock."""
     moments: dict[str, datetime] = {
         each["path"]: each["last_modified"] for page in obstore.list(store, HIDDEN) for each in page
     }
     now = moments.get(key)
     for path, moment in moments.items():
-        if now is not None and now - moment > _LONGEST_BUILD:
+        is_old = now is not None and now - moment > _LONGEST_BUILD
+        if is_old and _OF_STORE.fullmatch(path):
             remove(store, path)

@@ -46,7 +46,8 @@ def make_folder(folder: Path) -> list[Path]:
             if each.is_symlink() or each.is_file():
                 reason = "it is a file, or a link to what is not there"
                 raise NotADirectoryError(errno.ENOTDIR, reason, str(each)) from error
-            raise  # another process made it, and removed it again
+            reason = "another process made it, and removed it again"
+            raise FileNotFoundError(errno.ENOENT, reason, str(each)) from error
     return missing[::-1]
 
 

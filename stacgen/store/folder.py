@@ -19,9 +19,11 @@ from stacgen import tiles
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Entry, Version
-from stacgen.store import disk, hidden, lock
+from stacgen.store import disk, hidden, lease, lock
 from stacgen.store.disk import Capabilities
 from stacgen.store.hidden import ATTEMPTS, HiddenFolder
+from stacgen.store.lease import HeldError
+from stacgen.store.lock import FileTokens
 
 _Move = Callable[[Path, Path], None]
 """Gives the file at the first path the second as its name."""
@@ -68,7 +70,7 @@ class Folder:
     def means(self) -> str:
         """By what `swap` lets one writer through at a time, for people."""
         with _translated(hidden.NAME):
-            return lock.means(by_flock=self._has_flock)
+            return "a lock of the operating system" if self._has_flock else "a lease of files"
 
     def capabilities(self) -> Capabilities:
         """Try what a file system may lack, on files of our own that are gone afterwards."""
@@ -203,7 +205,8 @@ class Folder:
         target = self._root / key
         with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-            disk.flush_folder(target.parent)
+            with suppress(FileNotFoundError):  # another process removed it, being empty
+                disk.flush_folder(target.parent)
             with suppress(OSError):
                 for parent in target.parents:
                     if parent == self._root:
@@ -241,21 +244,25 @@ class Folder:
             self._hidden.tidy()
 
     @contextmanager
-    def hold(self, name: str, who: str) -> Iterator[str | None]:
-        """See `stacgen.ports.Store`; mostly a lock whose holder died is free at once."""
+    def hold(self, name: str, owner: str) -> Iterator[str | None]:
+        """See `stacgen.ports.Store`; with `flock`, a lock whose holder died is free at once."""
+        hold = lock.hold_flock if self._has_flock else lease.hold
         with ExitStack() as held:
+            holder = None
             with _translated(name):
-                holder = held.enter_context(
-                    lock.claim(self._hidden.begin, name, who, by_flock=self._has_flock)
-                )
+                try:
+                    held.enter_context(hold(FileTokens(self._hidden, name), owner))
+                except HeldError as error:
+                    holder = error.holder
             yield holder
         self._hidden.tidy()
 
     def _change_locked(self, key: str, content: bytes, expected: Version | None) -> bool:
         """Put a file under a lock; `expected` is None where there must be none."""
-        name = sha256(key.encode()).hexdigest()[:16]
+        tokens = FileTokens(self._hidden, sha256(key.encode()).hexdigest()[:16])
+        wait = lock.wait_for_flock if self._has_flock else lease.wait
         try:
-            with lock.hold(self._hidden.begin, name, by_flock=self._has_flock) as is_held:
+            with wait(tokens) as is_held:
                 found = self.read_versioned(key)
                 if (found and found[1]) != expected:
                     return found is not None and found[0] == content
@@ -273,7 +280,7 @@ class Folder:
 
     @cached_property
     def _has_flock(self) -> bool:
-        return lock.has_flock(self._hidden.begin)
+        return lock.has_flock(self._hidden)
 
     def _place(self, file: Path, target: Path, move: _Move) -> None:
         """Give a file that is on the disk its name, and have that on the disk, too.

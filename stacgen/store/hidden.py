@@ -37,6 +37,11 @@ class HiddenFolder:
         """Below the folder, which is made when the first file is."""
         self._folder = folder
 
+    @property
+    def path(self) -> Path:
+        """Of the hidden folder, which may not be there."""
+        return self._folder / NAME
+
     @contextmanager
     def written(self, content: bytes) -> Iterator[Path]:
         """A file of that content in the hidden folder, on the disk, until it is moved."""
@@ -70,7 +75,7 @@ class HiddenFolder:
 
         Another build may remove the folder, being empty, at any instant; then it is made again.
         """
-        hidden = self._folder / NAME
+        hidden = self.path
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 for made in disk.make_folder(self._folder):
@@ -90,7 +95,7 @@ class HiddenFolder:
         folder new. A lock is not removed however old, since its holder may be alive; the next
         holder removes it.
         """
-        hidden = self._folder / NAME
+        hidden = self.path
         with suppress(OSError):
             hidden.rmdir()
             return

@@ -1,22 +1,20 @@
-"""One holder at a time, of a name in a folder.
+"""A lock in a folder: `flock` where the file system has it, else a lease.
 
-`flock` sees to it where the file system has it. Where it has not (Lustre with `noflock`, many NFS
-and FUSE file systems, Windows), each process that wants the lock creates a token and lists the
-tokens; a token whose time is five minutes from that of a new one belongs to a dead process. Both
-kinds respect each other, since one computer may mount a file system with `flock` and another
-without it.
+Lustre with `noflock`, many NFS and FUSE file systems, and Windows have no `flock`. Both kinds
+respect each other, since one computer may mount a file system with `flock` and another without it.
 """
 
-import errno
 import os
 import secrets
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+from stacgen.store import lease
+from stacgen.store.hidden import HiddenFolder
+from stacgen.store.lease import HeldError, IsHeld
 
 try:
     import fcntl
@@ -25,39 +23,57 @@ except ImportError:  # Windows
 else:
     _HAS_FCNTL = True
 
-Begin = Callable[[Callable[[Path], IO[bytes]], str], tuple[Path, IO[bytes]]]
-"""Opens a file of a name in the folder of locks, and makes that folder first if it is not there."""
-
-IsHeld = Callable[[], bool]
-"""False once another process may have taken the lock for that of a dead one."""
-
-_EXPIRY = 300.0
-"""Seconds between the times of two files after which the holder of the older one is dead."""
-
-_HOLD = 120.0
-"""Seconds for which a token is held that nobody renews; less than `_EXPIRY`."""
-
-_PATIENCE = 900.0
-"""Seconds to wait."""
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
-"""Seconds between two tries to get a lock, on average."""
-
-_CLAIMS = 5
-"""Times to try to have a lock that is not waited for."""
-
-SOMEBODY = "another process"
-"""Who has a lock and says nothing."""
+_FLOCK = "lock"
+"""Name, among the tokens, of the file that is locked by `flock`."""
 
 
-def has_flock(begin: Begin) -> bool:
+class FileTokens:
+    """Tokens, and the file of `flock`, as files `<lock>.<token>` of a hidden folder."""
+
+    def __init__(self, hidden: HiddenFolder, lock: str) -> None:
+        self._hidden = hidden
+        self._lock = lock
+
+    def open(self, name: str) -> tuple[Path, IO[bytes]]:
+        """Open the file of a token to read and append, and make it if it is not there."""
+        return self._hidden.begin(lambda path: path.open("a+b"), f"{self._lock}.{name}")
+
+    def put(self, name: str, owner: bytes) -> None:
+        """See `lease.Tokens`."""
+        path, file = self.open(name)
+        with file:
+            _write_owner(file, owner)
+        os.utime(path)
+
+    def read(self, name: str) -> bytes:
+        """See `lease.Tokens`."""
+        return self._path(name).read_bytes()
+
+    def times(self) -> dict[str, datetime]:
+        """See `lease.Tokens`."""
+        found = {}
+        for path in self._hidden.path.glob(f"{self._lock}.*"):
+            with suppress(FileNotFoundError):
+                name = path.name.removeprefix(f"{self._lock}.")
+                found[name] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return found
+
+    def remove(self, name: str) -> None:
+        """See `lease.Tokens`."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._hidden.path / f"{self._lock}.{name}"
+
+
+def has_flock(hidden: HiddenFolder) -> bool:
     """Try `flock` on a file of our own.
 
     Errors differ (ENOSYS, ENOLCK, EOPNOTSUPP, EBADF and others), so any of them counts.
     """
     if not _HAS_FCNTL:
         return False
-    path, file = begin(lambda path: path.open("xb"), secrets.token_hex(8))
+    path, file = hidden.begin(lambda path: path.open("xb"), secrets.token_hex(8))
     try:
         with file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,193 +84,66 @@ def has_flock(begin: Begin) -> bool:
     return True
 
 
-def means(*, by_flock: bool) -> str:
-    """Name the kind of lock, for people."""
-    return "a lock of the operating system" if by_flock else "files that stand for a lock"
+@contextmanager
+def hold_flock(tokens: FileTokens, owner: str) -> Iterator[None]:
+    """Take the lock without waiting for its holder, as long as the context lasts.
 
-
-def hold(begin: Begin, name: str, *, by_flock: bool) -> AbstractContextManager[IsHeld]:
-    """Hold the lock of a name against other processes and threads, as long as the context lasts.
+    It is free again when its holder dies. Computers without `flock` see that its time is renewed.
 
     Raises:
-        OSError: The folder cannot be used, or others held the lock for a quarter of an hour.
+        HeldError: Another process holds it.
     """
-    return (_hold_by_flock if by_flock else _hold_by_token)(begin, name)
-
-
-def claim(
-    begin: Begin, name: str, owner: str, *, by_flock: bool
-) -> AbstractContextManager[str | None]:
-    """Try to take the lock of a name without waiting, and hold it as long as the context lasts.
-
-    It gives None, or the `owner` of the process that has the lock.
-    """
-    return (_claim_by_flock if by_flock else _claim_by_token)(begin, name, owner)
+    with _flocked(tokens, owner, fcntl.LOCK_EX | fcntl.LOCK_NB) as (path, _):
+        if others := lease.rivals(tokens, _FLOCK):
+            raise HeldError(lease.owner_of(tokens, others))
+        with lease.renewed(lambda: os.utime(path)):
+            yield
 
 
 @contextmanager
-def _hold_by_flock(begin: Begin, name: str) -> Iterator[IsHeld]:
-    """A lock that is free again when its holder dies.
-
-    Its file is removed by its holder. A process that waited for a file that is gone begins again.
-    """
+def wait_for_flock(tokens: FileTokens) -> Iterator[IsHeld]:
+    """Wait for the lock, and hold it as long as the context lasts."""
     while True:
-        path, file = begin(lambda path: path.open("ab"), f"{name}.lock")
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(file, path):
-                continue
-            try:
-                os.utime(path)  # a dead process may have left the file, which then is an old one
-                if not _rivals(path, name):
-                    yield partial(_is_at, file, path)
-                    return
-            finally:
-                _remove(file, path)
-        time.sleep(_random(_FIRST_PAUSE))
-
-
-@contextmanager
-def _hold_by_token(begin: Begin, name: str) -> Iterator[IsHeld]:
-    """A token that is alone.
-
-    Of two processes that create a token before they list, one at least sees the other. A process
-    that is not alone removes its token and tries again.
-    """
-    begun = time.monotonic()
-    pause = _FIRST_PAUSE
-    while True:
-        end = time.monotonic() + _HOLD
-        path, file = begin(lambda path: path.open("xb"), _token(name))
-        file.close()
-        try:
-            if not _rivals(path, name):
-                yield partial(_is_lasting, path, end)
+        with _flocked(tokens, "", fcntl.LOCK_EX) as (path, file):
+            if not lease.rivals(tokens, _FLOCK):
+                yield lambda: _is_at(file, path)
                 return
-        finally:
-            path.unlink(missing_ok=True)
-        if time.monotonic() > begun + _PATIENCE:
-            raise OSError(errno.ETIMEDOUT, f"its lock was held for {_PATIENCE:.0f} s", str(path))
-        time.sleep(_random(pause))
-        pause = min(_LONGEST_PAUSE, pause * 1.5)
+        lease.pause(0.02)
 
 
 @contextmanager
-def _claim_by_flock(begin: Begin, name: str, owner: str) -> Iterator[str | None]:
+def _flocked(tokens: FileTokens, owner: str, operation: int) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Lock the file, which its holder removes; a process that waited for that one begins again."""
     while True:
-        path, file = begin(lambda path: path.open("a+b"), f"{name}.lock")
+        path, file = tokens.open(_FLOCK)
         with file:
-            file.seek(0)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, operation)
             except BlockingIOError:
-                yield _owner(file.read())
-                return
+                file.seek(0)
+                holder = file.read().decode("utf-8", "replace") or lease.SOMEBODY
+                raise HeldError(holder) from None
             if not _is_at(file, path):
                 continue
             try:
-                file.truncate()
-                file.write(owner.encode())
-                file.flush()
-                os.utime(path)
-                with _renewed(path):
-                    yield _owner_of(_rivals(path, name))
+                _write_owner(file, owner.encode())
+                os.utime(path)  # a dead process may have left the file, which then is an old one
+                yield path, file
             finally:
-                _remove(file, path)
+                if _is_at(file, path):
+                    path.unlink()
             return
 
 
-@contextmanager
-def _claim_by_token(begin: Begin, name: str, owner: str) -> Iterator[str | None]:
-    others: list[Path] = []
-    for attempt in range(_CLAIMS):  # those that come at the same instant step back and try again
-        if attempt:
-            time.sleep(_random(_LONGEST_PAUSE))
-        path, file = begin(lambda path: path.open("xb"), _token(name))
-        try:
-            with file:
-                file.write(owner.encode())
-            others = _rivals(path, name)
-            if not others:
-                with _renewed(path):
-                    yield None
-                return
-        finally:
-            path.unlink(missing_ok=True)
-    yield _owner_of(others)
-
-
-def _random(mean: float) -> float:
-    """Seconds between half and one and a half of the mean."""
-    return mean * (0.5 + secrets.randbelow(1000) / 1000)
-
-
-def _token(name: str) -> str:
-    return f"{name}.{secrets.token_hex(8)}.token"
-
-
-def _rivals(path: Path, name: str) -> list[Path]:
-    """Other files of a lock whose processes live; those of dead processes are removed.
-
-    Times are compared with that of the file at `path`, which was written just now, so that all are
-    of the file system's clock. A time ahead of it is of a clock that was wrong, and counts as old.
-    """
-    try:
-        now = path.stat().st_mtime
-    except FileNotFoundError:  # it was taken for that of a dead process
-        return [path]
-    found = []
-    for other in path.parent.glob(f"{name}.*"):
-        with suppress(FileNotFoundError):
-            if abs(now - other.stat().st_mtime) > _EXPIRY:
-                other.unlink()
-            elif other != path:
-                found.append(other)
-    return found
-
-
-@contextmanager
-def _renewed(path: Path) -> Iterator[None]:
-    """Keep the time of a file new while the context lasts."""
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(_EXPIRY / 5):
-            with suppress(OSError):  # the next time may do
-                os.utime(path)
-
-    threading.Thread(target=renew, daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
-
-
-def _owner_of(files: list[Path]) -> str | None:
-    """What the first of the files that can be read says; None where there are no files."""
-    for each in files:
-        with suppress(OSError):
-            return _owner(each.read_bytes())
-    return SOMEBODY if files else None
-
-
-def _owner(content: bytes) -> str:
-    return content.decode("utf-8", "replace") or SOMEBODY
-
-
-def _remove(file: IO[bytes], path: Path) -> None:
-    """Remove the file of a lock, unless the path is that of another by now."""
-    if _is_at(file, path):
-        path.unlink(missing_ok=True)
-
-
-def _is_lasting(token: Path, end: float) -> bool:
-    """True for a token that is there, until a time of `time.monotonic`."""
-    return time.monotonic() < end and token.exists()
+def _write_owner(file: IO[bytes], owner: bytes) -> None:
+    """Have a file hold the owner and nothing else."""
+    file.truncate(0)
+    file.write(owner)
+    file.flush()
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether an open file is the one of that name, and none that was removed before."""
+    """True if an open file is the one of that path, and none that was removed before."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

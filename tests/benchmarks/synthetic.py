@@ -19,8 +19,10 @@ from stacgen import bands, item, stac, tiles
 from stacgen.errors import UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
-from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.ledger import Ledger
+from stacgen.pipeline import root as root_documents
+from stacgen.pipeline.commit import Filing
+from stacgen.pipeline.journal import Journal
+from stacgen.pipeline.pending import PendingChanges
 from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
 from stacgen.store.folder import Folder
 
@@ -115,7 +117,7 @@ def grid(each: Stream) -> Grid:
     )
 
 
-def publish(each: Stream, store: Folder, ledger: Ledger, numbers: range) -> None:
+def publish(each: Stream, store: Folder, pending: PendingChanges, numbers: range) -> None:
     """Write Items of a stream and file them, as a build does."""
     ground = grid(each)
     ids = item_ids(each)
@@ -137,8 +139,7 @@ def publish(each: Stream, store: Folder, ledger: Ledger, numbers: range) -> None
         for document in documents
     )
     filing = Filing(place=place, grid=ground, scale=0.0001, is_sample=False, base_url=None)
-    is_shown = commit(documents, filing, store)
-    ledger.add(place, documents, replaced=False, is_shown=is_shown)
+    pending.link(documents, filing)
 
 
 def publish_tile(root: Path, tile: tiles.TileId, count: int) -> int:
@@ -148,12 +149,15 @@ def publish_tile(root: Path, tile: tiles.TileId, count: int) -> int:
         The peak memory of this process, in bytes.
     """
     store = Folder(root)
-    ledger = Ledger(store)
-    for number in range(count):
-        each = stream(tile, number)
-        ledger.settle(but=[CollectionPlace(tile=tile, band=each.band)])
-        publish(each, store, ledger, range(YEARLY))
-    ledger.settle()
+    with Journal(store) as journal:
+        pending = PendingChanges(store, journal)
+        for number in range(count):
+            each = stream(tile, number)
+            journal.note(tile, [each.band.name])
+            pending.settle(but=[CollectionPlace(tile=tile, band=each.band)])
+            publish(each, store, pending, range(YEARLY))
+        pending.settle()
+        journal.finish()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -189,7 +193,7 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
         f"{wall:.1f} s, peak memory of each {peak / 1e6:.0f} MB",
     )
     begin = time.perf_counter()
-    Ledger(store).close()
+    root_documents.rebuild(store)
     wall = time.perf_counter() - begin
     size = (root / "items.parquet").stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -198,7 +202,7 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
         f"{wall:.2f} s",
         f"{size / 1e6:.1f} MB, peak memory {peak / 1e6:.0f} MB",
     )
-    Ledger.load()  # as a build does while its frames are made
+    PendingChanges.load()  # as a build does while its frames are made
     mark = now(folder)
     walls = [one_more(store, 0)]
     files = changed(root, mark)
@@ -227,10 +231,13 @@ def one_more(store: Folder, number: int) -> float:
         for each in range(number + 1)
     )
     begin = time.perf_counter()
-    ledger = Ledger(store)
-    more = replace(first, frames=(*first.frames, *extra))
-    publish(more, store, ledger, range(YEARLY + number, YEARLY + number + 1))
-    ledger.close()
+    with Journal(store) as journal:
+        pending = PendingChanges(store, journal)
+        journal.note(first.tile, [first.band.name])
+        more = replace(first, frames=(*first.frames, *extra))
+        publish(more, store, pending, range(YEARLY + number, YEARLY + number + 1))
+        pending.close()
+        journal.finish()
     return time.perf_counter() - begin
 
 
