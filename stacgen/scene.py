@@ -10,12 +10,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacgen import catalog, collection_summary, layout, renders, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.succession import DEPRECATED
+
+if TYPE_CHECKING:
+    import pystac
 
 _OF_ASSETS = ("processing:lineage", "processing:software", DEPRECATED)
 """Properties that each asset says for itself where the bands differ in them."""
@@ -106,35 +109,39 @@ def build(
         image: The Item of the true-colour image of the acquisition. Its picture and thumbnail then
             are those of the scene, and kept ones give way.
     """
+    import pystac  # noqa: PLC0415 - 0.1 s, and a run with nothing to do makes no scene
+
     own = place.item(scene.id, scene.moment.year)
     documents = list(scene.items.values())
     said = [document["properties"] for document in documents]
     moments = [each["properties"]["updated"] for each in (*documents, *([image] if image else []))]
     shared = _agreed(said)
     geometry, bbox = _footprint(documents)
-    document = stac.item(
+    assets = _assets(scene, place, own.key, shared)
+    if image is not None:
+        assets |= _pictures(image, place, own.key)
+        kept = {key: kept[key] for key in kept if key not in (visual.KEY, _THUMBNAIL)}
+    made = pystac.Item(
         id=scene.id,
-        collection=place.id,
-        geometry=geometry,
-        bbox=bbox,
-        moment=scene.moment,
+        geometry=dict(geometry),
+        bbox=list(bbox),
+        datetime=scene.moment,
         properties={
             "title": _title(scene, place),
+            "datetime": None,  # pystac fills it in, here and not at the end
             "created": min((each["created"] for each in said), key=datetime.fromisoformat),
             "updated": max(moments, key=datetime.fromisoformat),
             "gsd": min(each["gsd"] for each in said),
             **shared,
         },
-        assets=_assets(scene, place, own.key, shared),
-        links=_links(scene, place, own.key, image),
         stac_extensions=[url for each in documents for url in each["stac_extensions"]],
+        collection=place.id,
+        assets={key: pystac.Asset.from_dict(asset) for key, asset in assets.items()},
     )
-    assets = document["assets"]
-    if image is not None:
-        assets |= _pictures(image, place, own.key)
-        kept = {key: kept[key] for key in kept if key not in (visual.KEY, _THUMBNAIL)}
+    made.add_links(_links(scene, place, own.key, image))
     return keeping(
-        document, {key: kept[key] for key in kept if visual.is_current(kept[key], assets)}
+        stac.document(made),
+        {key: kept[key] for key in kept if visual.is_current(kept[key], assets)},
     )
 
 
@@ -250,10 +257,17 @@ def _assets(
 
 def _links(
     scene: Scene, place: ScenesPlace, key: str, image: stac.Document | None
-) -> list[stac.Link]:
+) -> "list[pystac.Link]":
+    import pystac  # noqa: PLC0415 - same
+
     year = scene.moment.year
     documents = (*scene.items.values(), *([image] if image is not None else []))
-    sources = [link for document in documents for link in stac.links(document, "derived_from")]
+    sources = [
+        pystac.Link.from_dict(link)
+        for document in documents
+        for link in document["links"]
+        if link["rel"] == "derived_from"
+    ]
     return [
         catalog.up("root", key, layout.ROOT, layout.root_title(is_sample=not sources)),
         catalog.up("parent", key, place.year_key(year), str(year)),
@@ -265,7 +279,7 @@ def _links(
 def bands_shown(link: stac.Link) -> int:
     """How many bands the scene has that a link leads to; 0 where its title is not one of ours.
 
-    >>> bands_shown(stac.Link(rel="item", href="", title="Sentinel-2 L2A 29PKR, ..., 12 bands"))
+    >>> bands_shown(stac.Link(href="", title="Sentinel-2 L2A 29PKR, ..., 12 bands"))
     12
     """
     found = re.search(r", (\d+) bands?$", link.title)

@@ -58,7 +58,7 @@ DOORS = {
     "orjson": {"stac"},
     "pyarrow": {"mirror"},
     "pyproj": {"doctor", "footprint"},
-    "pystac": {"load"},
+    "pystac": {"catalog", "item", "load", "scene", "stac"},
     "rasterio": {"doctor", "gdal"},
     "referencing": {"schemas"},
     "requests": {"fetch"},
@@ -73,7 +73,7 @@ DOORS = {
     "xarray": {"load"},
 }
 EXTRAS = {
-    *("PIL", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
+    *("PIL", "distributed", "matplotlib", "odc"),
     *("cql2", "fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
 }
 """Dependencies of extras, which are there only where they were asked for."""
