@@ -98,6 +98,13 @@ def document(made: "pystac.Item | pystac.Catalog") -> Document:
     return found
 
 
+def to_item(document: Document) -> "pystac.Item":
+    """The pystac Item of a document, which it takes over."""
+    import pystac  # noqa: PLC0415 - same
+
+    return pystac.Item.from_dict(document, migrate=False, preserve_dict=False)
+
+
 def _respelled(time: str) -> str:
     """A time without the zeros that pystac adds to milliseconds."""
     return timestamp(datetime.fromisoformat(time))
@@ -150,17 +157,17 @@ def absolute(document: Document, base_url: str, key: str) -> Document:
 
     Args:
         document: With relative hrefs.
-        base_url: Where the root of the catalog is public.
+        base_url: URL or absolute path of the root of the catalog.
         key: Of the Item.
     """
     url = f"{base_url.rstrip('/')}/{key}"
-    scheme, _, path = url.partition("://")
+    scheme, mark, path = url.rpartition("://")
 
     def moved(href: str) -> str:
         if "://" in href:
             return href
         # urllib joins no URLs of buckets.
-        return f"{scheme}://{posixpath.normpath(posixpath.join(posixpath.dirname(path), href))}"
+        return scheme + mark + posixpath.normpath(posixpath.join(posixpath.dirname(path), href))
 
     title = document["properties"].get("title", "")
     own = {"rel": "self", "href": url, "type": GEOJSON, "title": title}

@@ -20,6 +20,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pystac
 import pytest
 import rasterio
 from obstore.store import MemoryStore
@@ -206,6 +207,27 @@ def test_the_grid_in_file_and_item_is_that_of_the_bounds(build: Build) -> None:
         assert dataset.descriptions == ("B09",)
     assert document["properties"]["proj:code"] == "EPSG:32629"
     assert document["assets"]["B09"]["proj:shape"] == [1830, 1830]
+
+
+def test_the_items_of_a_build_are_read_from_the_catalog_and_open(build: Build) -> None:
+    """Those built and those skipped, by rasterio; pystac gives the JSON back that was written."""
+    build(wanted=Selection(limit=2))
+    report = build(wanted=Selection(limit=3))
+    assert (len(report.built), len(report.items)) == (1, 3)
+    for item, outcome in zip(report.items, report.outcomes, strict=True):
+        assert item.self_href == outcome.ref.href
+        written = json.loads(Path(outcome.ref.href).read_bytes())
+        again = pystac.Item.from_file(outcome.ref.href)
+        back = again.to_dict(include_self_link=False, transform_hrefs=False)
+        back["properties"]["datetime"] = written["properties"]["datetime"]  # of other digits
+        assert back == written
+        assert item.datetime == outcome.ref.frame.sensing_time
+        with rasterio.open(item.assets["B09"].href) as dataset:
+            assert dataset.shape == tuple(item.assets["B09"].extra_fields["proj:shape"])
+    assert [item.id for item in report.items[1:]] == [str(each.ref) for each in report.outcomes][1:]
+    Path(report.outcomes[-1].ref.href).unlink()
+    with pytest.raises(OutputError, match="is gone"):
+        report.items[-1]
 
 
 def test_a_build_leaves_a_whole_catalog_and_nothing_else(build: Build, tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_gdal_opens_what_search_found_as_one_mosaic(root: Path, tmp_path: Path) 
         pytest.skip(f"GDAL {rasterio.__gdal_version__} knows no STAC 1.1")
     collections = ["sentinel-2-l2a-29PKR-B09"]
     found = stacgen.search(root, collections=collections, datetime="2025-01-01/..")
-    (tmp_path / "items.json").write_text(json.dumps(found))
+    (tmp_path / "items.json").write_text(json.dumps(pystac.ItemCollection(found).to_dict()))
     with rasterio.open(f'STACIT:"{tmp_path}/items.json":asset=B09') as mosaic:
         assert mosaic.crs.to_epsg() == 32629
         np.testing.assert_array_equal(mosaic.read(1), pixels(items(root)[-1]))

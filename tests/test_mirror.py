@@ -635,6 +635,7 @@ print(len(report.skipped), "pyarrow" in sys.modules)
 
 THREADS = """
 import os
+from pathlib import Path
 import stacgen
 from stacgen import mirror
 
@@ -654,7 +655,7 @@ print(count() - before)
     [
         "stacgen.search({root!r})",
         "os.remove({root!r} + '/items.parquet'); stacgen.index({root!r})",
-        "stacgen.validate({root!r}, deep=True)",
+        "stacgen.validate({root!r}, schemas=[Path({root!r})], deep=True)",
     ],
     ids=["search", "index", "validate"],
 )

@@ -72,7 +72,7 @@ def search(  # noqa: PLR0913 - one parameter an option
         deprecated=deprecated,
         limit=limit,
         store_options=options,
-    )
+    ).found.collection
     if table:
         screen.list_items(found["features"])
     else:

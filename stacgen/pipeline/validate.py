@@ -27,6 +27,8 @@ class Validation:
     """That were opened."""
 
     findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...] = ()
+    """A sentence for each schema that was not available."""
 
 
 def validate(
