@@ -42,7 +42,7 @@ class Scene:
     @property
     def moment(self) -> datetime:
         """When the satellite saw the tile, in UTC."""
-        return _moment(next(iter(self.items.values())))
+        return stac.moment(next(iter(self.items.values())))
 
 
 def assemble(items: Iterable[stac.Document]) -> list[Scene]:
@@ -54,7 +54,7 @@ def assemble(items: Iterable[stac.Document]) -> list[Scene]:
     """
     acquisitions: dict[tuple[Pass, datetime], list[dict[str, stac.Document]]] = {}
     for document in sorted(items, key=_by_frame):
-        key = Pass.of(document["id"]), _moment(document)
+        key = Pass.of(document["id"]), stac.moment(document)
         turns = acquisitions.setdefault(key, [])
         name = layout.band_of(document["id"]).name
         turn = next((turn for turn in turns if name not in turn), None)
@@ -81,10 +81,6 @@ def _ids(each: Pass, moment: datetime) -> Iterator[str]:
 def _by_frame(document: stac.Document) -> tuple[int, str]:
     number = document["id"].split("_")[5:]
     return (int(number[0]) if number else -1), document["id"]
-
-
-def _moment(document: stac.Document) -> datetime:
-    return datetime.fromisoformat(document["properties"]["datetime"])
 
 
 def build(
@@ -148,7 +144,7 @@ def build(
 def _pictures(image: stac.Document, place: ScenesPlace, key: str) -> dict[str, dict[str, Any]]:
     """Picture and thumbnail of a true-colour image, as a scene has them."""
     home = CollectionPlace(tile=place.tile, band=layout.band_of(image["id"]))
-    source = home.item(image["id"], _moment(image).year).key
+    source = home.item(image["id"], stac.moment(image).year).key
     said = image["properties"]
     found = {
         name: {**facts, "href": layout.href(key, layout.target(source, facts["href"]))}

@@ -10,7 +10,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -117,6 +117,11 @@ def links(document: Document, rel: str) -> list[Link]:
         for link in document.get("links", [])
         if link["rel"] == rel
     ]
+
+
+def moment(item: Document) -> datetime:
+    """The sensing time of an Item, in UTC."""
+    return datetime.fromisoformat(item["properties"]["datetime"]).astimezone(UTC)
 
 
 def to_bytes(document: Document) -> bytes:

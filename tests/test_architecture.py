@@ -58,7 +58,7 @@ DOORS = {
     "orjson": {"stac"},
     "pyarrow": {"mirror"},
     "pyproj": {"doctor", "footprint"},
-    "pystac": {"catalog", "item", "items", "load", "outcomes", "scene", "schemas", "stac"},
+    "pystac": {"catalog", "item", "items", "outcomes", "scene", "schemas", "stac"},
     "rasterio": {"doctor", "gdal"},
     "referencing": {"schemas"},
     "requests": {"fetch"},

@@ -20,7 +20,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pystac
 import pytest
 import rasterio
 from obstore.store import MemoryStore
@@ -210,17 +209,12 @@ def test_the_grid_in_file_and_item_is_that_of_the_bounds(build: Build) -> None:
 
 
 def test_the_items_of_a_build_are_read_from_the_catalog_and_open(build: Build) -> None:
-    """Those built and those skipped, by rasterio; pystac gives the JSON back that was written."""
+    """Those built and those skipped, each when it is asked for; rasterio opens their assets."""
     build(wanted=Selection(limit=2))
     report = build(wanted=Selection(limit=3))
     assert (len(report.built), len(report.items)) == (1, 3)
     for item, outcome in zip(report.items, report.outcomes, strict=True):
         assert item.self_href == outcome.ref.href
-        written = json.loads(Path(outcome.ref.href).read_bytes())
-        again = pystac.Item.from_file(outcome.ref.href)
-        back = again.to_dict(include_self_link=False, transform_hrefs=False)
-        back["properties"]["datetime"] = written["properties"]["datetime"]  # of other digits
-        assert back == written
         assert item.datetime == outcome.ref.frame.sensing_time
         with rasterio.open(item.assets["B09"].href) as dataset:
             assert dataset.shape == tuple(item.assets["B09"].extra_fields["proj:shape"])
