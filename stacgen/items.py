@@ -45,7 +45,7 @@ class StoredItems(Sequence["pystac.Item"]):
         name = f"{self._store.address}/{key}"
         raw = self._store.read(key)
         if raw is None:
-            raise OutputError(f"{name} is gone: it was deleted after it was built or found.")
+            raise OutputError(f"{name} is gone: it was deleted after this build; build it again.")
         address = lookup.absolute(self._store.address)
         return stac.to_item(stac.absolute(stac.from_bytes(raw, name=name), address, key))
 

@@ -59,9 +59,13 @@ class Schemas:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """A sentence for each schema that documents name and that was not available."""
+        """The schemas that documents name and that were not available, a sentence per reason."""
+        urls: dict[str, list[str]] = {}
+        for url, reason in self._missing.items():
+            urls.setdefault(reason.removeprefix(f"{url} "), []).append(url)
         return tuple(
-            f"Nothing was checked against {url}: {reason}." for url, reason in self._missing.items()
+            f"Nothing was checked against {', '.join(named)}: {reason}."
+            for reason, named in urls.items()
         )
 
     def problems(self, document: stac.Document) -> list[str]:

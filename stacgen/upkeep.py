@@ -139,7 +139,7 @@ def validate(
     deep: bool = False,
     allow_hosts: Sequence[str] = (),
     store_options: Mapping[str, str] | None = None,
-    told: Callable[[str], None] | None = None,
+    watch: Callable[[str], None] | None = None,
 ) -> Validation:
     """Look for what is wrong with the catalog at `root`.
 
@@ -152,7 +152,7 @@ def validate(
         deep: Read every file, too: checksums, layout of COGs, every pixel.
         allow_hosts: Fetch schemas from these even if they are in a private network.
         store_options: Settings of the bucket beside those in the environment.
-        told: Is told of each schema that is fetched.
+        watch: Called with a sentence for each schema that is fetched.
 
     Raises:
         UsageError: There are no such folders.
@@ -161,7 +161,7 @@ def validate(
     """
     from stacgen.schemas import Schemas  # noqa: PLC0415 - jsonschema, which no other call needs
 
-    fetch = None if schemas else schemas_on_the_web(allow_hosts, told)
+    fetch = None if schemas else schemas_on_the_web(allow_hosts, watch)
     known = Schemas(schemas or (), fetch)
     place = _listed(str(root), store_options)
     found = pipeline.validate(place, problems=known.problems, deep=deep)
@@ -176,7 +176,7 @@ def _listed(root: str, store_options: Mapping[str, str] | None) -> Listed:
 
 
 def schemas_on_the_web(
-    allow_hosts: Sequence[str] = (), told: Callable[[str], None] | None = None
+    allow_hosts: Sequence[str] = (), watch: Callable[[str], None] | None = None
 ) -> Callable[[str], bytes]:
     """Get a function that fetches a schema once, and from then on reads it from the user's cache.
 
@@ -190,8 +190,8 @@ def schemas_on_the_web(
         key = quote(url, safe="")
         if (kept := _read(cache, key)) is not None:
             return kept
-        if told is not None:
-            told(f"Fetching the schema {url} (cached in {cache.address}).")
+        if watch is not None:
+            watch(f"Fetching the schema {url} (cached in {cache.address}).")
         content = http(Resource(url=url)).body
         json.loads(content)  # a login page of some network is not kept
         with suppress(OutputError):  # a cache that cannot be written is none

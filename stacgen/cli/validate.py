@@ -45,7 +45,7 @@ def validate(
         deep=deep,
         allow_hosts=allow_host or (),
         store_options=settings(store_option or []),
-        told=screen.say,
+        watch=screen.say,
     )
     screen.list_findings(found, as_json=as_json)
     if found.findings:

@@ -28,7 +28,7 @@ class Validation:
 
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...] = ()
-    """A sentence for each schema that was not available."""
+    """Schemas that were not available, in sentences."""
 
 
 def validate(
