@@ -5,7 +5,7 @@ twice or in any order, so an interrupted build or a second builder comes to the 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacgen import item, layout, origin, renders, stac, visual
 from stacgen.bands import NAMES, TCI
@@ -13,6 +13,9 @@ from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError
 from stacgen.layout import CollectionPlace, Place
 from stacgen.models import Grid
+
+if TYPE_CHECKING:
+    import pystac
 
 _MARK = "stacgen:content"
 """Field of the root that tells what fills it: `dunia`, or `sample` for synthetic frames."""
@@ -36,14 +39,12 @@ def year(
     key = place.year_key(number)
     found = [
         stac.Link(
-            rel="item",
             href=layout.href(key, place.item(document["id"], number).key),
-            type=stac.GEOJSON,
             title=document["properties"]["title"],
         )
         for document in items
     ]
-    return stac.catalog(
+    return _catalog(
         id=f"{place.id}-{number}",
         title=str(number),
         description=f"Frames of {place.title} sensed in {number}.",
@@ -93,47 +94,48 @@ def gathered(
         description: A sentence or more.
         is_sample: Whether its pixels are made up.
     """
+    import pystac  # noqa: PLC0415 - 0.1 s, and a run with nothing to do makes no document
+
     key = place.key
     rasters = [asset for asset in item_assets.values() if "data" in asset["roles"]]
     rasters = rasters or [asset for asset in item_assets.values() if visual.KEY in asset["roles"]]
     bands = [band for asset in rasters for band in asset["bands"]]
-    children = [
-        stac.Link(rel="child", href=layout.href(key, place.year_key(each)), title=str(each))
-        for each in years
-    ]
-    return stac.collection(
+    made = pystac.Collection(
         id=place.id,
         title=place.title,
         description=description,
+        license="other",  # which a link names
         keywords=[
             *("sentinel-2", "copernicus", "msi", "l2a", place.tile),
             *_named(place, bands),
             *("cog", "sample" if is_sample else "dunia"),
         ],
-        providers=() if is_sample else origin.PROVIDERS,
-        extent=stac.Extent(bbox=summary.bbox, start=summary.start, end=summary.end),
-        summaries=_summaries(summary, place, item_assets),
+        providers=[] if is_sample else list(map(pystac.Provider.from_dict, origin.PROVIDERS)),
+        extent=pystac.Extent(
+            pystac.SpatialExtent([list(summary.bbox)]),
+            pystac.TemporalExtent([[summary.start, summary.end]]),
+        ),
+        summaries=pystac.Summaries(_summaries(summary, place, item_assets), maxcount=1000),
         stac_extensions=stac.extensions(
             *("eo", "projection", "raster", "render"), *(() if is_sample else ("scientific",))
         ),
-        extra={
+        extra_fields={
             **({} if is_sample else {"sci:doi": origin.DOI}),
             "bands": bands,
             "renders": renders.of_collection(item_assets, summary.baselines),
-            "item_assets": dict(item_assets),
         },
-        assets={"items": MIRROR},
-        links=[
+        assets={"items": pystac.Asset.from_dict(MIRROR)},
+    )
+    for name, asset in item_assets.items():
+        made.item_assets[name] = pystac.ItemAssetDefinition(dict(asset))
+    return _linked(
+        made,
+        [
             up("root", key, layout.ROOT, layout.root_title(is_sample=is_sample)),
             up("parent", key, place.tile_key, place.tile),
-            *children,
-            stac.Link(
-                rel="alternate",
-                href=layout.href(key, layout.page_key(key)),
-                type=stac.HTML,
-                title=place.title,
-            ),
-            *(() if is_sample else origin.LEGAL),
+            *(up("child", key, place.year_key(each), str(each)) for each in years),
+            stac.link("alternate", layout.href(key, layout.page_key(key)), place.title, stac.HTML),
+            *([] if is_sample else map(pystac.Link.from_dict, origin.LEGAL)),
         ],
     )
 
@@ -152,14 +154,14 @@ def resolution_of(document: stac.Document) -> int:
 def tile(existing: stac.Document | None, *, place: Place, is_sample: bool) -> stac.Document:
     """A tile's Catalog with links to its Collections, in the order of the bands, scenes last."""
     key, root_title = place.tile_key, layout.root_title(is_sample=is_sample)
-    found = stac.Link(rel="child", href=layout.href(key, place.key), title=place.title)
+    found = stac.Link(href=layout.href(key, place.key), title=place.title)
     bands = list(NAMES)
 
     def by_band(link: stac.Link) -> tuple[int, str]:
         name = link.href.removeprefix("./").partition("/")[0]
         return (bands.index(name) if name in bands else len(bands)), name
 
-    return stac.catalog(
+    return _catalog(
         id=place.tile,
         title=place.tile,
         description=f"Sentinel-2 tile {place.tile}: a Collection a band, and one of all together.",
@@ -183,20 +185,18 @@ def root(
     It has a `self` link only where its public URL is known: given now, or known before.
     """
     title = layout.root_title(is_sample=is_sample)
-    found = stac.Link(rel="child", href=layout.href(layout.ROOT, place.tile_key), title=place.tile)
-    known = stac.links(existing or {}, "self")
-    if base_url is not None:
-        href = f"{base_url.rstrip('/')}/{layout.ROOT}"
-        known = [stac.Link(rel="self", href=href, title=title)]
+    found = stac.Link(href=layout.href(layout.ROOT, place.tile_key), title=place.tile)
+    address = public_url(existing) if base_url is None else base_url.rstrip("/")
+    own = [] if address is None else [stac.link("self", f"{address}/{layout.ROOT}", title)]
     what = "Synthetic frames of stacgen's sample server" if is_sample else origin.WHAT
-    return stac.catalog(
+    return _catalog(
         id="sentinel-2-l2a-dunia" + ("-sample" if is_sample else ""),
         title=title,
         description=f"{what}, as Cloud-Optimized GeoTIFFs; a Catalog a tile.",
         extra={_MARK: _content(is_sample=is_sample)},
         links=[
-            *known,
-            stac.Link(rel="root", href="./catalog.json", title=title),
+            *own,
+            stac.link("root", "./catalog.json", title),
             *_merged(existing, "child", [found], order=lambda link: link.href),
         ],
     )
@@ -242,9 +242,30 @@ def _content(*, is_sample: bool) -> str:
     return "sample" if is_sample else "dunia"
 
 
-def up(rel: str, source: str, target: str, name: str) -> stac.Link:
+def up(rel: str, source: str, target: str, name: str) -> "pystac.Link":
     """A link from one key to another, whose document has that title."""
-    return stac.Link(rel=rel, href=layout.href(source, target), title=name)
+    return stac.link(rel, layout.href(source, target), name)
+
+
+def _catalog(
+    *,
+    id: str,  # noqa: A002 - the field's name
+    title: str,
+    description: str,
+    links: "Iterable[pystac.Link]",
+    extra: dict[str, Any] | None = None,
+) -> stac.Document:
+    import pystac  # noqa: PLC0415 - same
+
+    made = pystac.Catalog(id=id, title=title, description=description, extra_fields=extra)
+    return _linked(made, links)
+
+
+def _linked(made: "pystac.Catalog", links: "Iterable[pystac.Link]") -> stac.Document:
+    """The document with these links alone; pystac puts a root link to itself into each Catalog."""
+    made.clear_links()
+    made.add_links(list(links))
+    return stac.document(made)
 
 
 def _merged(
@@ -253,11 +274,14 @@ def _merged(
     found: Iterable[stac.Link],
     *,
     order: Callable[[stac.Link], Any],
-) -> list[stac.Link]:
+) -> "list[pystac.Link]":
     """The links that a document had and those found, each target once."""
-    by_href = {link.href: link for link in stac.links(existing or {}, rel)}
-    by_href |= {link.href: link for link in found}
-    return sorted(by_href.values(), key=order)
+    by_href = {link.href: link for link in (*stac.links(existing or {}, rel), *found)}
+    media_type = stac.GEOJSON if rel == "item" else stac.JSON
+    return [
+        stac.link(rel, each.href, each.title, media_type)
+        for each in sorted(by_href.values(), key=order)
+    ]
 
 
 def _summaries(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from typing import Any
 
@@ -49,7 +49,7 @@ class CollectionSummary:
 def of_item(document: stac.Document) -> CollectionSummary:
     """What one Item adds to its Collection."""
     properties = document["properties"]
-    moment = datetime.fromisoformat(properties["datetime"]).astimezone(UTC)
+    moment = stac.moment(document)
 
     def point(key: str) -> Span | None:
         return (properties[key], properties[key]) if key in properties else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stacgen import layout, nodata, renders, stac, succession, visual
@@ -14,6 +14,9 @@ from stacgen.layout import CollectionPlace, ItemPlace
 from stacgen.models import Frame, Grid, Stream, timestamp
 from stacgen.profile import CogProfile
 from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
+
+if TYPE_CHECKING:
+    import pystac
 
 PICTURE_HASH = "stacgen:picture_hash"
 """The property that says which hash in the stream the pixels were verified with, or `none`."""
@@ -99,17 +102,20 @@ def build(
         software: Name and version of what made it, `{"stacgen": "0.1.0"}`.
         now: The time of creation, in UTC.
     """
+    import pystac  # noqa: PLC0415 - 0.1 s, and a run with nothing to do makes no Item
+
     place = CollectionPlace(tile=stream.tile, band=stream.band)
     item_place = place.item(item_id, frame.sensing_time.year)
     data = {stream.band.asset: _data(stream.band, grid, pixels, item_place)}
-    return stac.item(
+    assets = {**data, "thumbnail": _thumbnail(stream.band, pixels)}
+    made = pystac.Item(
         id=item_id,
-        collection=place.id,
-        geometry=pixels.footprint.geometry,
-        bbox=pixels.footprint.bbox,
-        moment=frame.sensing_time,
+        geometry=dict(pixels.footprint.geometry),
+        bbox=list(pixels.footprint.bbox),
+        datetime=frame.sensing_time,
         properties={
             "title": title(place, frame),
+            "datetime": None,  # pystac fills it in, here and not at the end
             "created": timestamp(now),
             "updated": timestamp(now),
             **_properties(stream, frame, grid),
@@ -120,10 +126,12 @@ def build(
             **({} if stream.band.is_color else _cleaning(pixels)),
             "renders": renders.of_item(data),
         },
-        assets={**data, "thumbnail": _thumbnail(stream.band, pixels)},
-        links=_links(stream, frame, item_place, pixels.origin),
         stac_extensions=stac.extensions(*_EXTENSIONS),
+        collection=place.id,
+        assets={key: pystac.Asset.from_dict(asset) for key, asset in assets.items()},
     )
+    made.add_links(_links(stream, frame, item_place, pixels.origin))
+    return stac.document(made)
 
 
 def _cleaning(pixels: Pixels) -> dict[str, Any]:
@@ -275,7 +283,6 @@ def _thumbnail(band: Band, pixels: Pixels) -> dict[str, Any]:
         "type": stac.PNG,
         "title": quicklook_title(band),
         "roles": ["thumbnail", "overview"],
-        "proj:code": None,
         "proj:shape": list(pixels.thumbnail_shape),
         "file:size": pixels.thumbnail.size,
         "file:checksum": pixels.thumbnail.multihash,
@@ -284,12 +291,12 @@ def _thumbnail(band: Band, pixels: Pixels) -> dict[str, Any]:
 
 def _links(
     stream: Stream, frame: Frame, place: ItemPlace, origin: Origin | None
-) -> list[stac.Link]:
+) -> "list[pystac.Link]":
     home = CollectionPlace(tile=stream.tile, band=stream.band)
     year = frame.sensing_time.year
 
-    def up(rel: str, key: str, name: str) -> stac.Link:
-        return stac.Link(rel=rel, href=layout.href(place.key, key), title=name)
+    def up(rel: str, key: str, name: str) -> "pystac.Link":
+        return stac.link(rel, layout.href(place.key, key), name)
 
     links = [
         up("root", layout.ROOT, layout.root_title(is_sample=stream.is_sample)),
@@ -298,11 +305,11 @@ def _links(
     ]
     if not stream.is_sample:
         links.append(
-            stac.Link(
-                rel="derived_from",
-                href=public_url(stream.playlist_url),
-                type=stac.HLS,
-                title=f"{stream.service} HLS stream, frame {frame.number}",
+            stac.link(
+                "derived_from",
+                public_url(stream.playlist_url),
+                f"{stream.service} HLS stream, frame {frame.number}",
+                stac.HLS,
             )
         )
     if not stream.is_sample and origin is not None:
@@ -310,16 +317,18 @@ def _links(
     return links
 
 
-def _segment_link(origin: Origin) -> stac.Link:
+def _segment_link(origin: Origin) -> "pystac.Link":
     """To the bytes that the frame was decoded from; whoever fetches them again can compare."""
     file = origin.file
-    return stac.Link(
-        rel="derived_from",
-        href=public_url(origin.url),
-        type=stac.SEGMENT if PurePosixPath(urlsplit(origin.url).path).suffix == ".ts" else None,
-        title=f"Segment of it, frames {origin.frames.start} to {origin.frames.stop - 1}",
-        extra={} if file is None else {"file:size": file.size, "file:checksum": file.multihash},
+    link = stac.link(
+        "derived_from",
+        public_url(origin.url),
+        f"Segment of it, frames {origin.frames.start} to {origin.frames.stop - 1}",
+        stac.SEGMENT if PurePosixPath(urlsplit(origin.url).path).suffix == ".ts" else None,
     )
+    if file is not None:
+        link.extra_fields = {"file:size": file.size, "file:checksum": file.multihash}
+    return link
 
 
 def segment_file(document: stac.Document) -> StoredFile | None:

@@ -13,13 +13,14 @@ from stacgen.endpoints import Endpoint
 from stacgen.errors import OutputError, UsageError
 from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
+from stacgen.items import StoredItems
 from stacgen.layout import ROOT
 from stacgen.models import Frame, Selection
-from stacgen.outcomes import Event, Report, Watch
+from stacgen.outcomes import Event, Failed, Report, Watch
 from stacgen.pipeline import Crew, Request, Shard, Threads, workers_for
 from stacgen.pipeline.crew import LOCAL
 from stacgen.pipeline.work import Recipe
-from stacgen.ports import Fetch
+from stacgen.ports import Fetch, Store
 from stacgen.profile import CogProfile
 from stacgen.rasters import Reflectance
 from stacgen.store import open_store
@@ -166,8 +167,8 @@ def build(  # noqa: PLR0913 - each is one thing that a user may say
         watch: Is told of every event as it happens.
 
     Returns:
-        What became of each frame. Frames that failed are in it, not raised; so are streams that
-        could not be had, where there were others.
+        What became of each frame, and the Items as `pystac.Item` in `items`. Frames that failed are
+        in it, not raised; so are streams that could not be had, where there were others.
 
     Raises:
         UsageError: The request cannot be meant, or answers to nothing.
@@ -250,10 +251,19 @@ def build_all(  # noqa: PLR0913 - each is one thing that a user may say
         )
         watch = watch or _unwatched
         if dry_run:
-            return pipeline.dry_run(
+            report = pipeline.dry_run(
                 order, fetch=fetch, store=store, watch=watch, measure=fetch.size
             )
-        return pipeline.build(order, fetch=fetch, store=store, watch=watch, hire=labour.crew)
+        else:
+            report = pipeline.build(order, fetch=fetch, store=store, watch=watch, hire=labour.crew)
+    return with_items(report, store)
+
+
+def with_items(report: Report, store: Store) -> Report:
+    """A report with the Items of the frames that were built or skipped."""
+    kept = [each.ref.href for each in report.outcomes if not isinstance(each, Failed)]
+    keys = [href.removeprefix(f"{report.address}/") for href in kept]
+    return replace(report, items=StoredItems(store, keys))
 
 
 def frames(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacgen import gdal_data, look, tiles
+from stacgen import gdal_data, look, stac, tiles
 from stacgen.bands import BANDS
 from stacgen.bands import find as find_band
 from stacgen.errors import UsageError
@@ -63,7 +63,6 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     """
     try:
         import odc.stac  # noqa: PLC0415 - an extra
-        import pystac  # noqa: PLC0415 - odc-stac has it
     except ImportError as error:
         raise UsageError("odc-stac is not here: pip install 'stacgen[xarray]'.") from error
     if reflectance and "groupby" in odc_options:
@@ -86,10 +85,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
             f"No scene that is wanted has all of {', '.join(names)}: {having[ranks[0]].id} has the"
             f" most, and no {', '.join(missing)}. Open bands that were built together."
         )
-    items = [
-        pystac.Item.from_dict(_document(having[rank], names, place.address, query))
-        for rank in ranks
-    ]
+    items = [stac.to_item(_document(having[rank], names, place.address, query)) for rank in ranks]
 
     def by_scene(item: object, parsed: object, index: int) -> int:
         del item, parsed

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from stacgen import stac
-
 WHAT = "Sentinel-2 Level-2A frames that ESA distributes as video"
 DOI = "10.5270/S2_-znk9xsj"
 PROVIDERS: tuple[dict[str, Any], ...] = (
@@ -18,17 +16,15 @@ PROVIDERS: tuple[dict[str, Any], ...] = (
         "url": "https://sentinels.copernicus.eu",
     },
 )
-LEGAL = (
-    stac.Link(
-        rel="license",
-        href="https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
-        title="Legal notice on the use of Copernicus Sentinel Data",
-        type=None,
-    ),
-    stac.Link(
-        rel="cite-as",
-        href=f"https://doi.org/{DOI}",
-        title="Copernicus Sentinel-2, MSI Level-2A BOA Reflectance Product, Collection 1",
-        type=None,
-    ),
+LEGAL: tuple[dict[str, Any], ...] = (
+    {
+        "rel": "license",
+        "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
+        "title": "Legal notice on the use of Copernicus Sentinel Data",
+    },
+    {
+        "rel": "cite-as",
+        "href": f"https://doi.org/{DOI}",
+        "title": "Copernicus Sentinel-2, MSI Level-2A BOA Reflectance Product, Collection 1",
+    },
 )

@@ -4,10 +4,14 @@ A skip and a failure are values like a success: the pipeline goes on, and who ca
 what is fatal.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stacgen.models import Frame
+
+if TYPE_CHECKING:
+    import pystac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,10 @@ class Report:
 
     lost: tuple[Lost, ...] = ()
     """Streams that could not be had."""
+
+    items: "Sequence[pystac.Item]" = field(default=(), compare=False, repr=False)
+    """Of the frames that were built or skipped, in the order of `outcomes`. Each is read from the
+    catalog whenever it is asked for; its hrefs are absolute."""
 
     @property
     def built(self) -> tuple[Built, ...]:

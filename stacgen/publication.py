@@ -13,9 +13,6 @@ from typing import Any
 
 from stacgen import layout, stac
 
-HTML = "text/html"
-PARQUET = "application/vnd.apache.parquet"
-
 _UPWARD = frozenset({"self", "root", "parent", "collection", "canonical"})
 """Relations to documents that stand above, and are put later."""
 
@@ -83,7 +80,7 @@ def media_type(key: str) -> str:
     suffix = posixpath.splitext(key)[1]
     if kind(key) in (Kind.ITEM, Kind.SCENE):
         return stac.GEOJSON
-    return {**_ASSETS, ".json": stac.JSON, ".parquet": PARQUET, ".html": HTML}[suffix]
+    return {**_ASSETS, ".json": stac.JSON, ".parquet": stac.PARQUET, ".html": stac.HTML}[suffix]
 
 
 def stages(keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:
@@ -104,12 +101,12 @@ def assets(key: str, document: stac.Document) -> list[Asset]:
     """The files that lie beside an Item and that it describes, in its order."""
     return [
         Asset(
-            key=_resolved(key, asset["href"]),
+            key=layout.target(key, asset["href"]),
             size=asset.get("file:size"),
             checksum=str(asset.get("file:checksum", "")).removeprefix("1220") or None,
         )
         for asset in document.get("assets", {}).values()
-        if posixpath.dirname(_resolved(key, asset["href"])) == posixpath.dirname(key)
+        if posixpath.dirname(layout.target(key, asset["href"])) == posixpath.dirname(key)
         and not _is_elsewhere(asset["href"])
     ]
 
@@ -118,7 +115,7 @@ def targets(key: str, document: stac.Document) -> Iterator[str]:
     """The files of the catalog that a document links to, but for those above it."""
     for href in _downward(document):
         if not _is_elsewhere(href):
-            yield _resolved(key, href)
+            yield layout.target(key, href)
 
 
 def published(
@@ -173,7 +170,3 @@ def _downward(document: stac.Document) -> Iterator[str]:
 def _is_elsewhere(href: str) -> bool:
     """Whether a link leads out of the catalog."""
     return "://" in href or href.startswith(("/", "mailto:"))
-
-
-def _resolved(key: str, href: str) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(key), href))

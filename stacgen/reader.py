@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from stacgen import lookup, query, selection
 from stacgen.errors import UsageError
+from stacgen.items import FoundItems
 from stacgen.query import Query
 from stacgen.store import open_store
 
@@ -27,8 +28,8 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
     deprecated: bool = False,
     limit: int | None = None,
     store_options: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """The Items of a catalog that answer to all that is asked, the earliest first.
+) -> FoundItems:
+    """Find the Items of a catalog that answer to all that is asked, the earliest first.
 
     Args:
         root: A folder, the URL of a bucket, or an http(s) URL.
@@ -45,8 +46,8 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
         store_options: Settings of the bucket beside those in the environment.
 
     Returns:
-        A STAC ItemCollection, a GeoJSON FeatureCollection. Its hrefs are absolute: URLs, or paths
-        where the root is a folder.
+        An iterator of `pystac.Item`. Their hrefs are absolute, URLs or paths, so that rasterio and
+        others open their assets. The same as a GeoJSON dictionary is in `found.collection`.
 
     Raises:
         UsageError: The question cannot be meant.
@@ -63,7 +64,7 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
         deprecated=deprecated,
         limit=limit,
     )
-    return lookup.find(root, asked, store_options=store_options).collection
+    return FoundItems(lookup.find(root, asked, store_options=store_options))
 
 
 def search_table(

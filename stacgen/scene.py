@@ -8,12 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacgen import catalog, collection_summary, layout, renders, stac, visual
 from stacgen.bands import BANDS
 from stacgen.layout import CollectionPlace, Pass, ScenesPlace
 from stacgen.succession import DEPRECATED
+
+if TYPE_CHECKING:
+    import pystac
 
 _OF_ASSETS = ("processing:lineage", "processing:software", DEPRECATED)
 """Properties that each asset says for itself where the bands differ in them."""
@@ -37,7 +40,7 @@ class Scene:
     @property
     def moment(self) -> datetime:
         """When the satellite saw the tile, in UTC."""
-        return _moment(next(iter(self.items.values())))
+        return stac.moment(next(iter(self.items.values())))
 
 
 def assemble(items: Iterable[stac.Document]) -> list[Scene]:
@@ -49,7 +52,7 @@ def assemble(items: Iterable[stac.Document]) -> list[Scene]:
     """
     acquisitions: dict[tuple[Pass, datetime], list[dict[str, stac.Document]]] = {}
     for document in sorted(items, key=_by_frame):
-        key = Pass.of(document["id"]), _moment(document)
+        key = Pass.of(document["id"]), stac.moment(document)
         turns = acquisitions.setdefault(key, [])
         name = layout.band_of(document["id"]).name
         turn = next((turn for turn in turns if name not in turn), None)
@@ -78,10 +81,6 @@ def _by_frame(document: stac.Document) -> tuple[int, str]:
     return (int(number[0]) if number else -1), document["id"]
 
 
-def _moment(document: stac.Document) -> datetime:
-    return datetime.fromisoformat(document["properties"]["datetime"])
-
-
 def build(
     scene: Scene,
     place: ScenesPlace,
@@ -104,42 +103,46 @@ def build(
         image: The Item of the true-colour image of the acquisition. Its picture and thumbnail then
             are those of the scene, and kept ones give way.
     """
+    import pystac  # noqa: PLC0415 - 0.1 s, and a run with nothing to do makes no scene
+
     own = place.item(scene.id, scene.moment.year)
     documents = list(scene.items.values())
     said = [document["properties"] for document in documents]
     moments = [each["properties"]["updated"] for each in (*documents, *([image] if image else []))]
     shared = _agreed(said)
     geometry, bbox = _footprint(documents)
-    document = stac.item(
+    assets = _assets(scene, place, own.key, shared)
+    if image is not None:
+        assets |= _pictures(image, place, own.key)
+        kept = {key: kept[key] for key in kept if key not in (visual.KEY, _THUMBNAIL)}
+    made = pystac.Item(
         id=scene.id,
-        collection=place.id,
-        geometry=geometry,
-        bbox=bbox,
-        moment=scene.moment,
+        geometry=dict(geometry),
+        bbox=list(bbox),
+        datetime=scene.moment,
         properties={
             "title": title(scene.moment, place, len(scene.items)),
+            "datetime": None,  # pystac fills it in, here and not at the end
             "created": min((each["created"] for each in said), key=datetime.fromisoformat),
             "updated": max(moments, key=datetime.fromisoformat),
             "gsd": min(each["gsd"] for each in said),
             **shared,
         },
-        assets=_assets(scene, place, own.key, shared),
-        links=_links(scene, place, own.key, image),
         stac_extensions=[url for each in documents for url in each["stac_extensions"]],
+        collection=place.id,
+        assets={key: pystac.Asset.from_dict(asset) for key, asset in assets.items()},
     )
-    assets = document["assets"]
-    if image is not None:
-        assets |= _pictures(image, place, own.key)
-        kept = {key: kept[key] for key in kept if key not in (visual.KEY, _THUMBNAIL)}
+    made.add_links(_links(scene, place, own.key, image))
     return keeping(
-        document, {key: kept[key] for key in kept if visual.is_current(kept[key], assets)}
+        stac.document(made),
+        {key: kept[key] for key in kept if visual.is_current(kept[key], assets)},
     )
 
 
 def _pictures(image: stac.Document, place: ScenesPlace, key: str) -> dict[str, dict[str, Any]]:
     """Picture and thumbnail of a true-colour image, as a scene has them."""
     home = CollectionPlace(tile=place.tile, band=layout.band_of(image["id"]))
-    source = home.item(image["id"], _moment(image).year).key
+    source = home.item(image["id"], stac.moment(image).year).key
     said = image["properties"]
     found = {
         name: {**facts, "href": layout.href(key, layout.target(source, facts["href"]))}
@@ -236,10 +239,17 @@ def _assets(
 
 def _links(
     scene: Scene, place: ScenesPlace, key: str, image: stac.Document | None
-) -> list[stac.Link]:
+) -> "list[pystac.Link]":
+    import pystac  # noqa: PLC0415 - same
+
     year = scene.moment.year
     documents = (*scene.items.values(), *([image] if image is not None else []))
-    sources = [link for document in documents for link in stac.links(document, "derived_from")]
+    sources = [
+        pystac.Link.from_dict(link)
+        for document in documents
+        for link in document["links"]
+        if link["rel"] == "derived_from"
+    ]
     return [
         catalog.up("root", key, layout.ROOT, layout.root_title(is_sample=not sources)),
         catalog.up("parent", key, place.year_key(year), str(year)),

@@ -312,6 +312,8 @@ def list_findings(validation: Validation, *, as_json: bool) -> None:
     seen = f"{validation.documents} documents"
     if validation.cogs:
         seen += f" and {validation.cogs} COGs"
+    for sentence in validation.unchecked:
+        say(sentence)
     count = len(validation.findings)
     say(f"Looked at {seen}: {count or 'no'} finding{'' if count == 1 else 's'}.")
 

@@ -1,19 +1,24 @@
 """The calls on a catalog that is there: `update`, `publish`, `validate`, `repair` and `rgb`."""
 
+import dataclasses
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
-from stacgen import layout, pipeline, tiles
-from stacgen.errors import UsageError
-from stacgen.fetch import Http
+from stacgen import layout, pipeline, stac, tiles
+from stacgen.errors import OutputError
+from stacgen.fetch import Http, Patience
 from stacgen.gate import Gate
 from stacgen.layout import ScenesPlace
-from stacgen.library import Labour, Pixels, Upstream, reached, recipe
+from stacgen.library import Labour, Pixels, Upstream, reached, recipe, with_items
 from stacgen.look import open_place
 from stacgen.models import Resource, Selection
 from stacgen.outcomes import CopyWatch, Pictured, Published, Told, Updated, Watch
 from stacgen.pipeline import Validation
-from stacgen.ports import Listed
+from stacgen.ports import Listed, Store
 from stacgen.store import open_store
 
 _ALL = Selection()
@@ -58,6 +63,7 @@ def update(  # noqa: PLR0913 - each is one thing that a user may say
         UpstreamError: No stream can be had.
         OutputError: There is no catalog, it is not ours, or it cannot be written.
     """
+    store = open_store(root, store_options)
     with reached(upstream) as (endpoint, fetch):
         order = pipeline.Order(
             requests=(),
@@ -66,14 +72,15 @@ def update(  # noqa: PLR0913 - each is one thing that a user may say
             recipe=recipe(pixels),
             base_url=base_url,
         )
-        return pipeline.keep_up(
+        updated = pipeline.keep_up(
             order,
             fetch=fetch,
-            store=open_store(root, store_options),
+            store=store,
             watch=watch or (lambda _: None),
             hire=labour.crew,
             drops=replace,
         )
+    return dataclasses.replace(updated, report=with_items(updated.report, store))
 
 
 def publish(  # noqa: PLR0913 - each is one thing that a user may say
@@ -132,28 +139,33 @@ def validate(
     deep: bool = False,
     allow_hosts: Sequence[str] = (),
     store_options: Mapping[str, str] | None = None,
+    watch: Callable[[str], None] | None = None,
 ) -> Validation:
     """Look for what is wrong with the catalog at `root`.
 
+    STAC's own schemas come with pystac. Those of extensions are fetched once and kept in the
+    user's cache folder. Extensions whose schema is not available are named in the result.
+
     Args:
         root: A folder, the URL of a bucket, or an http(s) URL; its `catalog.json` means it, too.
-        schemas: Folders of JSON schemas; others are then not fetched. None fetches all.
+        schemas: Folders of JSON schemas of extensions; none is then fetched.
         deep: Read every file, too: checksums, layout of COGs, every pixel.
         allow_hosts: Fetch schemas from these even if they are in a private network.
         store_options: Settings of the bucket beside those in the environment.
+        watch: Called with a sentence for each schema that is fetched.
 
     Raises:
-        UsageError: jsonschema is not installed, or there are no such folders.
+        UsageError: There are no such folders.
         UpstreamError: The website does not answer.
         OutputError: The store cannot be used, or holds no catalog.
     """
-    try:
-        from stacgen.schemas import Schemas  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("jsonschema is not here: pip install 'stacgen[validate]'.") from error
-    held = Schemas(schemas or (), None if schemas else schemas_on_the_web(allow_hosts))
+    from stacgen.schemas import Schemas  # noqa: PLC0415 - jsonschema, which no other call needs
+
+    fetch = None if schemas else schemas_on_the_web(allow_hosts, watch)
+    known = Schemas(schemas or (), fetch)
     place = _listed(str(root), store_options)
-    return pipeline.validate(place, problems=held.problems, deep=deep)
+    found = pipeline.validate(place, problems=known.problems, deep=deep)
+    return dataclasses.replace(found, unchecked=known.missing)
 
 
 def _listed(root: str, store_options: Mapping[str, str] | None) -> Listed:
@@ -163,13 +175,43 @@ def _listed(root: str, store_options: Mapping[str, str] | None) -> Listed:
     return pipeline.Crawled(open_place(path.removesuffix(layout.ROOT) + mark + query, None))
 
 
-def schemas_on_the_web(allow_hosts: Sequence[str] = ()) -> Callable[[str], bytes]:
-    """What fetches a schema by its URL, which anyone's document may have named.
+def schemas_on_the_web(
+    allow_hosts: Sequence[str] = (), watch: Callable[[str], None] | None = None
+) -> Callable[[str], bytes]:
+    """Get a function that fetches a schema once, and from then on reads it from the user's cache.
 
-    So it is fetched from the open internet alone, and from `allow_hosts`.
+    Anyone's document may have named its URL. So it is fetched from the open internet alone, and
+    from `allow_hosts`.
     """
-    http = Http(gate=Gate(home="", hosts=frozenset(allow_hosts)))
-    return lambda url: http(Resource(url=url)).body
+    http = Http(patience=Patience(tries=2), gate=Gate(home="", hosts=frozenset(allow_hosts)))
+    cache = open_store(_cache())
+
+    def fetch(url: str) -> bytes:
+        key = quote(url, safe="")
+        if (kept := _read(cache, key)) is not None:
+            return kept
+        if watch is not None:
+            watch(f"Fetching the schema {url} (cached in {cache.address}).")
+        content = http(Resource(url=url)).body
+        json.loads(content)  # a login page of some network is not kept
+        with suppress(OutputError):  # a cache that cannot be written is none
+            cache.write(key, content, stac.SCHEMA)
+        return content
+
+    return fetch
+
+
+def _read(cache: Store, key: str) -> bytes | None:
+    try:
+        return cache.read(key)
+    except OutputError:
+        return None
+
+
+def _cache() -> Path:
+    """The user's folder for schemas that were fetched."""
+    own = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return Path(own or os.path.expanduser("~/.cache"), "stacgen", "schemas")  # noqa: PTH111 - never raises
 
 
 def rgb(

@@ -4,7 +4,6 @@ Each check takes what was read and gives findings, a sentence each; none stops a
 """
 
 import json
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stacgen import collection_summary, publication, stac, tile_lookup, tiles
+from stacgen import collection_summary, layout, publication, stac, tile_lookup, tiles
 from stacgen.collection_summary import CollectionSummary
 from stacgen.ports import Entry
 from stacgen.publication import Kind
@@ -101,7 +100,7 @@ def check_links(key: str, document: stac.Document, there: Mapping[str, Entry]) -
             text = f"{href.partition('?')[0]} has a query or a password, which may be a secret."
             yield Finding(key=key, rule="href", text=text)
         if not parts.scheme:
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(key), parts.path))
+            target = layout.target(key, parts.path)
             if target not in there:
                 yield Finding(key=key, rule="link", text=f"It links to {target}: nothing there.")
 

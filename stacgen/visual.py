@@ -210,7 +210,6 @@ def assets(
             "type": stac.PNG,
             "title": "True-colour quicklook",
             "roles": ["thumbnail", "overview"],
-            "proj:code": None,
             "proj:shape": list(files.thumbnail_shape),
             "created": timestamp(files.created),
             "file:size": files.thumbnail.size,

@@ -29,7 +29,7 @@ LAYERS = (
     "catalog publication page",
     "validation scene",
     "pipeline lookup",
-    "server",
+    "server items",
     "library look reader doctor",
     "load plan_file upkeep",
     "screen",
@@ -59,7 +59,7 @@ DOORS = {
     "orjson": {"stac"},
     "pyarrow": {"mirror"},
     "pyproj": {"doctor", "footprint"},
-    "pystac": {"load"},
+    "pystac": {"catalog", "item", "items", "outcomes", "scene", "schemas", "stac"},
     "rasterio": {"doctor", "gdal"},
     "referencing": {"schemas"},
     "requests": {"fetch"},
@@ -74,7 +74,7 @@ DOORS = {
     "xarray": {"load"},
 }
 EXTRAS = {
-    *("PIL", "botocore", "distributed", "jsonschema", "matplotlib", "odc", "pystac", "referencing"),
+    *("PIL", "botocore", "distributed", "matplotlib", "odc"),
     *("cql2", "fastapi", "stac_fastapi", "starlette", "uvicorn", "xarray"),
 }
 """Dependencies of extras, which are there only where they were asked for."""

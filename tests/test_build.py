@@ -209,6 +209,22 @@ def test_the_grid_in_file_and_item_is_that_of_the_bounds(build: Build) -> None:
     assert document["assets"]["B09"]["proj:shape"] == [1830, 1830]
 
 
+def test_the_items_of_a_build_are_read_from_the_catalog_and_open(build: Build) -> None:
+    """Those built and those skipped, each when it is asked for; rasterio opens their assets."""
+    build(wanted=Selection(limit=2))
+    report = build(wanted=Selection(limit=3))
+    assert (len(report.built), len(report.items)) == (1, 3)
+    for item, outcome in zip(report.items, report.outcomes, strict=True):
+        assert item.self_href == outcome.ref.href
+        assert item.datetime == outcome.ref.frame.sensing_time
+        with rasterio.open(item.assets["B09"].href) as dataset:
+            assert dataset.shape == tuple(item.assets["B09"].extra_fields["proj:shape"])
+    assert [item.id for item in report.items[1:]] == [str(each.ref) for each in report.outcomes][1:]
+    Path(report.outcomes[-1].ref.href).unlink()
+    with pytest.raises(OutputError, match="is gone"):
+        report.items[-1]
+
+
 def test_a_build_leaves_a_whole_catalog_and_nothing_else(build: Build, tmp_path: Path) -> None:
     report = build()
     assert [each.ref.frame.number for each in report.built] == list(range(10))

@@ -444,8 +444,8 @@ def test_a_scene_is_deprecated_once_all_of_its_bands_are(server: dunia.Server, r
 
 
 def found(root: Path, **asked: Any) -> list[str]:  # noqa: ANN401
-    items = stacgen.search(root, collections=["sentinel-2-l2a-29PKR-B09"], **asked)["features"]
-    return [each["id"] for each in items]
+    items = stacgen.search(root, collections=["sentinel-2-l2a-29PKR-B09"], **asked)
+    return [each["id"] for each in items.found.documents]
 
 
 def test_readers_get_what_is_deprecated_only_where_they_ask(

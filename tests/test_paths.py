@@ -27,14 +27,14 @@ def test_what_is_written_is_found_by_its_readers(tmp_path: Path, name: str) -> N
     store = open_store(root)
     check_root(store, is_sample=False)
     file(store, [Scene(day="2025-03-02")])
-    for item in stacgen.search(root)["features"]:
-        for asset in item["assets"].values():
-            path = Path(asset["href"])
+    for item in stacgen.search(root):
+        for asset in item.assets.values():
+            path = Path(asset.href)
             if path.suffix != ".tif":
                 path.write_bytes(b"")
             else:
                 _write_tif(path)
-                with rasterio.open(asset["href"]) as dataset:
+                with rasterio.open(asset.href) as dataset:
                     assert dataset.width == 8
     items = list(pystac.Catalog.from_file(str(root / "catalog.json")).get_items(recursive=True))
     hrefs = [asset.get_absolute_href() for item in items for asset in item.assets.values()]

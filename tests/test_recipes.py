@@ -228,7 +228,7 @@ def test_pgstac_gives_back_what_was_loaded(
         command = ["psql", "-qAt", "-c", "set search_path=pgstac,public", "-c", query]
         return json.loads(subprocess.check_output(command, env=environment))
 
-    wanted = stacgen.search(folder / "catalogs")["features"]
+    wanted = [item.to_dict() for item in stacgen.search(folder / "catalogs")]
     found = ask("select search('{\"limit\": 100}')")["features"]
     assert len(found) == len(wanted) == 6
     ours, theirs = (
@@ -301,6 +301,6 @@ def test_geopandas_loses_rows_at_180_degrees_by_bbox_and_not_by_footprint(edges:
     box = (179, -18, 180, -15)
     assert not len(geopandas.read_parquet(table, bbox=box))
     found = geopandas.read_parquet(table).cx[box[0] : box[2], box[1] : box[3]]
-    asked = stacgen.search(edges / "catalogs", bbox=box)["features"]
-    assert sorted(found.id) == sorted(each["id"] for each in asked)
+    asked = stacgen.search(edges / "catalogs", bbox=box)
+    assert sorted(found.id) == sorted(item.id for item in asked)
     assert len(found) == 2

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pystac.validation
 import pytest
 import rasterio
 
@@ -22,19 +21,21 @@ from conftest import SHARED
 from servers import Service
 from stacgen import pipeline, reader, upkeep
 from stacgen.errors import OutputError, UsageError
-from stacgen.fetch import Http
 from stacgen.library import Upstream
-from stacgen.models import Resource, Selection
+from stacgen.models import Selection
 from stacgen.pipeline import Validation
+from stacgen.schemas import Schemas
 from stacgen.store.folder import Folder
-from test_build import HASTY
 
-SCHEMAS = [Path(pystac.validation.__file__).parent / "jsonschemas", SHARED / "schemas"]
+EXTENSIONS = SHARED / "schemas"
+SCHEMAS = [EXTENSIONS if EXTENSIONS.is_dir() else Path(__file__).parent]
+"""No schema is fetched; in the tests' own folder there is none."""
+
 YEAR = "29PKR/B01/2025/catalog.json"
 COLLECTION = "29PKR/B01/collection.json"
 
-pytestmark = pytest.mark.skipif(
-    not SCHEMAS[1].is_dir(), reason=f"the extension schemas in {SCHEMAS[1]} are not on this machine"
+needs_extensions = pytest.mark.skipif(
+    not EXTENSIONS.is_dir(), reason=f"the extension schemas in {EXTENSIONS} are not on this machine"
 )
 
 
@@ -86,8 +87,7 @@ def test_a_sound_catalog_has_no_finding(built: Path) -> None:
 
 
 ITEM_FAULTS: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
-    ("schema", "'much' is not of type 'number'", set_property("eo:cloud_cover", "much")),
-    ("schema", "cannot be had", lambda it: it["stac_extensions"].append("https://x.test/s.json")),
+    ("schema", "'much' is not of type 'number'", set_property("gsd", "much")),
     ("name", "Its id is 'other'", lambda it: it.update(id="other")),
     ("name", "It says it is of 'other'", lambda it: it.update(collection="other")),
     ("name", "Its year is 2024", set_property("datetime", "2024-01-01T00:00:00Z")),
@@ -136,6 +136,20 @@ def test_a_fault_in_an_item_is_found(
     key = item_of(root).relative_to(root).as_posix()
     found = [(each.key, each.rule) for each in validate(root).findings if text in each.text]
     assert found == [(key, rule)]
+
+
+@needs_extensions
+def test_every_document_is_checked_against_core_and_extensions(root: Path) -> None:
+    """Without a network; one extension that is not known is named, and is no finding."""
+    unknown = "https://x.test/s.json"
+    edit(item_of(root), lambda it: it["stac_extensions"].append(unknown))
+    found = validate(root)
+    assert "schema" not in {each.rule for each in found.findings}
+    (sentence,) = found.unchecked
+    assert sentence == f"Nothing was checked against {unknown}: it is in none of the folders."
+    edit(item_of(root), set_property("eo:cloud_cover", "much"))
+    texts = [each.text for each in validate(root).findings if each.rule == "schema"]
+    assert [text for text in texts if "eo/v2.0.0" in text]
 
 
 @pytest.mark.parametrize(
@@ -326,57 +340,64 @@ def test_statistics_are_those_that_numpy_takes(built: Path) -> None:
     assert np.isclose(found["stddev"], valid.std(), rtol=1e-9)
 
 
-def test_schemas_are_fetched_where_no_folder_has_them(root: Path, server: dunia.Server) -> None:
-    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
-
+@pytest.fixture
+def extension(root: Path, server: dunia.Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a schema that two Items name, and no other; it is served, and they break it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "cache"))
     url = f"{server.base}/schema.json"
     server.put_json("/schema.json", {"$id": url, "required": ["something"]})
-
-    def fetch(url: str) -> bytes:
-        import urllib.request  # noqa: PLC0415 - only here
-
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - ours, on loopback
-            body: bytes = answer.read()
-            return body
-
-    document = json.loads(item_of(root).read_bytes())
-    document["stac_extensions"] = [url]
-    found = Schemas(SCHEMAS, fetch).problems(document)
-    assert len(found) == 1
-    assert "'something' is a required property" in found[0]
+    for path in root.rglob("*.json"):
+        document = json.loads(path.read_bytes())
+        document["stac_extensions"] = [url] if path.name.endswith("_B01_60m.json") else []
+        path.write_text(json.dumps(document))
+    return url
 
 
-def test_a_schema_that_cannot_be_had_is_asked_for_and_told_of_once(
-    root: Path, server: dunia.Server
+def test_a_schema_is_fetched_once_and_cached(
+    root: Path, server: dunia.Server, extension: str
 ) -> None:
-    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
+    told: list[str] = []
+    for _ in range(2):
+        fetch = upkeep.schemas_on_the_web(["127.0.0.1"], told.append)
+        found = pipeline.validate(Folder(root), problems=Schemas((), fetch).problems).findings
+        texts = [each.text for each in found if each.rule == "schema"]
+        assert len(texts) == 2
+        assert all("'something' is a required property" in text for text in texts)
+    assert server.paths() == ["/schema.json"]
+    cache = root.parent / "cache" / "stacgen" / "schemas"
+    assert told == [f"Fetching the schema {extension} (cached in {cache})."]
 
-    url = f"{server.base}/none.json"
-    for path in root.glob("29PKR/B01/*/*/*.json"):
-        edit(path, lambda document: document["stac_extensions"].append(url))
-    held = Schemas(SCHEMAS, lambda url: Http(patience=HASTY)(Resource(url=url)).body)
-    found = pipeline.validate(Folder(root), problems=held.problems).findings
-    assert [each.text.partition(": ")[0] for each in found if each.rule == "schema"] == [
-        f"The schema {url} cannot be had, and nothing was held against it"
-    ]
-    assert len(server.paths()) == 1
+
+@pytest.mark.parametrize("body", [None, b"<html>Log in</html>"], ids=["gone", "a login page"])
+def test_a_schema_that_cannot_be_had_is_named_once_and_is_no_finding(
+    root: Path, server: dunia.Server, extension: str, body: bytes | None
+) -> None:
+    if body is None:
+        del server.content["/schema.json"]
+    else:
+        server.content["/schema.json"] = body
+    known = Schemas((), upkeep.schemas_on_the_web(["127.0.0.1"]))
+    found = pipeline.validate(Folder(root), problems=known.problems).findings
+    assert not [each for each in found if each.rule == "schema"]
+    (sentence,) = known.missing
+    assert sentence.startswith(f"Nothing was checked against {extension}: ")
+    assert set(server.paths()) == {"/schema.json"}
+    server.put_json("/schema.json", {"$id": extension})
+    again = Schemas((), upkeep.schemas_on_the_web(["127.0.0.1"]))
+    assert again.problems(json.loads(item_of(root).read_bytes())) == []
+    assert again.missing == ()
 
 
 def test_a_document_cannot_have_a_schema_fetched_from_a_private_network(
-    root: Path, server: dunia.Server
+    root: Path, server: dunia.Server, extension: str
 ) -> None:
-    from stacgen.schemas import Schemas  # noqa: PLC0415 - only here
-
-    url = f"{server.base}/schema.json"
-    server.put_json("/schema.json", {"$id": url, "required": ["something"]})
     document = json.loads(item_of(root).read_bytes())
-    document["stac_extensions"] = [url]
-    (found,) = Schemas(SCHEMAS, upkeep.schemas_on_the_web()).problems(document)
-    assert "cannot be had" in found
-    assert "--allow-host 127.0.0.1 permits it" in found
+    known = Schemas((), upkeep.schemas_on_the_web())
+    assert known.problems(document) == []
+    (sentence,) = known.missing
+    assert extension in sentence
+    assert "--allow-host 127.0.0.1 permits it" in sentence
     assert not server.paths()
-    (found,) = Schemas(SCHEMAS, upkeep.schemas_on_the_web(["127.0.0.1"])).problems(document)
-    assert "'something' is a required property" in found
 
 
 def test_a_place_without_a_catalog_or_schemas_is_an_error(tmp_path: Path) -> None:
@@ -391,8 +412,8 @@ def test_the_command_tells_of_findings_and_exits_with_1(root: Path) -> None:
     command = [sys.executable, "-m", "stacgen", "validate", str(root), *options]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "Looked at 10 documents: no findings.\n"
-    edit(item_of(root), set_property("eo:cloud_cover", "much"))
+    assert done.stderr.endswith("Looked at 10 documents: no findings.\n")
+    edit(item_of(root), set_property("gsd", "much"))
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "'much' is not of type 'number'" in done.stdout

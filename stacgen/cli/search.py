@@ -83,7 +83,7 @@ def search(  # noqa: PLR0913 - one parameter an option
         content, returned, matched = reader.search_table(root, **asked)
         destination.write(output, content, stac.PARQUET, options)
     else:
-        found = reader.search(root, **asked)
+        found = reader.search(root, **asked).found.collection
         returned, matched = found["numberReturned"], found["numberMatched"]
         if table:
             screen.list_items(found["features"])

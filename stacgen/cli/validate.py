@@ -21,7 +21,9 @@ def validate(
     ] = False,
     schemas: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="JSON schemas, so that none is fetched; repeatable."),
+        typer.Option(
+            metavar="DIR", help="JSON schemas of extensions, so that none is fetched; repeatable."
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
@@ -43,6 +45,7 @@ def validate(
         deep=deep,
         allow_hosts=allow_host or (),
         store_options=settings(store_option),
+        watch=screen.say,
     )
     screen.list_findings(found, as_json=as_json)
     if found.findings:

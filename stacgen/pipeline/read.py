@@ -4,11 +4,11 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from stacgen import selection, stac, succession
+from stacgen import layout, selection, stac, succession
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
 from stacgen.models import Selection, timestamp
 from stacgen.ports import Readable
@@ -33,7 +33,7 @@ class Acquisition:
     @property
     def moment(self) -> datetime:
         """Sensing time in UTC."""
-        return datetime.fromisoformat(self.document["properties"]["datetime"]).astimezone(UTC)
+        return stac.moment(self.document)
 
     @property
     def is_deprecated(self) -> bool:
@@ -212,7 +212,7 @@ def _key(source: str, href: str) -> str:
     """Where a relative link leads, which is never out of the catalog."""
     if urlsplit(href).scheme or href.startswith("/"):
         raise OutputError(f"{source} links to {href}, which is not in the catalog.")
-    key = posixpath.normpath(posixpath.join(posixpath.dirname(source), href))
+    key = layout.target(source, href)
     if key.startswith("../"):
         raise OutputError(f"{source} links to {href}, which is not in the catalog.")
     return key

@@ -32,6 +32,8 @@ class Validation:
     """That were opened."""
 
     findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...] = ()
+    """Schemas that were not available, in sentences."""
 
 
 def validate(
