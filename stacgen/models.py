@@ -290,6 +290,12 @@ class Selection:
     limit: int | None = None
     """How many, the earliest first."""
 
+    def spans(self, moment: datetime) -> bool:
+        """True if a sensing time is within the interval."""
+        return (self.start is None or self.start <= moment) and (
+            self.end is None or moment <= self.end
+        )
+
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, with a fraction only where there is one.

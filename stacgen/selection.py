@@ -91,7 +91,7 @@ def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:
             interval, and the selection does not say whether to keep or to drop such frames.
         EmptySelectionError: No frame is left; the message says what there is.
     """
-    frames = [frame for frame in stream.frames if _is_between(frame, selection)]
+    frames = [frame for frame in stream.frames if selection.spans(frame.sensing_time)]
     if not frames:
         raise EmptySelectionError(_nothing_between(stream, selection))
     for name, limit, figure in _limits(selection):
@@ -114,12 +114,12 @@ def choose(stream: Stream, selection: Selection) -> tuple[Frame, ...]:
 
 def doubtful(stream: Stream, selection: Selection) -> list[Doubt]:
     """The frames in the interval that cannot be paired with the stream."""
-    return [each for each in stream.doubtful if _is_between(each.frame, selection)]
+    return [each for each in stream.doubtful if selection.spans(each.frame.sensing_time)]
 
 
 def unjudged(stream: Stream, selection: Selection) -> Iterator[str]:
     """A sentence per limit that frames in the interval were kept or dropped without a figure."""
-    frames = [frame for frame in stream.frames if _is_between(frame, selection)]
+    frames = [frame for frame in stream.frames if selection.spans(frame.sensing_time)]
     for name, limit, figure in _limits(selection):
         unknown = [str(frame) for frame in frames if figure(frame) is None]
         frames = at_most(limit, frames, figure, unknown=selection.unknown)
@@ -201,13 +201,6 @@ def _cloud(frame: Frame) -> float | None:
 
 def _nodata(frame: Frame) -> float | None:
     return frame.nodata_percentage
-
-
-def _is_between(frame: Frame, selection: Selection) -> bool:
-    start, end = selection.start, selection.end
-    return (start is None or start <= frame.sensing_time) and (
-        end is None or frame.sensing_time <= end
-    )
 
 
 def _nothing_between(stream: Stream, selection: Selection) -> str:

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from stacgen import stac
 from stacgen.errors import OutputError, UsageError
 from stacgen.models import ByteRange
 from stacgen.ports import Store
-from stacgen.store import lease, open_store
+from stacgen.store import condition, lease, open_store
 from stacgen.store.bucket import Bucket
 from stacgen.store.folder import Folder
 
@@ -355,6 +356,20 @@ def test_a_bucket_sweeps_its_own_old_scratch_folders_and_nothing_of_others(
         assert not left.exists()
         for folder in (fresh, saved, catalog, checkout):
             assert (folder / "x.tif").read_bytes() == b"x"
+
+
+def test_a_bucket_sweeps_old_locks_and_probes_and_no_journal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of this test's making is only how old is old."""
+    memory = MemoryStore()
+    lock, journal = ".stacgen/update.lock/0123456789abcdef", ".stacgen/journal/29PKR/1.json"
+    for key in (lock, ".stacgen/probe-01234567", journal, "catalog.json"):
+        obstore.put(memory, key, b"{}")
+    monkeypatch.setattr(condition, "_LONGEST_BUILD", timedelta(0))
+    assert Bucket(memory, "memory://").means
+    left = [each["path"] for page in obstore.list(memory) for each in page]
+    assert sorted(left) == [journal, "catalog.json"]
 
 
 def test_many_threads_may_write_into_one_folder(tmp_path: Path) -> None:

@@ -220,13 +220,7 @@ def _key(source: str, href: str) -> str:
 
 def choose(found: Sequence[Acquisition], wanted: Selection, address: str) -> list[Acquisition]:
     """Those that are wanted, at least one; raises as `series` does."""
-    chosen = [
-        each
-        for each in found
-        if not each.is_deprecated
-        and (wanted.start is None or wanted.start <= each.moment)
-        and (wanted.end is None or each.moment <= wanted.end)
-    ]
+    chosen = [each for each in found if not each.is_deprecated and wanted.spans(each.moment)]
     if wanted.max_cloud is not None:
         unknown = [each.id for each in chosen if each.cloud is None]
         if unknown and wanted.unknown == "refuse":

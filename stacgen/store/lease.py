@@ -21,17 +21,18 @@ EXPIRY = 300.0
 _VALID = 120.0
 """Seconds within which a holder that does not renew its token must begin to change something."""
 
-_SAME_TIME = timedelta(seconds=5)
-"""Processes that come within this time of each other step back and try again."""
+_SAME_TIME = timedelta(seconds=2)
+"""Processes that come within this time of each other step back and try again; stores may tell times
+in whole seconds."""
 
 _PATIENCE = 900.0
 """Seconds to wait for a lock that is waited for."""
 
-_TRIES = 6
+_TRIES = 9
 """Times to try to have a lock that is not waited for."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
-"""Seconds between two tries, on average."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+"""Seconds between two tries, on average; each is longer than the one before."""
 
 SOMEBODY = "another process"
 """Names a holder that does not say who it is."""
@@ -71,6 +72,7 @@ def hold(tokens: Tokens, owner: str) -> Iterator[None]:
     Raises:
         HeldError: Another process holds it.
     """
+    seconds = _FIRST_PAUSE
     for attempt in range(1, _TRIES + 1):
         with _token(tokens, owner) as name:
             ages = rivals(tokens, name)
@@ -80,7 +82,8 @@ def hold(tokens: Tokens, owner: str) -> Iterator[None]:
                 return
             if attempt == _TRIES or min(ages.values()) > _SAME_TIME:
                 raise HeldError(owner_of(tokens, ages))
-        pause(_LONGEST_PAUSE)
+        pause(seconds)
+        seconds *= 2
 
 
 @contextmanager
