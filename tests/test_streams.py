@@ -17,7 +17,7 @@ COMMANDS = {
     "search": ["search", str(EXAMPLE)],
     "table": ["search", str(EXAMPLE), "--table"],
     "plot": ["plot", f"{EXAMPLE}/32TLS/B01", "--json"],
-    "validate": ["validate", str(EXAMPLE), "--json", "--schemas", str(EXAMPLE)],  # offline
+    "validate": ["validate", ".", "--json", "--schemas", str(EXAMPLE)],  # of one broken document
     "frames": ["frames", "29PKR", "B09", "--year", "2025", "--api", "@BASE@", "--json"],
     "build": ["build", "29PKR", "B09", "--year", "2025", "--api", "@BASE@", "-o", "out", "--json"],
     "doctor": ["doctor", "--api="],
@@ -51,6 +51,7 @@ def test_stdout_that_takes_nothing_is_a_sentence_and_exit_code_4(
     name: str, fault: str, server: dunia.Server, tmp_path: Path
 ) -> None:
     dunia.publish(server, [dunia.landscape(0)])
+    (tmp_path / "catalog.json").write_text("{")
     command = [part.replace("@BASE@", server.base) for part in COMMANDS[name]]
     redirected, reason = STDOUT[fault]
     done = run(command, redirected, tmp_path)
