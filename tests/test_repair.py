@@ -27,7 +27,7 @@ ABOVE = [
         for folder in FOLDERS
         for name in ("collection.json", "2025/catalog.json")
     ),
-    *("29PKR/catalog.json", "items.parquet", "index.html", "catalog.json"),
+    *("29PKR/catalog.json", "collections.parquet", "index.html", "catalog.json"),
 ]
 
 
