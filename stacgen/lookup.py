@@ -101,20 +101,16 @@ class Tables:
         """
         from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second
 
-        by_key = {each.key: each for each in references}
-        found = self._each(references)
-        return mirror.answer(found, query, lambda key: self._opened(by_key[key]))
+        return mirror.answer(self._each(references), query)
 
-    def _each(self, references: Sequence["TableReference"]) -> Iterator[tuple[str, "Mirror"]]:
-        """Tables with their keys, some of which are read side by side."""
+    def _each(self, references: Sequence["TableReference"]) -> "Iterator[Mirror]":
+        """Open tables, some of which are read side by side."""
         if self._source.at_once == 1:
-            yield from ((each.key, self._opened(each)) for each in references)
+            yield from map(self._opened, references)
             return
         with ThreadPoolExecutor(self._source.at_once) as pool:
             for start in range(0, len(references), self._source.at_once):
-                some = references[start : start + self._source.at_once]
-                found = pool.map(self._opened, some)
-                yield from zip((each.key for each in some), found, strict=True)
+                yield from pool.map(self._opened, references[start : start + self._source.at_once])
 
     def _opened(self, reference: "TableReference") -> "Mirror":
         from stacgen import mirror  # noqa: PLC0415 - pyarrow takes half a second

@@ -461,8 +461,7 @@ def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
         strike(path, number / 60)
         try:
             assert dict(in_one(path.read_bytes())) == found
-            tables = {"x": mirror.Mirror(path.read_bytes(), name="x")}
-            answer = mirror.answer(tables.items(), Query(), tables.__getitem__)
+            answer = mirror.answer([mirror.Mirror(path.read_bytes(), name="x")], Query())
             assert len(answer.documents(slice(None), "r")) == len(found)
         except OutputError:
             refused += 1

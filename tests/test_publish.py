@@ -156,7 +156,7 @@ def test_many_at_a_time_are_as_sound_as_one(source: Store) -> None:
     assert tree(target) == tree(source)
     kinds = [what.rpartition("/")[2] for what in target.changes]
     assert kinds[-10:-3] == ["collection.json"] * 5 + ["catalog.json"] * 2
-    assert set(target.changes[-3:-1]) == {"write index.html", "write items.parquet"}
+    assert set(target.changes[-3:-1]) == {"write index.html", "write collections.parquet"}
     assert target.changes[-1] == "write catalog.json"
 
 

@@ -3,9 +3,10 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,8 @@ def test_a_web_server_needs_nothing_but_to_serve_files(root: Path, server: dunia
         own = pystac.Item.from_dict(found["features"][0]).get_self_href() or ""
         assert own.startswith(f"{server.base}/s2/60KYF/")
         assert json.loads(server.content[own.removeprefix(server.base)])
-    assert set(server.paths()) == {"/s2/items.parquet"}
+    tables = {f"/s2/60KYF/{band}/items.parquet" for band in ("B02", "B09")}
+    assert {"/s2/collections.parquet"} < set(server.paths()) <= {"/s2/collections.parquet", *tables}
 
 
 def test_a_bucket_is_searched_like_a_folder(root: Path) -> None:
@@ -227,12 +229,12 @@ def test_what_a_public_catalog_says_of_its_place_does_not_bind_who_has_it_here(
 
 def test_a_root_without_a_mirror_says_how_to_make_one(tmp_path: Path, server: dunia.Server) -> None:
     for place in (tmp_path, server.base):
-        with pytest.raises(OutputError, match=r"has no items\.parquet .*stacgen index"):
+        with pytest.raises(OutputError, match=r"has no collections\.parquet .*stacgen index"):
             stacgen.search(place)
 
 
 def test_a_web_server_that_fails_is_an_upstream_error(server: dunia.Server) -> None:
-    server.faults["/items.parquet"] = lambda _: dunia.Reply(status=500)
+    server.faults["/collections.parquet"] = lambda _: dunia.Reply(status=500)
     with pytest.raises(TransferError):
         lookup.find(server.base, Query(), fetch=Http(patience=HASTY))
 
@@ -268,18 +270,18 @@ def test_sorting_by_what_no_item_has_is_a_usage_error(root: Path) -> None:
             lookup.find(root, Query(order=(SortKey(field=field),)))
 
 
-def test_row_groups_that_cannot_answer_are_not_read() -> None:
-    tables = [mirror.tabulate([make(scene)]) for scene in SCENES]
-    writer = mirror.Writer(mirror.shape_of(tables), mirror.Place())
-    for table in tables:
-        writer.add([table])  # a group an Item
-    found = mirror.Mirror(writer.finish(), name="x")
+def test_row_groups_that_cannot_answer_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics of row groups pass over what no answer can be in, and over nothing else."""
+    monkeypatch.setattr("stacgen.mirror.files.ROWS", 1)
+    rows = mirror.tabulate([make(scene) for scene in SCENES])
+    ids = rows["id"].to_pylist()
+    found = mirror.Mirror(mirror.to_bytes(rows, mirror.Place(base_url="https://x")), name="x")
     read: list[int] = []
     columns = found.columns
 
-    def counted(number: int, names: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-        read.append(number)
-        return columns(number, names)
+    def counted(groups: Sequence[int], names: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+        read.extend(groups)
+        return columns(groups, names)
 
     found.columns = counted  # type: ignore[method-assign]
     rng = random.Random(1)
@@ -287,13 +289,37 @@ def test_row_groups_that_cannot_answer_are_not_read() -> None:
         day = START + timedelta(days=rng.randrange(40))
         query = Query(start=day, end=day + timedelta(days=2), max_cloud=rng.choice([None, 30]))
         read.clear()
-        rows = mirror.answer(found, query).keys["row"].to_pylist()
-        expected = [n for n, scene in enumerate(SCENES) if answers(make(scene)[1], query)]
-        assert sorted(rows) == expected
+        answered = mirror.answer([found], query).keys["row"].to_pylist()
+        expected = [id_of(scene) for scene in SCENES if answers(make(scene)[1], query)]
+        assert sorted(ids[row] for row in answered) == sorted(expected)
         assert len(read) <= 6
     read.clear()
-    assert len(mirror.answer(found, Query(bbox=(179, -18, -179, -16)))) == 5
+    assert len(mirror.answer([found], Query(bbox=(179, -18, -179, -16)))) == 5
     assert len(read) <= 6
+
+
+def id_of(scene: Scene) -> str:
+    """Of the Item of a scene."""
+    return str(make(scene)[1]["id"])
+
+
+def test_tables_that_cannot_answer_are_not_read(root: Path, server: dunia.Server) -> None:
+    """The table of Collections passes over those of other places, times and ids."""
+    server.content.update({f"/{key}": content for key, content in tree(root).items()})
+    keys = [key for key in tree(root) if key.endswith("/items.parquet")]
+    for query in (
+        Query(bbox=(179, -18, -179, -16)),
+        Query(intersects=outline(FIJI)),
+        Query(collections=("sentinel-2-l2a-60KYF-B09",)),
+        Query(collections=("none",)),
+        Query(start=START + timedelta(days=400)),
+        Query(end=START - timedelta(days=400)),
+    ):
+        server.requests.clear()
+        found = lookup.find(server.base, query)
+        expected = [id_of(scene) for scene in SCENES if answers(make(scene)[1], query)]
+        assert sorted(each["id"] for each in found.documents) == sorted(expected)
+        assert len(server.paths()) - 1 < len(keys)
 
 
 @pytest.fixture(scope="module")
@@ -388,9 +414,11 @@ def test_the_command_says_what_is_wrong(
 
 
 def test_the_command_says_that_rows_are_damaged(built: Path, run: Run, tmp_path: Path) -> None:
-    sound = (built / "items.parquet").read_bytes()
-    (tmp_path / "items.parquet").write_bytes(sound[:99] + bytes(8) + sound[107:])
-    done = run(".")
+    shutil.copytree(built, tmp_path / "cut")
+    path = tmp_path / "cut/29PKR/B09/items.parquet"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:99] + bytes(8) + sound[107:])
+    done = run("cut")
     assert (done.returncode, done.stdout) == (OutputError.exit_code, "")
     assert "a damaged one; stacgen index" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -5,7 +5,7 @@ columns that the question is about are read; all columns only where the answers 
 are compared exactly.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,8 @@ _NO_PROPERTY = ("assets", "links", "bbox", "geometry", "stac_extensions")
 class Answer:
     """The rows of tables that answer to a question, in its order."""
 
-    opened: Callable[[str], Mirror]
-    """Opens a table by its key."""
-
-    tables: Sequence[str]
-    """Keys of the tables that were asked."""
+    tables: Sequence[Mirror]
+    """Those that hold an answer, as they were when they were asked."""
 
     keys: Any
     """A pyarrow.Table of all that answer: `table` (its number), `row`, `id`, `collection`."""
@@ -82,7 +79,7 @@ class Answer:
         for number, row in self._places(part):
             by_table.setdefault(number, []).append(row)
         for number, wanted in sorted(by_table.items()):
-            mirror = self.opened(self.tables[number])
+            mirror = self.tables[number]
             starts, rows = np.array(mirror.starts()), np.array(wanted)
             groups = np.searchsorted(starts, rows, side="right") - 1
             for group in np.unique(groups).tolist():
@@ -91,15 +88,12 @@ class Answer:
                 yield [(number, row) for row in here.tolist()], table
 
 
-def answer(
-    tables: Iterable[tuple[str, Mirror]], query: Query, opened: Callable[[str], Mirror]
-) -> Answer:
+def answer(tables: Iterable[Mirror], query: Query) -> Answer:
     """Which Items of some tables answer to a question; the limit is left to the caller.
 
     Args:
-        tables: Each with its key; one after the other is read, and is not kept.
+        tables: Asked one after the other; those that hold no answer are not kept.
         query: What is asked.
-        opened: Opens a table again, to read whole rows of it.
 
     Raises:
         UsageError: It is sorted by what no Item has, the geometry to intersect is none, or the
@@ -107,14 +101,14 @@ def answer(
     """
     areas = areas_of(query)
     asked = None if query.filter is None else filters.understand(query.filter)
-    keys, parts, names = [], [], set(QUERYABLES)
-    for number, (key, mirror) in enumerate(tables):
-        keys.append(key)
+    kept, parts, names = [], [], set(QUERYABLES)
+    for mirror in tables:
         names.update(mirror.names)
         found = _answers(mirror, query, areas, asked)
         if found is not None and found.num_rows:
-            ones = pa.array(np.full(found.num_rows, number))
-            parts.append(found.append_column("table", ones))
+            number = pa.array(np.full(found.num_rows, len(kept)))
+            parts.append(found.append_column("table", number))
+            kept.append(mirror)
     for each in query.order:
         if each.field in _NO_PROPERTY or each.field not in names:
             raise UsageError(f"No Item has {each.field!r} to sort by.")
@@ -123,7 +117,7 @@ def answer(
         empty = pa.table({name: pa.array([], pa.int64()) for name in columns[:2]})
         for name in columns[2:]:
             empty = empty.append_column(name, pa.array([], pa.string()))
-        return Answer(opened=opened, tables=keys, keys=empty)
+        return Answer(tables=kept, keys=empty)
     whole = pa.concat_tables(parts, promote_options="permissive")
     order = [*query.order, SortKey(field="id"), SortKey(field="collection")]
     first = {each.field: each for each in reversed(order)}
@@ -133,7 +127,7 @@ def answer(
         if first[each.field] is each and each.field in whole.column_names
     ]
     rows = pc.sort_indices(whole, sort_keys=sort)
-    return Answer(opened=opened, tables=keys, keys=whole.select(columns).take(rows))
+    return Answer(tables=kept, keys=whole.select(columns).take(rows))
 
 
 def _answers(

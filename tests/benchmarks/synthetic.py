@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from string import ascii_uppercase
 
-from stacgen import bands, item, stac, tiles
+from stacgen import bands, item, stac, tile_lookup, tiles
 from stacgen.errors import UsageError
 from stacgen.layout import CollectionPlace
 from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
@@ -48,21 +49,7 @@ PIXELS = item.Pixels(
             valid_percent=97.26,
         ),
     ),
-    footprint=Footprint(
-        geometry={
-            "type": "Polygon",
-            "coordinates": [
-                [
-                    [-11.782817, 14.456375],
-                    [-11.770935, 13.464734],
-                    [-10.757275, 13.47387],
-                    [-10.764817, 14.466212],
-                    [-11.782817, 14.456375],
-                ]
-            ],
-        },
-        bbox=(-11.782817, 13.464734, -10.757275, 14.466212),
-    ),
+    footprint=Footprint(geometry={}, bbox=(0, 0, 0, 0)),
     reflectance=Reflectance.of("05.11"),
     saturated=0,
     clean_nodata="auto",
@@ -106,6 +93,14 @@ def stream(tile: tiles.TileId, number: int) -> Stream:
     )
 
 
+@lru_cache(maxsize=1)
+def footprint(tile: tiles.TileId) -> Footprint:
+    """The box around a tile, at its place."""
+    west, south, east, north = box = tile_lookup.bounds_in_degrees(tile)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return Footprint(geometry={"type": "Polygon", "coordinates": [ring]}, bbox=box)
+
+
 def grid(each: Stream) -> Grid:
     """A grid for a stream; all of them the same but for the resolution."""
     return Grid(
@@ -127,7 +122,7 @@ def publish(each: Stream, store: Folder, pending: PendingChanges, numbers: range
             each,
             each.frames[n],
             ground,
-            PIXELS,
+            replace(PIXELS, footprint=footprint(each.tile)),
             item_id=ids[n],
             software=SOFTWARE,
             now=NOW,
@@ -188,17 +183,17 @@ def grow_catalog(folder: Path, items: int) -> Iterator[tuple[str, str, str]]:
     wall = time.perf_counter() - begin
     written = count * YEARLY
     yield (
-        f"catalog of {written:,} Items with mirrors, pages and scenes, {processes} processes",
+        f"catalog of {written:,} Items with tables, pages and scenes, {processes} processes",
         f"{written / wall:,.0f} Items/s",
         f"{wall:.1f} s, peak memory of each {peak / 1e6:.0f} MB",
     )
     begin = time.perf_counter()
     root_documents.rebuild(store)
     wall = time.perf_counter() - begin
-    size = (root / "items.parquet").stat().st_size
+    size = (root / "collections.parquet").stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     yield (
-        "mirror and page of the root",
+        "table and page of the root",
         f"{wall:.2f} s",
         f"{size / 1e6:.1f} MB, peak memory {peak / 1e6:.0f} MB",
     )
