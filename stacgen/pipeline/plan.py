@@ -1,4 +1,4 @@
-"""What has to be done for a stream: which frames are wanted, which are there, where the rest is."""
+"""The work on a stream: which frames are wanted, which are there, and where the others are."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Plan:
     """Frames that the metadata name and the playlist does not hold."""
 
     notes: tuple[str, ...]
-    """What people should know about the stream, a sentence each."""
+    """Remarks about the stream for people, one sentence each."""
 
     @property
     def place(self) -> CollectionPlace:
@@ -165,16 +165,14 @@ def plan(  # noqa: PLR0913 - each says what is to be done, apart from the others
     rivals = inventory.rivals(place, items, listing) if newest else []
     outdated = _outdated(frames, rivals) if newest else set()
     there = {} if force else inventory.sound(place, items.values(), listing, verify=verify)
-    existing: list[Existing] = []
-    missing: list[FrameRef] = []
-    for ref in frames:
-        found = there.get(ref.item_id)
-        is_outdated = ref.item_id in outdated
-        if found and (is_outdated or _shows_figures(found.document, ref.frame)):
-            skipped = Skipped(ref=ref)
-            existing.append(Existing(skipped=skipped, document=found.document))
-        elif not is_outdated:
-            missing.append(ref)
+    existing = [
+        Existing(skipped=Skipped(ref=ref), document=found.document)
+        for ref in frames
+        if (found := there.get(ref.item_id)) is not None
+        and (ref.item_id in outdated or _shows_figures(found.document, ref.frame))
+    ]
+    settled = outdated | {each.skipped.ref.item_id for each in existing}
+    missing = [ref for ref in frames if ref.item_id not in settled]
     tasks: tuple[Task, ...] = ()
     failed: tuple[Failed, ...] = ()
     if missing:
@@ -207,7 +205,7 @@ def _check_resolution(stream: Stream, store: Store) -> None:
 def _segments(
     stream: Stream, endpoint: Endpoint, *, fetch: Fetch
 ) -> tuple[Stream, tuple[Segment, ...]]:
-    """See `renewal.segments`; a size of true colour that is named and missing is told as such."""
+    """See `renewal.segments`; the error names the sizes of true colour that are there instead."""
     try:
         return renewal.segments(stream, endpoint, fetch=fetch)
     except MissingError as error:
@@ -233,12 +231,14 @@ def _is_there(url: str, fetch: Fetch) -> bool:
 
 
 def _refused(stream: Stream, doubtful: Sequence[Doubt], store: Store) -> Iterator[Failed]:
+    """The frames that the stream cannot be paired with."""
     for doubt in doubtful:
         alone = replace(stream, frames=(doubt.frame,))
         yield Failed(ref=references(alone, store)[doubt.frame.number], reason=doubt.reason)
 
 
 def _outdated(frames: Iterable[FrameRef], rivals: Iterable[Standing]) -> set[str]:
+    """Ids of the frames, and rivals, of which there is a higher baseline among these."""
     moments = {ref.item_id: ref.frame.sensing_time for ref in frames}
     moments |= {
         each.document["id"]: datetime.fromisoformat(each.document["properties"]["datetime"])

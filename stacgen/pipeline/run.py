@@ -277,7 +277,7 @@ def _take(future: Future[list[Result]], site: _Site, watch: Watch) -> None:
 def _chosen(
     request: Request, order: Order, *, fetch: Fetch, watch: Watch
 ) -> Iterator[tuple[Stream, tuple[Frame, ...]]]:
-    """The wanted frames, a stream a year; one without any is an error only if all are."""
+    """The wanted frames of each year's stream; having none is an error only if no year has any."""
     wanted, found = order.selection, False
     empty: EmptySelectionError | NotStreamedError | None = None
     for year in request.years:
@@ -307,7 +307,7 @@ def _chosen(
 
 
 def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterator[Plan]:
-    """A plan a stream; what cannot be had is told, and raised if it leaves nothing at all."""
+    """Plan each stream; one that cannot be had is reported, and raised if there is no other."""
     errors: list[UpstreamError | UsageError] = []
     first: Stream | None = None
     planned = 0
@@ -333,22 +333,17 @@ def _plans(order: Order, *, fetch: Fetch, store: Store, watch: Watch) -> Iterato
                 )
                 planned += 1
                 yield each if order.shard is None else _part(each, order.shard)
-        except EmptySelectionError as error:
-            errors.append(error)
-        except NotStreamedError as error:
-            errors.append(error)
-            if len(parts) > 1 and not part.is_open:
-                watch(Lost(stream=str(part), reason=str(error)))
         except (UpstreamError, UsageError) as error:
             errors.append(error)
-            if len(parts) > 1:
+            is_due = not isinstance(error, NotStreamedError) or not part.is_open
+            if len(parts) > 1 and is_due and not isinstance(error, EmptySelectionError):
                 watch(Lost(stream=str(part), reason=str(error)))
     if errors and not planned:
         raise errors[0]
 
 
 def _parts(order: Order) -> Iterator[Request]:
-    """A stream at a time, so that one that is lost takes no other with it.
+    """Split requests into one for each stream, so that one that is lost takes no other with it.
 
     A limit counts over all years of a Collection, so then these stay together.
     """
@@ -360,7 +355,7 @@ def _parts(order: Order) -> Iterator[Request]:
 
 
 def _part(each: Plan, shard: Shard) -> Plan:
-    """The segments that fall to a shard, by their URL, so that each falls to one whoever asks."""
+    """The plan with the segments of one shard, which follow from stream and number alone."""
 
     def is_ours(task: Task) -> bool:
         place = f"{each.stream} {task.segment.start}"
