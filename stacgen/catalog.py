@@ -115,6 +115,7 @@ def gathered(
             pystac.SpatialExtent([list(summary.bbox)]),
             pystac.TemporalExtent([[summary.start, summary.end]]),
         ),
+        # pystac leaves out lists as long as `maxcount`.
         summaries=pystac.Summaries(_summaries(summary, place, item_assets), maxcount=1000),
         stac_extensions=stac.extensions(
             *("eo", "projection", "raster", "render"), *(() if is_sample else ("scientific",))
