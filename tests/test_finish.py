@@ -132,8 +132,8 @@ def test_a_band_more_touches_the_scenes_of_its_frames_and_no_others(
     _, store = build("B01", selection=Selection(limit=1))
     items = [key for key in store.reads if "60m.json" in key]
     scenes = [key for key in store.reads if SCENES in key and "/T" in key]
-    # Whether it was there, twice; then the two bands of the scene.
-    assert len(items) == 2 + 2
+    # Whether it was there; then the two bands of the scene.
+    assert len(items) == 1 + 2
     assert len(scenes) == 1
     assert not store.lists
     assert [key for key in store.writes if SCENES in key] == [
