@@ -101,7 +101,8 @@ def answer(tables: Iterable[Mirror], query: Query) -> Answer:
     """
     areas = areas_of(query)
     asked = None if query.filter is None else filters.understand(query.filter)
-    kept, parts, names = [], [], set(QUERYABLES)
+    kept: list[Any] = []
+    parts, names = [], set(QUERYABLES)
     for mirror in tables:
         names.update(mirror.names)
         found = _answers(mirror, query, areas, asked)
