@@ -97,12 +97,6 @@ def test_a_finished_year_in_a_bucket_is_planned_by_four_requests(
         assert len(dry_run(work, store, newest=newest).skipped) == FRAMES
 
 
-STILL = pytest.mark.xfail(
-    strict=True, reason="ledger.look, finish.overdue and root.keep still look at each frame's time"
-)
-
-
-@STILL
 @pytest.mark.parametrize("run", [Work.run, update], ids=["build", "update"])
 def test_a_run_on_a_finished_year_in_a_bucket_asks_for_nothing_frame_by_frame(
     year: tuple[Service, Work, Store], run: Run
@@ -312,7 +306,6 @@ def test_a_copy_without_times_is_planned_without_opening_a_cog(copy: tuple[Work,
     assert not [each for each in files if each.endswith((".tif", ".png"))]
 
 
-@STILL
 @pytest.mark.parametrize("run", [Work.run, update], ids=["build", "update"])
 def test_a_run_on_a_copy_without_times_hashes_nothing_and_writes_nothing(
     copy: tuple[Work, Tried], run: Run
