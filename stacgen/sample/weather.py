@@ -12,11 +12,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stacgen import tiles
 from stacgen.sample import passes
-from stacgen.sample.ground import climate
 from stacgen.sample.noise import TEXTURE, Field, cut, generator, lattice, smoothstep, texture
 from stacgen.sample.passes import Pass
 from stacgen.sample.raster import SIZE
+
+_DRY = (
+    (0, 8, 14, 20, 27, 34, 41, 48, 56, 63, 70, 80),
+    (*(0.0, 0.04, 0.14, 0.78, 0.66, 0.18, 0.1, 0.04, 0.04, 0.1, 0.45, 0.85),),
+)
+"""Degrees of latitude, and how rare clouds are there, 0 to 1."""
 
 _HALF = SIZE // 2
 _WIDE = TEXTURE
@@ -90,7 +96,7 @@ def _thickness(of: Pass, at: np.random.Generator) -> Field:
 
 def _share(of: Pass, at: np.random.Generator) -> float:
     """How much of the sky is cloud: often next to nothing, sometimes all."""
-    dry = 1 - climate(of.tile, "lush")
+    dry = float(np.interp(abs(tiles.latitude(of.tile)), *_DRY))
     dice = float(at.random()) ** (1 + 1.2 * dry)
     steps, shares = (0, 0.28, 0.45, 0.7, 0.88, 1), (0, 0.012, 0.10, 0.42, 0.93, 1)
     return float(np.interp(dice, steps, shares))
