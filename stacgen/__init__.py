@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.library import build, frames, index
-    from stacgen.load import (
-        open,  # noqa: A004 - as xarray, rasterio and others have it
-        stac_cfg,
-    )
-    from stacgen.look import plot, preview, readings
-    from stacgen.reader import search
-    from stacgen.tile_lookup import find_tiles
-    from stacgen.upkeep import publish, repair, rgb, update, validate
+    from stacgen.access.dataset import open, stac_cfg
+    from stacgen.api.build import build, frames, index
+    from stacgen.api.maintain import publish, repair, rgb, update, validate
+    from stacgen.api.search import search
+    from stacgen.api.visualize import plot, preview, readings
+    from stacgen.model.tile_lookup import find_tiles
 
 __version__ = "0.1.0"
 __all__ = [
@@ -52,27 +49,27 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the functions when they are first asked for."""
     if name in ("build", "frames", "index"):
-        from stacgen import library  # noqa: PLC0415 - the point of this function
+        from stacgen.api import build  # noqa: PLC0415 - the point of this function
 
-        return getattr(library, name)
+        return getattr(build, name)
     if name in ("plot", "preview", "readings"):
-        from stacgen import look  # noqa: PLC0415 - same
+        from stacgen.api import visualize  # noqa: PLC0415 - same
 
-        return getattr(look, name)
+        return getattr(visualize, name)
     if name in ("open", "stac_cfg"):
-        from stacgen import load  # noqa: PLC0415 - same
+        from stacgen.access import dataset  # noqa: PLC0415 - same
 
-        return getattr(load, name)
+        return getattr(dataset, name)
     if name in ("publish", "repair", "rgb", "update", "validate"):
-        from stacgen import upkeep  # noqa: PLC0415 - same
+        from stacgen.api import maintain  # noqa: PLC0415 - same
 
-        return getattr(upkeep, name)
+        return getattr(maintain, name)
     if name == "search":
-        from stacgen import reader  # noqa: PLC0415 - same
+        from stacgen.api import search  # noqa: PLC0415 - same
 
-        return reader.search
+        return search.search
     if name == "find_tiles":
-        from stacgen import tile_lookup  # noqa: PLC0415 - same
+        from stacgen.model import tile_lookup  # noqa: PLC0415 - same
 
         return tile_lookup.find_tiles
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,17 +20,20 @@ import pyarrow.parquet as pq
 
 import dunia
 from items import Scene, make
-from stacgen import endpoints, pipeline, stac
-from stacgen.bands import Band
+from stacgen.api import run as api_run
+from stacgen.api.build import Pixels, recipe, requests
+from stacgen.dunia import endpoints
 from stacgen.errors import MissingError
-from stacgen.layout import CollectionPlace
-from stacgen.library import Pixels, recipe, requests
-from stacgen.models import ByteRange, Resource, Selection
-from stacgen.outcomes import Built, FrameRef, Report, Watch
-from stacgen.pipeline.inventory import read_item
+from stacgen.model.bands import Band
+from stacgen.model.outcomes import Built, FrameRef, Report, Watch
+from stacgen.model.protocols import Answer, Entry, Fetch, Store, Version
+from stacgen.model.stream import ByteRange, Resource, Selection
 from stacgen.pipeline.plan import Task
-from stacgen.pipeline.work import Context, Done, Result
-from stacgen.ports import Answer, Entry, Fetch, Store, Version
+from stacgen.pipeline.request import Order, Shard
+from stacgen.pipeline.task import Context, Done, Result
+from stacgen.stac import stac_json
+from stacgen.stac.inventory import read_item
+from stacgen.stac.layout import CollectionPlace
 
 _Answer = TypeVar("_Answer")
 
@@ -174,7 +177,7 @@ def frames(count: int, *, first: int = 0) -> list[dict[str, Any]]:
 
 
 class Api:
-    """Answers as DUNIA does, without segments; see `stacgen.ports.Fetch`."""
+    """Answers as DUNIA does, without segments; see `stacgen.model.protocols.Fetch`."""
 
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
@@ -233,14 +236,14 @@ def published(ref: FrameRef, context: Context) -> Done:
     previous = read_item(store, place)
     with store.scratch() as folder:
         (folder / "x.tif").write_bytes(files[stream.band.name])
-        store.write(place.cog_key, folder / "x.tif", stac.COG)
-    store.write(place.thumbnail_key, files["thumbnail"], stac.PNG)
-    store.write(place.key, stac.to_bytes(document), stac.GEOJSON)
+        store.write(place.cog_key, folder / "x.tif", stac_json.COG)
+    store.write(place.thumbnail_key, files["thumbnail"], stac_json.PNG)
+    store.write(place.key, stac_json.to_bytes(document), stac_json.GEOJSON)
     built = Built(ref=ref, size=len(files[stream.band.name]), saturated=0, cleaned=0)
     return Done(built=built, document=document, replaced=previous is not None)
 
 
-def item(ref: FrameRef, context: Context, files: dict[str, bytes]) -> stac.Document:
+def item(ref: FrameRef, context: Context, files: dict[str, bytes]) -> stac_json.Document:
     """The Item of a frame, which tells sizes and checksums as they are."""
     stream, frame = context.stream, ref.frame
     scene = Scene(
@@ -266,7 +269,7 @@ class Work:
 
     tile: str = "29PKR"
     force: bool = False
-    shard: pipeline.Shard | None = None
+    shard: Shard | None = None
     api: Api = field(default_factory=Api)
 
     def __post_init__(self) -> None:
@@ -275,9 +278,9 @@ class Work:
             self.api.publish(band, count, tile=self.tile)
 
     @property
-    def order(self) -> pipeline.Order:
+    def order(self) -> Order:
         """All frames of the streams."""
-        return pipeline.Order(
+        return Order(
             requests=tuple(requests(self.tile, ",".join(self.bands), years=[YEAR])),
             selection=Selection(),
             endpoint=endpoints.find(BASE),
@@ -294,7 +297,7 @@ class Work:
         hire: Callable[[Band, Fetch, Watch], Crew] = Crew,
     ) -> Report:
         """Build."""
-        return pipeline.build(self.order, fetch=self.api, store=store, watch=watch, hire=hire)
+        return api_run.build(self.order, fetch=self.api, store=store, watch=watch, hire=hire)
 
 
 def tree(store: Store) -> dict[str, bytes]:

@@ -26,13 +26,13 @@ from random import Random
 import av
 import numpy as np
 
-from stacgen import decode, transport
 from stacgen.errors import SegmentError
-from stacgen.models import Timeline
+from stacgen.model.stream import Timeline
+from stacgen.video import decoder, mpegts
 
 SHAPE = (256, 320)
 FRAMES, EACH = 48, 12
-PACKET = transport.PACKET
+PACKET = mpegts.PACKET
 CLIPS = {
     "no hash": "keyint=12:min-keyint=12:bframes=2:b-adapt=0",
     "md5": "keyint=12:min-keyint=12:bframes=2:b-adapt=0:hash=1",
@@ -83,7 +83,7 @@ def _packets(media: bytes) -> list[bytes]:
 
 def _video(media: bytes) -> list[int]:
     """Places of the packets of the video."""
-    track = transport.check(media).track
+    track = mpegts.check(media).track
     pids = [int.from_bytes(each[1:3]) & 0x1FFF for each in _packets(media)]
     return [place for place, pid in enumerate(pids) if pid == track]
 
@@ -286,14 +286,14 @@ def kinds(name: str) -> tuple[Kind, ...]:
 @cache
 def timeline(name: str) -> Timeline:
     """The beat of a clip: its earliest picture is frame 0."""
-    times = [time for time in transport.check(clip(name)[0]).times if time is not None]
+    times = [time for time in mpegts.check(clip(name)[0]).times if time is not None]
     return Timeline(origin=Fraction(min(times), 90_000))
 
 
 def decoded(name: str, segment: int, media: bytes, *, twice: bool = False) -> list[str]:
     """Digests of the frames of a segment, once it has been decoded to its end."""
     numbers = range(segment * EACH, (segment + 1) * EACH)
-    frames = decode.frames(
+    frames = decoder.frames(
         media, numbers=numbers, timeline=timeline(name), shape=SHAPE, twice=twice
     )
     return [sha256(each.pixels.tobytes()).hexdigest() for each in frames]
@@ -307,7 +307,7 @@ def truth(name: str) -> tuple[list[str], ...]:
 def detector(media: bytes, error: SegmentError) -> str:
     """Which check refused a segment."""
     try:
-        transport.check(media)
+        mpegts.check(media)
     except SegmentError:
         return "packets"
     text = str(error)

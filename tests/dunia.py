@@ -20,7 +20,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen import tiles
+from stacgen.model import mgrs
 
 RATE = 25
 ORIGIN = Fraction("1.4")
@@ -253,8 +253,8 @@ def images(count: int, *, start: datetime | None = None, **changes: object) -> l
 
 def bounds(tile: str) -> dict[str, Any]:
     """The bounds of a tile as the API gives them."""
-    checked = tiles.parse(tile)
-    return {"utm": {"epsg": f"EPSG:{tiles.epsg(checked)}", "bbox": list(tiles.bounds(checked))}}
+    checked = mgrs.parse(tile)
+    return {"utm": {"epsg": f"EPSG:{mgrs.epsg(checked)}", "bbox": list(mgrs.bounds(checked))}}
 
 
 BOUNDS_29PKR = {"utm": {"epsg": "EPSG:32629", "bbox": [199980, 1490220, 309780, 1600020]}}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import dunia
 import stacgen
-from stacgen.library import Upstream
+from stacgen.api.build import Upstream
 
 COUNT = 5
 HALF = 2

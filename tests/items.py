@@ -6,17 +6,18 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from stacgen import bands, item, stac, tiles
-from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
-from stacgen.pipeline import derive, root
-from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.journal import Journal
-from stacgen.pipeline.pending import PendingChanges
-from stacgen.ports import Store
-from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.catalog import derive, root
+from stacgen.catalog.commit import Filing, commit
+from stacgen.catalog.journal import Journal
+from stacgen.catalog.pending import PendingChanges
+from stacgen.model import bands, mgrs
+from stacgen.model.protocols import Store
+from stacgen.model.raster import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model.stream import Frame, Grid, Stream, Timeline, item_ids
+from stacgen.stac import item, stac_json
+from stacgen.stac.layout import CollectionPlace
 
-Keyed = tuple[str, stac.Document]
+Keyed = tuple[str, stac_json.Document]
 Box = tuple[float, float, float, float]
 
 SENEGAL = (-11.782817, 13.464734, -10.757275, 14.466212)
@@ -56,15 +57,15 @@ class Scene:
     @property
     def place(self) -> CollectionPlace:
         """Its Collection."""
-        return CollectionPlace(tile=tiles.parse(self.tile), band=bands.find(self.band))
+        return CollectionPlace(tile=mgrs.parse(self.tile), band=bands.find(self.band))
 
     @property
     def grid(self) -> Grid:
         """Its grid."""
         tile, band = self.place.tile, self.place.band
-        left, top = tiles.upper_left(tile)
+        left, top = mgrs.upper_left(tile)
         return Grid(
-            epsg=tiles.epsg(tile), left=left, top=top, resolution=band.resolution, size=band.size
+            epsg=mgrs.epsg(tile), left=left, top=top, resolution=band.resolution, size=band.size
         )
 
 
@@ -125,7 +126,7 @@ def make(scene: Scene) -> Keyed:
 def publish(store: Store, scenes: Iterable[Scene]) -> None:
     """Write the Items of scenes, and no more."""
     for key, document in map(make, scenes):
-        store.write(key, stac.to_bytes(document), stac.GEOJSON)
+        store.write(key, stac_json.to_bytes(document), stac_json.GEOJSON)
 
 
 def file(

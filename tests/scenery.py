@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen import bands, cog, footprint, item, rescale, stac, thumbnail
-from stacgen.cog import Labels
-from stacgen.layout import CollectionPlace, Pass, ScenesPlace
-from stacgen.models import Codes, Frame, Grid, Stream, Timeline
-from stacgen.pipeline import root as root_documents
-from stacgen.pipeline.commit import Filing, commit
-from stacgen.pipeline.scenes import derive_scenes
-from stacgen.profile import CogProfile
-from stacgen.rasters import Reflectance, StoredFile
-from stacgen.store.folder import Folder
+from stacgen.catalog import root as root_documents
+from stacgen.catalog.commit import Filing, commit
+from stacgen.catalog.scenes import derive_scenes
+from stacgen.io.folder import Folder
+from stacgen.model import bands
+from stacgen.model.cog_profile import CogProfile
+from stacgen.model.raster import Reflectance, StoredFile
+from stacgen.model.stream import Codes, Frame, Grid, Stream, Timeline
+from stacgen.raster import cog, footprint, rescale, thumbnail
+from stacgen.raster.cog import Labels
+from stacgen.stac import item, stac_json
+from stacgen.stac.layout import CollectionPlace, Pass, ScenesPlace
 from test_catalog import NOW, PIXELS, PLACE, frame
 
 SIZE = 600
@@ -55,7 +57,7 @@ def shot(number: int, **changes: Any) -> Frame:  # noqa: ANN401 - any field
 def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
     """Publish frames with their COGs, file them, and finish as a build does."""
     store = Folder(root)
-    by_band: dict[str, list[stac.Document]] = {}
+    by_band: dict[str, list[stac_json.Document]] = {}
     for each, scene in frames:
         for name, pixels in scene.items():
             by_band.setdefault(name, []).append(publish(store, each, name, pixels))
@@ -70,7 +72,9 @@ def file(root: Path, frames: Sequence[tuple[Frame, Numbers]]) -> None:
     root_documents.rebuild(store)
 
 
-def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -> stac.Document:
+def publish(
+    store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]
+) -> stac_json.Document:
     """The COG, quicklook and Item of a frame of a band."""
     band, grid = bands.find(name), grid_of(name)
     codes = Codes(number=each.number, pixels=pixels, bits=12)
@@ -118,9 +122,9 @@ def publish(store: Folder, each: Frame, name: str, pixels: NDArray[np.uint16]) -
             software={"stacgen": "0.1.0"},
             now=NOW,
         )
-        store.write(home.cog_key, made.path, stac.COG)
-    store.write(home.thumbnail_key, quicklook, stac.PNG)
-    store.write(home.key, stac.to_bytes(document), stac.GEOJSON)
+        store.write(home.cog_key, made.path, stac_json.COG)
+    store.write(home.thumbnail_key, quicklook, stac_json.PNG)
+    store.write(home.key, stac_json.to_bytes(document), stac_json.GEOJSON)
     return document
 
 

@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 
 import dunia
-from stacgen import api, bands, hevc, playlist, tiles, transport
+from stacgen.dunia import answers, playlist
 from stacgen.errors import PlaylistError, SegmentError, UpstreamError
+from stacgen.model import bands, mgrs
+from stacgen.video import hevc, mpegts
 
 BASE = "https://dunia.example/streams/29PKR/B09/2025/stream.m3u8"
 URL = "https://dunia.example/api"
-TILE, BAND = tiles.parse("29PKR"), bands.find("B09")
+TILE, BAND = mgrs.parse("29PKR"), bands.find("B09")
 
 
 def a_playlist(content: bytes) -> None:
@@ -30,10 +32,10 @@ def a_playlist(content: bytes) -> None:
 
 def a_segment(content: bytes) -> None:
     with suppress(SegmentError):
-        carried = transport.check(content)
+        carried = mpegts.check(content)
         assert len(carried.times) == len(carried.closed)
         assert len(carried.video) < len(content)
-        transport.goes_on(content, content)
+        mpegts.goes_on(content, content)
 
 
 def a_video(content: bytes) -> None:
@@ -53,15 +55,15 @@ def an_answer(content: bytes) -> None:
     kind, raw = content[:1], content[1:]
     with suppress(UpstreamError):
         if kind == b"b":
-            api.parse_grid(raw, url=URL, tile=TILE, band=BAND)
+            answers.parse_grid(raw, url=URL, tile=TILE, band=BAND)
             return
-        stream = api.parse_stream(
+        stream = answers.parse_stream(
             raw if kind == b"s" else _stream(), url=URL, tile=TILE, band=BAND, year=2025
         )
         numbers = [each.number for each in stream.frames]
         assert numbers == sorted(set(numbers))
         assert stream.playlist_url.startswith(("https://", "http://"))
-        told = api.with_tci_figures(stream, raw, url=URL)
+        told = answers.with_tci_figures(stream, raw, url=URL)
         assert all(0 <= (each.cloud_cover or 0) <= 100 for each in told.frames)
 
 
@@ -95,7 +97,7 @@ def seeds(target: str) -> tuple[bytes, ...]:
     )
     if target == "transport":
         return plain, hashed
-    return tuple(bytes(transport.check(each).video) for each in (plain, hashed))
+    return tuple(bytes(mpegts.check(each).video) for each in (plain, hashed))
 
 
 @cache

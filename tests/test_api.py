@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dunia
-from stacgen import bands, tiles
-from stacgen.api import parse_grid, parse_stream, with_tci_figures
+from stacgen.dunia.answers import parse_grid, parse_stream, with_tci_figures
 from stacgen.errors import AnswerError
-from stacgen.models import Grid, Stream, item_ids
+from stacgen.model import bands, mgrs
+from stacgen.model.stream import Grid, Stream, item_ids
 
 URL = "https://dunia.example/api/streaming/band_metadata/29PKR/B09/2025"
-TILE = tiles.parse("29PKR")
+TILE = mgrs.parse("29PKR")
 BAND = bands.find("B09")
 
 Json = Any
@@ -491,11 +491,11 @@ def test_noise_below_a_millimetre_becomes_whole_metres(noise: float) -> None:
     ids=["axes swapped", "neighbour", "30 m", "1 cm", "no false northing"],
 )
 def test_bounds_of_another_place_are_refused_by_name(tile: str, bbox: Json, corner: str) -> None:
-    own = tiles.parse(tile)
-    epsg = tiles.epsg(own)
+    own = mgrs.parse(tile)
+    epsg = mgrs.epsg(own)
     raw = json.dumps({"utm": {"epsg": epsg, "bbox": bbox}}).encode()
     message = _refused(lambda: parse_grid(raw, url=URL, tile=own, band=bands.find("B09")))
-    left, top = tiles.upper_left(own)
+    left, top = mgrs.upper_left(own)
     assert message == (
         f"cannot be used: utm.bbox has its upper-left corner at {corner}; that of tile {tile} is"
         f" {left}, {top} in EPSG:{epsg}."

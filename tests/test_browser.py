@@ -18,9 +18,9 @@ from playwright.sync_api import Browser
 import browsing
 import stacgen
 from browsing import Visit, Visiting
-from stacgen import page
-from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.api.build import Upstream
+from stacgen.catalog.pages import page
+from stacgen.model.stream import Selection
 
 COLLECTION = "29PKR/B09/index.html"
 ROOT = "index.html"

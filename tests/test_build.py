@@ -29,7 +29,9 @@ import damage
 import dunia
 import stacgen
 from conftest import Reference
-from stacgen import bands, endpoints, mirror, pipeline, tiles
+from stacgen.api import run as api_run
+from stacgen.api.build import Labour, Pixels, Upstream, recipe
+from stacgen.dunia import endpoints
 from stacgen.errors import (
     EmptySelectionError,
     ForeignCatalogError,
@@ -38,13 +40,15 @@ from stacgen.errors import (
     PlaylistError,
     UsageError,
 )
-from stacgen.fetch import Http, Patience
-from stacgen.library import Labour, Pixels, Upstream, recipe
-from stacgen.models import Selection
-from stacgen.outcomes import Event, Report
-from stacgen.rasters import Reflectance
-from stacgen.selection import parse_moment
-from stacgen.store.bucket import Bucket
+from stacgen.io.bucket import Bucket
+from stacgen.io.http import Http, Patience
+from stacgen.model import bands, mgrs
+from stacgen.model.outcomes import Event, Report
+from stacgen.model.raster import Reflectance
+from stacgen.model.selection import parse_moment
+from stacgen.model.stream import Selection
+from stacgen.pipeline.request import Order, Request
+from stacgen.stac import geoparquet
 
 HASTY = Patience(tries=2, shortest=0.001, longest=0.002, longest_named=0.01)
 BAND_METADATA = "/api/streaming/band_metadata/29PKR/B09/2025"
@@ -144,7 +148,7 @@ def timeless(files: dict[str, bytes]) -> dict[str, object]:
         if key == "collections.parquet":
             return crashes.collections(content)
         if key.endswith(".parquet"):
-            found = mirror.documents(mirror.from_bytes(content, name=key))
+            found = geoparquet.documents(geoparquet.from_bytes(content, name=key))
             return [(each, without_times(document)) for each, document in found]
         return without_times(json.loads(content)) if is_item(key) else content
 
@@ -753,16 +757,14 @@ def test_a_bucket_gets_the_same_catalog_as_a_folder(
     build()
     folder = tree(tmp_path / "out")
     bucket = Bucket(MemoryStore(), "memory://")
-    order = pipeline.Order(
-        requests=(
-            pipeline.Request(tile=tiles.parse("29PKR"), band=bands.find("B09"), years=(2025,)),
-        ),
+    order = Order(
+        requests=(Request(tile=mgrs.parse("29PKR"), band=bands.find("B09"), years=(2025,)),),
         endpoint=endpoints.find(upstream.base),
         recipe=recipe(Pixels()),
     )
 
     def run() -> Report:
-        return pipeline.build(
+        return api_run.build(
             order, fetch=Http(), store=bucket, watch=lambda _: None, hire=Labour().crew
         )
 

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacgen import bands, catalog, collection_summary, item, layout, stac, tiles
-from stacgen.collection_summary import CollectionSummary
 from stacgen.errors import ForeignCatalogError, OutputError
-from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
-from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model import bands, mgrs
+from stacgen.model.raster import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model.stream import Frame, Grid, Stream, Timeline, item_ids
+from stacgen.stac import catalogs, item, layout, stac_json, summaries
+from stacgen.stac.layout import CollectionPlace
+from stacgen.stac.summaries import CollectionSummary
 
-PLACE = CollectionPlace(tile=tiles.parse("29PKR"), band=bands.find("B09"))
+PLACE = CollectionPlace(tile=mgrs.parse("29PKR"), band=bands.find("B09"))
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=1830)
 START = datetime(2025, 3, 2, 11, 21, 9, 24000, tzinfo=UTC)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,15 +69,15 @@ def test_holdings_add_up_the_same_in_any_order(parts: list[CollectionSummary]) -
 def test_a_collection_says_what_it_holds_and_can_be_read_back(
     parts: list[CollectionSummary],
 ) -> None:
-    total = collection_summary.total(parts)
-    document = catalog.collection(total, place=PLACE, grid=GRID, scale=0.0001, is_sample=False)
-    again = stac.from_bytes(stac.to_bytes(document), name="collection.json")
-    assert collection_summary.of_collection(again) == total
+    total = summaries.total(parts)
+    document = catalogs.collection(total, place=PLACE, grid=GRID, scale=0.0001, is_sample=False)
+    again = stac_json.from_bytes(stac_json.to_bytes(document), name="collection.json")
+    assert summaries.of_collection(again) == total
 
 
 @given(parts_of_a_tile)
 def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[CollectionSummary]) -> None:
-    west, _, east, _ = collection_summary.total(parts).bbox
+    west, _, east, _ = summaries.total(parts).bbox
     width = (east - west) % 360
     assert width < 5
     for part in parts:
@@ -85,14 +86,14 @@ def test_an_extent_holds_every_item_and_no_more_than_a_tile(parts: list[Collecti
 
 
 def test_swaths_on_either_side_of_the_antimeridian_make_a_box_across_it() -> None:
-    base = collection_summary.of_item(make_item(0))
+    base = summaries.of_item(make_item(0))
     boxes = [(178.7, 0, 179.5, 1), (-179.4, 0, -178.8, 1), (179.0, 0, -178.8, 1)]
     for order in permutations(replace(base, bbox=box) for box in boxes):
-        assert list(collection_summary.total(order).bbox) == [178.7, 0, -178.8, 1]
+        assert list(summaries.total(order).bbox) == [178.7, 0, -178.8, 1]
 
 
 def test_a_box_across_the_antimeridian_stays_across_it() -> None:
-    base = collection_summary.of_item(make_item(0))
+    base = summaries.of_item(make_item(0))
     east = replace(base, bbox=(178.5, 0, 179.9, 1))
     across = replace(base, bbox=(179.2, 0, -179.3, 1))
     assert list((east + across).bbox) == [178.5, 0, -179.3, 1]
@@ -144,7 +145,7 @@ def make_item(
     service: str = "ESA DUNIA",
     is_sample: bool = False,
     now: datetime = NOW,
-) -> stac.Document:
+) -> stac_json.Document:
     """The Item of the frame of that number in a stream of `frames`, or of it alone."""
     stream = Stream(
         tile=place.tile,
@@ -168,10 +169,10 @@ def make_item(
 
 
 def test_a_year_links_each_item_once_and_in_time() -> None:
-    year = partial(catalog.year, place=PLACE, number=2025, is_sample=False)
+    year = partial(catalogs.year, place=PLACE, number=2025, is_sample=False)
     first = year(None, [make_item(3), make_item(1)])
     second = year(first, [make_item(2), make_item(1)])
-    titles = [link.title for link in stac.links(second, "item")]
+    titles = [link.title for link in stac_json.links(second, "item")]
     assert titles == [
         "Sentinel-2 L2A 29PKR B09, 2025-03-07 11:21:09 UTC",
         "Sentinel-2 L2A 29PKR B09, 2025-03-12 11:21:09 UTC",
@@ -181,7 +182,7 @@ def test_a_year_links_each_item_once_and_in_time() -> None:
 
 
 def test_a_secret_in_the_playlist_url_is_not_published() -> None:
-    text = stac.to_bytes(make_item(0)).decode()
+    text = stac_json.to_bytes(make_item(0)).decode()
     assert "https://dunia.example/s/stream.m3u8" in text
     assert "secret" not in text
 
@@ -189,21 +190,21 @@ def test_a_secret_in_the_playlist_url_is_not_published() -> None:
 def test_a_sample_says_that_it_is_one_and_claims_no_source() -> None:
     document = make_item(0, is_sample=True)
     assert "no satellite data" in document["properties"]["processing:lineage"]
-    assert not stac.links(document, "derived_from")
-    collection = catalog.collection(
-        collection_summary.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=True
+    assert not stac_json.links(document, "derived_from")
+    collection = catalogs.collection(
+        summaries.of_item(document), place=PLACE, grid=GRID, scale=0.0001, is_sample=True
     )
     assert "providers" not in collection or not collection["providers"]
     assert "sci:doi" not in collection
-    assert catalog.is_sample(collection)
+    assert catalogs.is_sample(collection)
 
 
 def test_lineage_and_source_name_the_service() -> None:
     document = make_item(0, service="DestinE Streamer")
     assert "by DestinE Streamer as one frame" in document["properties"]["processing:lineage"]
-    titles = [link.title for link in stac.links(document, "derived_from")]
+    titles = [link.title for link in stac_json.links(document, "derived_from")]
     assert titles[0] == "DestinE Streamer HLS stream, frame 0"
-    assert "DUNIA" not in stac.to_bytes(document).decode()
+    assert "DUNIA" not in stac_json.to_bytes(document).decode()
 
 
 @pytest.mark.parametrize(
@@ -214,11 +215,11 @@ def test_every_link_to_the_root_has_its_title(is_sample: bool, title: str) -> No
     document = make_item(0, is_sample=is_sample)
     documents = [
         document,
-        catalog.root(None, place=PLACE, is_sample=is_sample, base_url="https://a.example"),
-        catalog.tile(None, place=PLACE, is_sample=is_sample),
-        catalog.year(None, [document], place=PLACE, number=2025, is_sample=is_sample),
-        catalog.collection(
-            collection_summary.of_item(document),
+        catalogs.root(None, place=PLACE, is_sample=is_sample, base_url="https://a.example"),
+        catalogs.tile(None, place=PLACE, is_sample=is_sample),
+        catalogs.year(None, [document], place=PLACE, number=2025, is_sample=is_sample),
+        catalogs.collection(
+            summaries.of_item(document),
             place=PLACE,
             grid=GRID,
             scale=0.0001,
@@ -227,7 +228,7 @@ def test_every_link_to_the_root_has_its_title(is_sample: bool, title: str) -> No
     ]
     assert documents[1]["title"] == title
     for each in documents:
-        titles = [link.title for rel in ("root", "self") for link in stac.links(each, rel)]
+        titles = [link.title for rel in ("root", "self") for link in stac_json.links(each, rel)]
         assert set(titles) == {title}
 
 
@@ -247,38 +248,40 @@ def test_an_item_with_nothing_new_keeps_its_every_byte() -> None:
 
 
 def test_a_root_keeps_its_public_url_until_told_another() -> None:
-    first = catalog.root(None, place=PLACE, is_sample=False, base_url="https://a.example/x/")
-    kept = catalog.root(first, place=PLACE, is_sample=False, base_url=None)
-    assert stac.links(kept, "self")[0].href == "https://a.example/x/catalog.json"
-    moved = catalog.root(kept, place=PLACE, is_sample=False, base_url="https://b.example")
-    assert [link.href for link in stac.links(moved, "self")] == ["https://b.example/catalog.json"]
+    first = catalogs.root(None, place=PLACE, is_sample=False, base_url="https://a.example/x/")
+    kept = catalogs.root(first, place=PLACE, is_sample=False, base_url=None)
+    assert stac_json.links(kept, "self")[0].href == "https://a.example/x/catalog.json"
+    moved = catalogs.root(kept, place=PLACE, is_sample=False, base_url="https://b.example")
+    assert [link.href for link in stac_json.links(moved, "self")] == [
+        "https://b.example/catalog.json"
+    ]
 
 
 def test_only_a_root_of_ours_is_written_to() -> None:
-    ours = catalog.root(None, place=PLACE, is_sample=False, base_url=None)
-    catalog.check_ours(None, is_sample=False, name="x")
-    catalog.check_ours(ours, is_sample=False, name="x")
+    ours = catalogs.root(None, place=PLACE, is_sample=False, base_url=None)
+    catalogs.check_ours(None, is_sample=False, name="x")
+    catalogs.check_ours(ours, is_sample=False, name="x")
     with pytest.raises(ForeignCatalogError, match="real frames; synthetic"):
-        catalog.check_ours(ours, is_sample=True, name="x")
+        catalogs.check_ours(ours, is_sample=True, name="x")
     with pytest.raises(ForeignCatalogError, match="did not make"):
-        catalog.check_ours({"type": "Catalog", "id": "x"}, is_sample=False, name="x")
+        catalogs.check_ours({"type": "Catalog", "id": "x"}, is_sample=False, name="x")
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b"null", b'{"a": NaN}'])
 def test_a_document_that_is_none_is_an_output_error(raw: bytes) -> None:
     with pytest.raises(OutputError, match=r"catalog\.json"):
-        stac.from_bytes(raw, name="catalog.json")
+        stac_json.from_bytes(raw, name="catalog.json")
 
 
 def test_a_document_that_an_editor_has_marked_as_utf_8_is_read() -> None:
-    assert stac.from_bytes(b'\xef\xbb\xbf{"id": "x"}', name="catalog.json") == {"id": "x"}
+    assert stac_json.from_bytes(b'\xef\xbb\xbf{"id": "x"}', name="catalog.json") == {"id": "x"}
 
 
 def test_not_a_number_cannot_be_published() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
-        stac.to_bytes({"mean": float("nan")})
+        stac_json.to_bytes({"mean": float("nan")})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        stac.to_bytes({"proj:code": None, "mean": float("nan")})
+        stac_json.to_bytes({"proj:code": None, "mean": float("nan")})
 
 
 def test_hrefs_lead_from_key_to_key() -> None:

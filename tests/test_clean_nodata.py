@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 import dunia
 import stacgen
 from conftest import Reference
+from stacgen.api.build import Pixels, Upstream
 from stacgen.errors import UsageError
-from stacgen.footprint import opened
-from stacgen.library import Pixels, Upstream
-from stacgen.models import Selection
+from stacgen.model.stream import Selection
+from stacgen.raster.footprint import opened
 
 Numbers = NDArray[np.uint16]
 

@@ -12,8 +12,8 @@ import pytest
 
 import dunia
 from crashes import Reader, Tried, Work, tree
-from stacgen import pipeline
-from stacgen.store.folder import Folder
+from stacgen.catalog import validate
+from stacgen.io.folder import Folder
 
 DAYS = 24 * 3600
 """Seconds of one."""
@@ -41,7 +41,7 @@ def test_whatever_times_files_have_a_run_adds_what_is_new_and_the_next_writes_no
     before = len(store.changes)
     work.run(store)
     assert store.changes[before:] == []
-    assert pipeline.validate(store, problems=None).findings == ()
+    assert validate.validate(store, problems=None).findings == ()
 
 
 def test_a_clock_that_runs_backwards_between_runs_costs_nothing(
@@ -66,4 +66,4 @@ def test_a_clock_that_runs_backwards_between_runs_costs_nothing(
     before = {entry.key: entry for entry in store.list("")}
     build(3)
     assert {entry.key: entry for entry in store.list("")} == before
-    assert pipeline.validate(store, problems=None).findings == ()
+    assert validate.validate(store, problems=None).findings == ()

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rio_cogeo.cogeo import cog_validate
 
-from stacgen import bands, cog, gdal, profile, rescale
 from stacgen.errors import OutputError, UsageError
-from stacgen.models import Codes, Frame, Grid
-from stacgen.profile import CogProfile
-from stacgen.rasters import Cog, Facts, Raster, Reflectance
+from stacgen.model import bands
+from stacgen.model import cog_profile as profile
+from stacgen.model.cog_profile import CogProfile
+from stacgen.model.raster import Cog, Facts, Raster, Reflectance
+from stacgen.model.stream import Codes, Frame, Grid
+from stacgen.raster import cog, gdal, rescale
 
 SIZE = 1100
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=SIZE)

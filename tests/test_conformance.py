@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from items import SENEGAL, Scene, file, outline
-from stacgen import reader
-from stacgen.store.folder import Folder
+from stacgen.api import search
+from stacgen.io.folder import Folder
 
 pytestmark = pytest.mark.full
 
@@ -32,7 +32,7 @@ SCENES = [
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("catalog")
     file(Folder(root), SCENES)
-    with reader.serve(root, port=0) as address:
+    with search.serve(root, port=0) as address:
         yield address
 
 

@@ -17,7 +17,7 @@ from rio_tiler.io import Reader, STACReader
 import dunia
 import stacgen
 from conftest import SHARED
-from stacgen.library import Upstream
+from stacgen.api.build import Upstream
 from test_build import assert_links_resolve
 
 SCHEMAS = SHARED / "schemas"

@@ -11,15 +11,17 @@ import dunia
 from conftest import Figures
 from crashes import Crew, DiedError, Reader, Tried, Work, tree
 from servers import Service
-from stacgen import endpoints, pipeline
+from stacgen.api import run
+from stacgen.api.build import Labour, Pixels, recipe, requests
+from stacgen.catalog.journal import FOLDER
+from stacgen.dunia import endpoints
 from stacgen.errors import OutputError
-from stacgen.fetch import Http
-from stacgen.library import Labour, Pixels, recipe, requests
-from stacgen.pipeline.journal import FOLDER
-from stacgen.ports import Store
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.io.stores import open_store
+from stacgen.model.protocols import Store
+from stacgen.pipeline.request import Order
 
 WHOLE = Work(bands={"B01": 10, "B09": 10})
 """Twenty frames."""
@@ -166,11 +168,11 @@ def test_the_stand_in_puts_files_in_the_order_of_a_real_segment(server: dunia.Se
     traces = []
     for hire in (Labour(workers=1).crew, Crew):
         store = Tried(memory())
-        order = pipeline.Order(
+        order = Order(
             requests=tuple(requests("29PKR", "B09", years=[2025])),
             endpoint=endpoints.find(server.base),
             recipe=recipe(Pixels()),
         )
-        pipeline.build(order, fetch=Http(), store=store, watch=lambda _: None, hire=hire)
+        run.build(order, fetch=Http(), store=store, watch=lambda _: None, hire=hire)
         traces.append([each for each in store.changes if FOLDER not in each])
     assert traces[0] == traces[1]

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import damage
 import dunia
-from stacgen import blocks, decode, hevc, transport
 from stacgen.errors import SegmentError
-from stacgen.models import Timeline
+from stacgen.model.stream import Timeline
+from stacgen.video import blockiness, decoder, hevc, mpegts
 
 SHAPE = (64, 96)
 TIMELINE = Timeline(origin=dunia.ORIGIN)
-PACKET = transport.PACKET
+PACKET = mpegts.PACKET
 SEI = b"\0\0\1\x50\x01\x84"
 """The beginning of a unit that holds a picture hash."""
 
@@ -32,7 +32,7 @@ def pictures(*, bits: int = 12, shape: tuple[int, int] = SHAPE) -> list[dunia.Co
 
 def decoded(media: bytes, count: int = 4) -> list[str | None]:
     """What each frame was verified with, once all have come."""
-    frames = decode.frames(media, numbers=range(count), timeline=TIMELINE, shape=SHAPE)
+    frames = decoder.frames(media, numbers=range(count), timeline=TIMELINE, shape=SHAPE)
     return [each.verified for each in frames]
 
 
@@ -59,9 +59,9 @@ def test_every_kind_of_picture_hash_is_verified(
 ) -> None:
     shown = pictures(bits=bits, shape=shape)
     media = dunia.encode(shown, bits=bits, params=f"lossless=1:bframes=2:hash={number}")
-    first = min(time for time in transport.check(media).times if time is not None)
+    first = min(time for time in mpegts.check(media).times if time is not None)
     timeline = Timeline(origin=Fraction(first, 90_000))
-    frames = decode.frames(media, numbers=range(4), timeline=timeline, shape=shape)
+    frames = decoder.frames(media, numbers=range(4), timeline=timeline, shape=shape)
     for codes, right in zip(frames, shown, strict=True):
         assert codes.verified == kind
         np.testing.assert_array_equal(codes.pixels, right)
@@ -102,10 +102,10 @@ def test_a_flipped_bit_in_a_packet_header_loses_no_packet_unseen(byte: int, bit:
     at = 50 * PACKET + byte
     changed = media[:at] + bytes([media[at] ^ 1 << bit]) + media[at + 1 :]
     if (byte, bit) == (1, 5):
-        assert transport.check(changed).video == transport.check(media).video
+        assert mpegts.check(changed).video == mpegts.check(media).video
     else:
         with pytest.raises(SegmentError):
-            transport.check(changed)
+            mpegts.check(changed)
 
 
 def _tables(media: bytes) -> dict[str, bytes]:
@@ -123,7 +123,7 @@ def test_a_flipped_bit_in_a_table_is_refused(table: str) -> None:
         at = media.index(packet) + 5 + bit // 8
         changed = media[:at] + bytes([media[at] ^ 1 << bit % 8]) + media[at + 1 :]
         with pytest.raises(SegmentError, match=r"table|program"):
-            transport.check(changed)
+            mpegts.check(changed)
 
 
 @pytest.mark.parametrize(("table", "pid"), [("program table", 0), ("program map", 0x1000)])
@@ -132,20 +132,20 @@ def test_a_missing_table_is_refused(table: str, pid: int) -> None:
     packets = [media[at : at + PACKET] for at in range(0, len(media), PACKET)]
     kept = [each for each in packets if int.from_bytes(each[1:3]) & 0x1FFF != pid]
     with pytest.raises(SegmentError, match=f"{table} is missing"):
-        transport.check(b"".join(kept))
+        mpegts.check(b"".join(kept))
 
 
 def test_packets_that_carry_nothing_are_passed_over() -> None:
     media = damage.clip("no hash")[0]
     nothing = b"\x47\x1f\xff\x10" + b"\xff" * 184
     packets = [media[at : at + PACKET] for at in range(0, len(media), PACKET)]
-    assert transport.check(nothing.join([*packets, b""])).video == transport.check(media).video
+    assert mpegts.check(nothing.join([*packets, b""])).video == mpegts.check(media).video
 
 
 def test_the_video_is_that_of_the_packets() -> None:
     media = damage.clip("md5")[2]
-    carried = transport.check(media)
-    assert carried.codec == transport.HEVC
+    carried = mpegts.check(media)
+    assert carried.codec == mpegts.HEVC
     assert len(carried.times) == damage.EACH
     assert [each and each.kind for each in hevc.hashes(carried.video)] == ["md5"] * damage.EACH
     assert carried.video.startswith(b"\0\0\0\1")
@@ -154,8 +154,8 @@ def test_the_video_is_that_of_the_packets() -> None:
 @pytest.mark.parametrize("place", range(4))
 def test_a_segment_that_ends_within_its_last_picture_is_not_closed(place: int) -> None:
     media = damage.clip("no hash")[place]
-    assert transport.check(media).is_closed
-    assert not transport.check(media[: -2 * PACKET]).is_closed
+    assert mpegts.check(media).is_closed
+    assert not mpegts.check(media[: -2 * PACKET]).is_closed
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_whatever_is_checked_ends_in_a_segment_or_a_segment_error(hashed: bytes,
         damage.cut_anywhere,
     ]
     try:
-        hevc.hashes(transport.check(random.choice(changes)(hashed, random)).video)
+        hevc.hashes(mpegts.check(random.choice(changes)(hashed, random)).video)
     except SegmentError as error:
         assert str(error)  # noqa: PT017 - a SegmentError is right, and so is none
 
@@ -184,20 +184,20 @@ def test_whatever_is_checked_ends_in_a_segment_or_a_segment_error(hashed: bytes,
 def test_the_checksum_of_tables_is_that_of_the_standard() -> None:
     for table in _tables(dunia.encode(pictures())).values():
         section = table[5 : 8 + table[7]]
-        assert transport.crc32(section) == 0
-        assert transport.crc32(section[:-4]) == int.from_bytes(section[-4:])
+        assert mpegts.crc32(section) == 0
+        assert mpegts.crc32(section[:-4]) == int.from_bytes(section[-4:])
 
 
 def test_blocks_that_fit_together_do_not_jump() -> None:
     rows, columns = np.indices((256, 320))
     smooth = (2000 + 9 * rows + 5 * columns).astype(np.uint16)
-    assert blocks.jumps(smooth, noise=8) == 0
+    assert blockiness.jumps(smooth, noise=8) == 0
     shifted = smooth.copy()
     shifted[64:128, 64:192] += 500
-    assert blocks.jumps(shifted, noise=8) == 2 / 5
-    assert blocks.jumps(shifted, noise=500) == 0
-    assert blocks.jumps(smooth[:60], noise=8) == blocks.jumps(smooth[:, :60], noise=8) == 0
-    assert blocks.jumps((smooth // 32).astype(np.uint8), noise=8) == 0
+    assert blockiness.jumps(shifted, noise=8) == 2 / 5
+    assert blockiness.jumps(shifted, noise=500) == 0
+    assert blockiness.jumps(smooth[:60], noise=8) == blockiness.jumps(smooth[:, :60], noise=8) == 0
+    assert blockiness.jumps((smooth // 32).astype(np.uint8), noise=8) == 0
 
 
 def test_a_lost_place_in_the_bits_is_noticed_without_being_asked_to() -> None:
@@ -209,9 +209,9 @@ def test_a_lost_place_in_the_bits_is_noticed_without_being_asked_to() -> None:
 
 def taken(media: bytes) -> list[dunia.Codes]:
     """The pixels of four frames, of which the first to be shown is frame 0."""
-    first = min(time for time in transport.check(media).times if time is not None)
+    first = min(time for time in mpegts.check(media).times if time is not None)
     timeline = Timeline(origin=Fraction(first, 90_000))
-    frames = decode.frames(media, numbers=range(4), timeline=timeline, shape=SHAPE)
+    frames = decoder.frames(media, numbers=range(4), timeline=timeline, shape=SHAPE)
     return [each.pixels.copy() for each in frames]
 
 
@@ -234,7 +234,7 @@ def test_a_whole_picture_that_does_not_show_its_end_is_taken(option: str) -> Non
     last = media[damage._video(media)[-1] * PACKET :][:4]
     head = bytes([last[0], last[1] & 0x1F, last[2], 0x10 | (last[3] + 1) & 0x0F])
     media += head.ljust(PACKET, b"\0")
-    assert not transport.check(media).is_closed
+    assert not mpegts.check(media).is_closed
     np.testing.assert_array_equal(taken(media), pictures())
 
 
@@ -243,16 +243,16 @@ def test_the_next_segment_tells_of_an_end_that_is_missing(place: int) -> None:
     """FFmpeg counts on; of a packager that counts anew in each segment nothing can be told."""
     media, following = damage.clip("no hash")[place : place + 2]
     head = following[: 16 * PACKET]
-    assert transport.goes_on(media, head)
+    assert mpegts.goes_on(media, head)
     for lost in range(1, 16):
-        assert not transport.goes_on(media[: -lost * PACKET], head)
-    assert transport.goes_on(media[:-PACKET], media[: 16 * PACKET])
+        assert not mpegts.goes_on(media[: -lost * PACKET], head)
+    assert mpegts.goes_on(media[:-PACKET], media[: 16 * PACKET])
 
 
 @pytest.mark.parametrize(("option", "in_rows"), [("wpp=0", False), ("wpp=1:pools=2", True)])
 def test_a_stream_says_whether_its_rows_begin_by_themselves(option: str, *, in_rows: bool) -> None:
     media = dunia.encode([dunia.landscape(0, size=256)], params=f"lossless=1:{option}")
-    assert hevc.is_in_rows(transport.check(media).video) is in_rows
+    assert hevc.is_in_rows(mpegts.check(media).video) is in_rows
 
 
 @pytest.mark.parametrize("name", ["no hash", *damage.UNVERIFIED])
@@ -276,12 +276,14 @@ def test_slices_that_end_in_nodata_are_taken(option: str) -> None:
         codes[150:] = 0
     media = dunia.encode(shown, params=f"crf=12:{option}")
     timeline = Timeline(origin=Fraction(0), is_relative=True)
-    frames = decode.frames(media, numbers=range(4), timeline=timeline, shape=(256, 256), twice=True)
+    frames = decoder.frames(
+        media, numbers=range(4), timeline=timeline, shape=(256, 256), twice=True
+    )
     assert [each.pixels[200:].max() < 100 for each in frames] == [True] * 4
 
 
 def test_padding_is_no_part_of_a_slice() -> None:
-    video = transport.check(damage.clip("no hash")[0]).video
+    video = mpegts.check(damage.clip("no hash")[0]).video
     (start, stop), *others = hevc.slice_segments(video)
     padded = video[:stop] + b"\0\0\3\0\0\3" + video[stop:]
     assert hevc.slice_segments(padded)[0] == (start, stop)
@@ -295,7 +297,7 @@ def test_padding_is_no_part_of_a_slice() -> None:
 
 def test_a_start_code_with_nothing_behind_it_is_refused() -> None:
     """Found by tests/fuzz.py."""
-    video = transport.check(damage.clip("no hash")[0]).video
+    video = mpegts.check(damage.clip("no hash")[0]).video
     for nothing in (b"\0\0\1", b"\0\0\1\0\0\1"):
         with pytest.raises(SegmentError, match=r"NAL unit \d+ is malformed"):
             hevc.hashes(video + nothing)

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import dunia
-from stacgen import decode
 from stacgen.errors import SegmentError, WrongStreamError
-from stacgen.models import Timeline
+from stacgen.model.stream import Timeline
+from stacgen.video import decoder
 
 SHAPE = (64, 96)
 COUNT = 4
@@ -55,7 +55,7 @@ def pictures(
 def decoded(media: bytes, **changes: Any) -> Frames:  # noqa: ANN401 - of any argument
     """Numbers and copies of the pixels, once the whole segment has been seen."""
     usual: dict[str, Any] = {"numbers": range(COUNT), "timeline": TIMELINE, "shape": SHAPE}
-    return [(each.number, each.pixels.copy()) for each in decode.frames(media, **usual | changes)]
+    return [(each.number, each.pixels.copy()) for each in decoder.frames(media, **usual | changes)]
 
 
 def assert_same(frames: Frames, expected: Iterable[dunia.Codes], *, first: int = 0) -> None:
@@ -210,7 +210,7 @@ def test_fragmented_mp4_decodes_behind_its_initialization(codec: str, bits: int)
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (10, np.uint16), (12, np.uint16)])
 def test_codes_say_how_many_bits_they_have(bits: int, dtype: type[np.generic]) -> None:
     media = dunia.encode(pictures(1, bits=bits), bits=bits)
-    for codes in decode.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
+    for codes in decoder.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
         assert codes.bits == bits
         assert codes.pixels.dtype == dtype
         assert codes.pixels.shape == SHAPE
@@ -224,7 +224,7 @@ def test_frames_have_the_numbers_that_their_times_say() -> None:
 @pytest.mark.parametrize("bits", [8, 12])
 def test_pixels_are_the_decoders_memory_and_cannot_be_written(bits: int) -> None:
     media = dunia.encode(pictures(1, bits=bits), bits=bits)
-    for codes in decode.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
+    for codes in decoder.frames(media, numbers=range(1), timeline=TIMELINE, shape=SHAPE):
         assert not codes.pixels.flags.writeable
         owner: Any = codes.pixels
         while isinstance(owner, np.ndarray):
@@ -429,7 +429,7 @@ def jumping(bits: int) -> dunia.Codes:
 
 def jumps(media: bytes, **more: Any) -> list[float | None]:  # noqa: ANN401 - of any argument
     usual: dict[str, Any] = {"numbers": range(2), "timeline": TIMELINE, "shape": WIDE}
-    return [each.jump for each in decode.frames(media, **usual | more)]
+    return [each.jump for each in decoder.frames(media, **usual | more)]
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12])
@@ -452,10 +452,10 @@ def test_hashes_in_fragmented_mp4_are_complete_or_it_is_refused() -> None:
     start, media = fragmented("libx265", "gray12le", pictures(), params=HASHED)
     usual: dict[str, Any] = {"numbers": range(COUNT), "timeline": BEGINS_AT_ZERO, "shape": SHAPE}
     usual["initialization"] = start
-    assert {each.verified for each in decode.frames(media, **usual)} == {"md5"}
+    assert {each.verified for each in decoder.frames(media, **usual)} == {"md5"}
     missing = media.replace(b"\x50\x01\x84", b"\x50\x01\x83", 1)
     with pytest.raises(SegmentError, match=r"3 picture hashes \(md5\) in 4 pictures"):
-        list(decode.frames(missing, **usual))
+        list(decoder.frames(missing, **usual))
 
 
 def test_video_that_is_not_hevc_has_nothing_to_verify_it_by() -> None:
@@ -480,7 +480,7 @@ def test_a_complaint_after_the_last_frame_refuses_them_all(junk: bytes, complain
     """Of a shorter stream FFmpeg parses the end before the first frame comes."""
     coded = packets(dunia.encode(pictures(200), params=LOSSY))
     media = segment(enumerate([*coded, b"\0\0\0\1" + junk + bytes(range(1, 20))]))
-    decoding = decode.frames(media, numbers=range(200), timeline=TIMELINE, shape=SHAPE)
+    decoding = decoder.frames(media, numbers=range(200), timeline=TIMELINE, shape=SHAPE)
     assert [each.number for each in islice(decoding, 200)] == list(range(200))
     with pytest.raises(SegmentError, match=complaint):
         next(decoding)
@@ -490,7 +490,7 @@ def test_a_complaint_made_on_opening_lets_no_frame_pass() -> None:
     coded = packets(dunia.encode(pictures(), params=LOSSY))
     media = segment(enumerate([*coded, b"\0\0\0\1\x7e\x01" + bytes(range(1, 20))]))
     with pytest.raises(SegmentError, match="complained: missing picture in access unit"):
-        next(decode.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE))
+        next(decoder.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE))
 
 
 def test_complaints_reach_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
@@ -512,7 +512,7 @@ def test_a_complaint_names_its_cause_in_one_line() -> None:
 
 def test_a_segment_given_up_halfway_leaves_the_next_alone() -> None:
     media = dunia.encode(pictures(), params=HASHED)
-    given_up = decode.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE)
+    given_up = decoder.frames(media, numbers=range(4), timeline=TIMELINE, shape=SHAPE)
     next(given_up)
     del given_up
     with pytest.raises(SegmentError):
@@ -562,7 +562,7 @@ def test_frames_of_many_megabytes_are_no_cause_for_complaint() -> None:
     noise = np.random.default_rng(0).integers(100, 4096, (2, 1830, 1830), dtype=np.uint16)
     media = dunia.encode(list(noise))
     assert len(media) > 10_000_000
-    frames = decode.frames(media, numbers=range(2), timeline=TIMELINE, shape=(1830, 1830))
+    frames = decoder.frames(media, numbers=range(2), timeline=TIMELINE, shape=(1830, 1830))
     assert [(codes.pixels == noise[codes.number]).all() for codes in frames] == [True, True]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from items import Scene, file
-from stacgen import destination
+from stacgen.api import destination
 from stacgen.errors import OutputError
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
 
 CONTENT = bytes(range(256)) * 300
 """More than the buffer of a pipe holds, and no text."""

@@ -24,7 +24,7 @@ import dunia
 import stacgen
 import test_architecture
 from stacgen import cli
-from stacgen.library import Upstream
+from stacgen.api.build import Upstream
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -20,10 +20,10 @@ import rasterio
 
 import dunia
 from servers import Service
-from stacgen import sample
-from stacgen.doctor import examine
-from stacgen.doctor.libraries import declared
-from stacgen.store.condition import Means
+from stacgen.api.doctor import examine
+from stacgen.api.doctor.libraries import declared
+from stacgen.dunia import sample
+from stacgen.io.conditional_put import Means
 
 TREE = Path(__file__).parents[1]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -157,14 +157,14 @@ def test_without_a_command_line_there_still_is_a_doctor(
     if module == "typer":
         assert plain.returncode == 1
         assert "Traceback" not in plain.stderr
-        assert "python -m stacgen.doctor" in plain.stderr
-    done = run("--json", python=("-m", "stacgen.doctor"), PYTHONPATH=path)
+        assert "python -m stacgen.api.doctor" in plain.stderr
+    done = run("--json", python=("-m", "stacgen.api.doctor"), PYTHONPATH=path)
     assert ("Libraries", module) in failed(records(done))
     assert done.returncode == 1
 
 
 def test_with_no_library_at_all_each_is_named(run: Run, tmp_path: Path) -> None:
-    bare = records(run("--json", python=("-S", "-m", "stacgen.doctor")))
+    bare = records(run("--json", python=("-S", "-m", "stacgen.api.doctor")))
     assert found(bare, "Libraries", "stacgen")["mark"] == "warn"
     assert {("FFmpeg", "av"), ("GDAL", "rasterio"), ("PROJ", "pyproj")} <= failed(bare)
     told = tmp_path / "stacgen-0.1.0.dist-info"
@@ -172,7 +172,7 @@ def test_with_no_library_at_all_each_is_named(run: Run, tmp_path: Path) -> None:
     wanted = "".join(f"Requires-Dist: {line}\n" for line in metadata.requires("stacgen") or [])
     (told / "METADATA").write_text(f"Metadata-Version: 2.4\nName: stacgen\nVersion: 1\n{wanted}")
     path = os.pathsep.join([str(TREE), str(tmp_path)])
-    seen = records(run("--json", python=("-S", "-m", "stacgen.doctor"), PYTHONPATH=path))
+    seen = records(run("--json", python=("-S", "-m", "stacgen.api.doctor"), PYTHONPATH=path))
     needed, extra = (found(seen, "Libraries", name) for name in ("rasterio", "matplotlib"))
     assert (needed["mark"], needed["text"]) == ("fail", "is not installed")
     assert (extra["mark"], extra["advice"]) == ("absent", "pip install 'stacgen[plot]'")
@@ -352,7 +352,7 @@ def test_a_terminal_shows_words_within_80_columns_and_colours_unless_told_not_to
 
 def test_a_clock_that_is_wrong_is_told(tmp_path: Path) -> None:
     """Of this machine, by the clock of the store."""
-    from stacgen.doctor.places import _clock  # noqa: PLC0415 - its own
+    from stacgen.api.doctor.places import _clock  # noqa: PLC0415 - its own
 
     assert found(examined(root=tmp_path), "Store", "clock")["mark"] == "ok"
     told = _clock(timedelta(minutes=-61))

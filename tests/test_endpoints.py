@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from stacgen import bands, endpoints, tiles
-from stacgen.endpoints import DESTINE, DUNIA
+from stacgen.dunia import endpoints
+from stacgen.dunia.endpoints import DESTINE, DUNIA
 from stacgen.errors import UsageError
+from stacgen.model import bands, mgrs
 
-TILE = tiles.parse("29PKR")
+TILE = mgrs.parse("29PKR")
 BAND = bands.find("B09")
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from servers import ACCOUNT, ACCOUNT_KEY, KEY, REGION, SECRET, Service
 from stacgen.errors import OutputError, UsageError
-from stacgen.store import open_store
-from stacgen.store.environment import settings
+from stacgen.io.credentials import settings
+from stacgen.io.stores import open_store
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 import rasterio
 
 import stacgen
-from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.api.build import Upstream
+from stacgen.model.stream import Selection
 
 EXAMPLE = Path(__file__).parents[1] / "catalogs"
 

@@ -21,10 +21,10 @@ import pytest
 import dunia
 import stacgen
 from dunia import Reply, Request
+from stacgen.api.build import Labour, Upstream
 from stacgen.errors import StacgenError, UpstreamError
-from stacgen.fetch import Patience
-from stacgen.library import Labour, Upstream
-from stacgen.outcomes import Report
+from stacgen.io.http import Patience
+from stacgen.model.outcomes import Report
 from test_build import timeless, tree
 
 HASTY = Patience(

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 import dunia
 from dunia import Reply, Request
 from stacgen.errors import MissingError, TransferError
-from stacgen.fetch import Http, Patience
-from stacgen.models import ByteRange, Resource
+from stacgen.io.http import Http, Patience
+from stacgen.model.stream import ByteRange, Resource
 
 BODY = bytes(range(256)) * 3000
 """More than one chunk."""

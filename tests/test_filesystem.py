@@ -15,11 +15,12 @@ import requests
 
 from filesystem import CLOCK_AHEAD, FLOCK, LINK, SYNC_OF_FILES, SYNC_OF_FOLDERS, library
 from items import Scene, file
-from stacgen import pipeline, reader
+from stacgen.api import search
+from stacgen.catalog import validate
+from stacgen.catalog.compare_and_swap import update
 from stacgen.errors import OutputError
-from stacgen.pipeline.update import update
-from stacgen.store.disk import Capabilities
-from stacgen.store.folder import Folder
+from stacgen.io.file_system import Capabilities
+from stacgen.io.folder import Folder
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a second file system
 SCENES = [Scene(day="2025-03-02"), Scene(day="2025-03-12"), Scene(day="2025-03-02", band="B01")]
@@ -106,7 +107,7 @@ def test_a_build_needs_no_flock_no_hard_links_and_no_fsync_of_folders(
     printed, _ = process.communicate(timeout=600)
     assert process.returncode == 0, printed
     assert "Built 1 frame" in printed
-    assert pipeline.validate(Folder(root), problems=None, deep=True).findings == ()
+    assert validate.validate(Folder(root), problems=None, deep=True).findings == ()
     assert not (root / ".stacgen").exists()
 
 
@@ -213,7 +214,7 @@ def test_the_folder_of_a_tile_may_be_a_link_to_another_disk(
     assert (root / "29PKR").is_symlink()
     assert not [path for place in (root, other_disk) for path in place.rglob(".stacgen")]
     with (
-        reader.serve(root, port=0) as base,
+        search.serve(root, port=0) as base,
         requests.get(f"{base}/29PKR/B09/y.txt", timeout=60) as answer,
     ):
         assert answer.content == b"1"

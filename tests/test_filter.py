@@ -6,11 +6,11 @@ import cql2
 import pytest
 
 from items import FIJI, Scene, file, make
+from stacgen.access.search import find
+from stacgen.access.server import filters
 from stacgen.errors import UsageError
-from stacgen.lookup import find
-from stacgen.query import Query
-from stacgen.server import filters
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.model.query import Query
 
 SCENES = [
     Scene(day=f"2025-{month:02}-{day:02}", band=band, cloud=float(month * 5 + day))

@@ -18,9 +18,10 @@ from pyproj import Transformer
 
 from conftest import Reference
 from dunia import ORIGIN
-from stacgen import decode, footprint, rescale
-from stacgen.models import Codes, Frame, Grid, Timeline
-from stacgen.rasters import Coverage, Footprint
+from stacgen.model.raster import Coverage, Footprint
+from stacgen.model.stream import Codes, Frame, Grid, Timeline
+from stacgen.raster import footprint, rescale
+from stacgen.video import decoder
 
 Mask = NDArray[np.bool_]
 
@@ -433,7 +434,7 @@ def frames(reference: Reference) -> Iterator[tuple[Codes, Frame, float, Grid]]:
     epsg = int(utm["epsg"].removeprefix("EPSG:"))
     grid = Grid(epsg=epsg, left=left, top=top, resolution=60, size=1830)
     for index, path in enumerate(sorted(reference.folder.glob("seg_*.ts"))):
-        decoded = decode.frames(
+        decoded = decoder.frames(
             path.read_bytes(),
             numbers=range(4 * index, min(4 * index + 4, len(images))),
             timeline=Timeline(origin=ORIGIN),

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 
 import dunia
-from stacgen import gdal_data
+from stacgen.raster import gdal_data
 from test_build import tree
 
 EXAMPLE = Path(__file__).parents[1] / "catalogs"
@@ -114,7 +114,7 @@ def test_variables_that_mean_what_rasterio_has_are_kept() -> None:
 
 def test_the_cache_of_gdal_is_what_the_user_says() -> None:
     script = (
-        "import stacgen.gdal as gdal, rasterio\n"
+        "import stacgen.raster.gdal as gdal, rasterio\n"
         "with rasterio.Env(**gdal._ENV) as env: print(env.options.get('GDAL_CACHEMAX'))"
     )
     assert run("-c", script, variables={"GDAL_CACHEMAX": "5"}).stdout == "None\n"

@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from rio_cogeo.cogeo import cog_validate
 
-from stacgen import geotiff, pyramid
 from stacgen.errors import OutputError
-from stacgen.rasters import Facts
+from stacgen.model.raster import Facts
+from stacgen.raster import cog_writer, overviews
 
 FACTS = Facts(
     epsg=32629,
@@ -39,8 +39,8 @@ def frame(size: int) -> NDArray[np.uint16]:
 
 
 def write(path: Path, pixels: NDArray[np.uint16], *, count: int = 0, blocksize: int = 64) -> Path:
-    levels = [pixels, *pyramid.levels(pixels, count)]
-    geotiff.write(path, levels, FACTS, blocksize=blocksize)
+    levels = [pixels, *overviews.levels(pixels, count)]
+    cog_writer.write(path, levels, FACTS, blocksize=blocksize)
     return path
 
 
@@ -122,7 +122,7 @@ def test_what_gdal_looks_for_behind_the_header_has_the_length_it_says(tmp_path: 
 def test_texts_and_places_come_back(tmp_path: Path, text: str) -> None:
     transform = (10.0, 0.0, 600_000.0, 0.0, -10.0, 9_900_040.0)
     facts = replace(FACTS, epsg=32701, transform=transform, description=text, tags={"NOTE": text})
-    geotiff.write(tmp_path / "a.tif", [frame(16)], facts, blocksize=16)
+    cog_writer.write(tmp_path / "a.tif", [frame(16)], facts, blocksize=16)
     with rasterio.open(tmp_path / "a.tif") as dataset:
         assert dataset.crs.to_epsg() == 32701
         assert tuple(dataset.transform)[:6] == transform
@@ -143,9 +143,9 @@ def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
 def test_any_colours_come_back(pixels: NDArray[np.uint8], blocksize: int, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     rows = (pixels[row : row + blocksize] for row in range(0, len(pixels), blocksize))
-    sheet = geotiff.Sheet(shape=pixels.shape, dtype="uint8", bands=rows)
+    sheet = cog_writer.Sheet(shape=pixels.shape, dtype="uint8", bands=rows)
     facts = replace(FACTS, description="red", more=("green", "blue"), tags={})
-    geotiff.write_sheets(path, [sheet], facts, blocksize=blocksize)
+    cog_writer.write_sheets(path, [sheet], facts, blocksize=blocksize)
     with rasterio.open(path) as dataset:
         np.testing.assert_array_equal(dataset.read().transpose(1, 2, 0), pixels)
         assert dataset.descriptions == ("red", "green", "blue")

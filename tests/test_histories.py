@@ -20,11 +20,12 @@ from obstore.store import MemoryStore
 
 from conftest import Figures
 from crashes import DiedError, Reader, Tried, Work, tree
-from stacgen.pipeline import index, repair
-from stacgen.ports import Store
-from stacgen.publication import Kind, kind
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.catalog.index import index
+from stacgen.catalog.repair import repair
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.model.protocols import Store
+from stacgen.stac.files import Kind, kind
 from test_versions import keep_up
 from test_writers import Between, contents
 

@@ -17,12 +17,13 @@ import pytest
 import dunia
 import stacgen
 from dunia import Reply
+from stacgen.api.build import Upstream
 from stacgen.errors import PlaylistError, StacgenError, TransferError
-from stacgen.fetch import Http, Patience, connect
-from stacgen.gate import Gate, is_public
-from stacgen.library import Upstream
-from stacgen.models import Resource
-from stacgen.outcomes import Report
+from stacgen.io import pinned_connections
+from stacgen.io.http import Http, Patience
+from stacgen.model.outcomes import Report
+from stacgen.model.stream import Resource
+from stacgen.model.urls import Gate, is_public
 
 HASTY = Patience(connect=1, read=1, tries=2, shortest=0.001, longest=0.002, longest_named=0.01)
 BAND = "/api/streaming/band_metadata/29PKR/B09/2025"
@@ -299,7 +300,7 @@ def test_a_name_that_leads_elsewhere_the_second_time_is_not_followed(
         found = address.get(name, name.replace("dunia.example", "198.51.100.1")), number
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", found)]
 
-    monkeypatch.setattr(connect, "is_public", "127.0.0.2".__eq__)
+    monkeypatch.setattr(pinned_connections, "is_public", "127.0.0.2".__eq__)
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     http = Http(gate=Gate(home="http://dunia.example"), patience=HASTY)
     with pytest.raises(TransferError, match="private network or of this machine"):

@@ -21,15 +21,17 @@ import stacgen
 from crashes import Crew, Late, Reader, Tried, Work, tree
 from items import FIJI, Scene, file, make, outline
 from servers import Service
-from stacgen import layout, pipeline, stac
-from stacgen.layout import ItemPlace
-from stacgen.library import Upstream
-from stacgen.outcomes import Report, Updated
-from stacgen.pipeline.inventory import Inventory
-from stacgen.ports import Store, Version
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.api import run as api_run
+from stacgen.api import update as api_update
+from stacgen.api.build import Upstream
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.outcomes import Report, Updated
+from stacgen.model.protocols import Store, Version
+from stacgen.stac import layout, stac_json
+from stacgen.stac.inventory import Inventory
+from stacgen.stac.layout import ItemPlace
 
 NOW = datetime(2025, 12, 1, tzinfo=UTC)
 FRAMES = 146
@@ -45,7 +47,7 @@ YEARS = [2025]
 
 
 def dry_run(work: Work, store: Store, *, newest: bool = False) -> Report:
-    return pipeline.dry_run(
+    return api_run.dry_run(
         replace(work.order, newest=newest),
         fetch=work.api,
         store=store,
@@ -55,7 +57,7 @@ def dry_run(work: Work, store: Store, *, newest: bool = False) -> Report:
 
 
 def update(work: Work, store: Store) -> Updated:
-    return pipeline.keep_up(
+    return api_update.keep_up(
         replace(work.order, requests=()),
         fetch=work.api,
         store=store,
@@ -127,10 +129,10 @@ SCENES = [
 ]
 
 
-def lay(store: Store, item: ItemPlace, document: stac.Document) -> None:
+def lay(store: Store, item: ItemPlace, document: stac_json.Document) -> None:
     """Files of the sizes that an Item says."""
     for key, asset in ((item.cog_key, "B09"), (item.thumbnail_key, "thumbnail")):
-        store.write(key, bytes(document["assets"][asset]["file:size"]), stac.PNG)
+        store.write(key, bytes(document["assets"][asset]["file:size"]), stac_json.PNG)
 
 
 @pytest.fixture
@@ -145,11 +147,11 @@ def bucket() -> Counted:
     return store
 
 
-def item_place(document: stac.Document) -> ItemPlace:
+def item_place(document: stac_json.Document) -> ItemPlace:
     return PLACE.item(document["id"], 2025)
 
 
-def sound(store: Store, **options: bool) -> dict[str, stac.Document]:
+def sound(store: Store, **options: bool) -> dict[str, stac_json.Document]:
     """The Items of 2025 that an inventory finds."""
     inventory = Inventory(store)
     listing = inventory.files(PLACE, YEARS)
@@ -161,7 +163,7 @@ def sound(store: Store, **options: bool) -> dict[str, stac.Document]:
     }
 
 
-def stored(store: Store) -> dict[str, stac.Document]:
+def stored(store: Store) -> dict[str, stac_json.Document]:
     """The Items as their files have them."""
     keys = [entry.key for entry in store.list("") if entry.key.endswith("m.json")]
     return {layout.id_of(key): orjson.loads(store.read(key) or b"") for key in keys}
@@ -180,7 +182,7 @@ def test_rows_of_a_real_build_are_its_items(server: dunia.Server, tmp_path: Path
     stacgen.build("29PKR", "B09", years=YEARS, output=tmp_path, upstream=Upstream(api=server.base))
     store = Counted()
     for key, content in tree(Folder(tmp_path)).items():
-        store.write(key, content, stac.JSON)
+        store.write(key, content, stac_json.JSON)
     store.asked.clear()
     found = sound(store)
     assert store.asked == [PLACE.mirror_key]
@@ -205,7 +207,7 @@ def test_an_item_whose_row_does_not_fit_what_is_listed_is_read_itself(bucket: Co
     one, *_ = stored(bucket).values()
     one["assets"]["B09"]["file:size"] = 2000
     item = item_place(one)
-    bucket.write(item.key, stac.to_bytes(one), stac.GEOJSON)
+    bucket.write(item.key, stac_json.to_bytes(one), stac_json.GEOJSON)
     lay(bucket, item, one)
     bucket.asked.clear()
     assert sound(bucket)[one["id"]] == one
@@ -219,9 +221,9 @@ def test_without_a_table_every_item_is_read(bucket: Counted, damage: str) -> Non
             bucket.delete(PLACE.mirror_key)
         case "cut":
             content = bucket.read(PLACE.mirror_key) or b""
-            bucket.write(PLACE.mirror_key, content[: len(content) // 2], stac.PARQUET)
+            bucket.write(PLACE.mirror_key, content[: len(content) // 2], stac_json.PARQUET)
         case _:
-            bucket.write(PLACE.mirror_key, b"PAR1", stac.PARQUET)
+            bucket.write(PLACE.mirror_key, b"PAR1", stac_json.PARQUET)
     bucket.asked.clear()
     assert sound(bucket) == stored(bucket)
 
@@ -236,7 +238,7 @@ def test_a_frame_of_which_a_file_is_gone_or_cut_is_not_there(
     content = bucket.read(key) or b""
     bucket.delete(key)
     if damage == "cut":
-        bucket.write(key, content[: len(content) // 2], stac.JSON)
+        bucket.write(key, content[: len(content) // 2], stac_json.JSON)
     assert sound(bucket).keys() == set(others)
 
 
@@ -246,7 +248,7 @@ def test_verify_reads_items_and_files_themselves() -> None:
     first, *_ = stored(store)
     key = PLACE.item(first, 2025).cog_key
     content = store.read(key) or b""
-    store.write(key, content[:-1] + bytes([content[-1] ^ 1]), stac.COG)
+    store.write(key, content[:-1] + bytes([content[-1] ^ 1]), stac_json.COG)
     store.asked.clear()
     assert len(sound(store)) == 3
     assert store.asked == [PLACE.mirror_key]

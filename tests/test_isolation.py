@@ -16,14 +16,14 @@ import pytest
 
 import dunia
 import stacgen
-from stacgen import isolation
+from stacgen.api.build import Labour, Upstream
 from stacgen.cli import PARTLY
 from stacgen.errors import SegmentError
-from stacgen.isolation import Children, Limits
-from stacgen.library import Labour, Upstream
-from stacgen.models import Codes, Timeline
-from stacgen.outcomes import Report
-from stacgen.ports import Coded
+from stacgen.model.outcomes import Report
+from stacgen.model.protocols import Coded
+from stacgen.model.stream import Codes, Timeline
+from stacgen.video import worker
+from stacgen.video.worker import Children, Limits
 from test_build import HASTY, linked_items, timeless, tree
 
 SHAPE = (64, 96)
@@ -63,7 +63,7 @@ def decoders(parent: int) -> set[int]:
         for task in Path(f"/proc/{parent}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
                 found |= decoders(child)
-                if b"stacgen.isolation" in Path(f"/proc/{child}/cmdline").read_bytes():
+                if b"stacgen.video.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.add(child)
     return found
 
@@ -77,7 +77,7 @@ def the_decoder() -> int:
 
 def is_there(pid: int) -> bool:
     try:
-        return b"stacgen.isolation" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"stacgen.video.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
@@ -100,7 +100,7 @@ def waits_until_gone(pids: set[int], seconds: float = 5) -> bool:
 @pytest.mark.parametrize("bits", [8, 12])
 def test_a_child_gives_the_codes_that_this_process_would(children: Children, bits: int) -> None:
     segment = coded(bits=bits)
-    here = [(each.number, each.pixels.copy(), each) for each in isolation.here(segment)]
+    here = [(each.number, each.pixels.copy(), each) for each in worker.here(segment)]
     for (number, pixels, right), each in zip(here, children(segment), strict=True):
         assert (each.number, each.bits, each.verified) == (number, bits, "md5")
         assert each.software == right.software
@@ -147,7 +147,7 @@ def test_damage_is_told_as_ever_and_the_child_is_used_again(children: Children) 
         shape=SHAPE,
     )
     with pytest.raises(SegmentError) as raised:
-        list(isolation.here(damaged))
+        list(worker.here(damaged))
     reason = str(raised.value)
     with pytest.raises(SegmentError) as raised:
         list(children(damaged))
@@ -265,7 +265,7 @@ def test_threads_have_a_child_each(children: Children) -> None:
 def test_a_limit_that_the_system_does_not_have_is_none() -> None:
     import resource  # noqa: PLC0415 - not everywhere
 
-    from stacgen.isolation.child import _limit  # noqa: PLC0415 - same
+    from stacgen.video.worker.child import _limit  # noqa: PLC0415 - same
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     _limit("RLIMIT_NO_SUCH", 1)
@@ -314,7 +314,7 @@ def test_a_segment_whose_decoder_crashed_is_tried_anew(
 ) -> None:
     build(upstream, tmp_path / "quiet")
     upstream.requests.clear()
-    monkeypatch.setattr(isolation, "Children", lambda: Deadly(times))
+    monkeypatch.setattr(worker, "Children", lambda: Deadly(times))
     assert len(build(upstream, tmp_path / "struck").built) == 4
     assert timeless(tree(tmp_path / "struck")) == timeless(tree(tmp_path / "quiet"))
     assert upstream.paths().count("/streams/29PKR/B09/2025/seg_000.ts") == 1 + times
@@ -323,7 +323,7 @@ def test_a_segment_whose_decoder_crashed_is_tried_anew(
 def test_a_segment_that_crashes_every_decoder_fails_by_name_and_the_others_are_built(
     upstream: dunia.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolation, "Children", lambda: Deadly(99))
+    monkeypatch.setattr(worker, "Children", lambda: Deadly(99))
     report = build(upstream, tmp_path)
     assert [each.ref.frame.number for each in report.failed] == [0, 1]
     assert [each.ref.frame.number for each in report.built] == [2, 3]
@@ -340,7 +340,7 @@ def test_where_there_are_no_children_this_process_decodes(
     upstream: dunia.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(upstream, tmp_path / "children")
-    monkeypatch.setattr(isolation, "IS_POSSIBLE", False)
+    monkeypatch.setattr(worker, "IS_POSSIBLE", False)
     build(upstream, tmp_path / "none")
     assert timeless(tree(tmp_path / "none")) == timeless(tree(tmp_path / "children"))
 
@@ -349,7 +349,7 @@ def test_a_script_without_a_guard_builds(upstream: dunia.Server, tmp_path: Path)
     """Children run nothing of the program that is their parent's."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, stacgen\nfrom stacgen.library import Upstream\nprint('once')\n"
+        "import sys, stacgen\nfrom stacgen.api.build import Upstream\nprint('once')\n"
         f"api = Upstream(api={upstream.base!r})\n"
         "stacgen.build('29PKR', 'B09', years=[2025], upstream=api, output='out')\n"
     )

@@ -12,12 +12,12 @@ import pytest
 from obstore.store import MemoryStore
 
 from servers import Service
-from stacgen.pipeline.journal import FOLDER, Entry, Journal
-from stacgen.ports import Store
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
-from stacgen.tiles import TileId
+from stacgen.catalog.journal import FOLDER, Entry, Journal
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.mgrs import TileId
+from stacgen.model.protocols import Store
 from test_kill import environment
 
 TILE, OTHER = TileId("29PKR"), TileId("29PLR")

@@ -20,11 +20,14 @@ from pystac.extensions.version import ItemVersionExtension
 import crashes
 import dunia
 import stacgen
-from stacgen import layout, pipeline
+from stacgen.api.build import Upstream
+from stacgen.catalog import publish as catalog_publish
+from stacgen.catalog import validate
+from stacgen.catalog.publish import Copy
 from stacgen.errors import BusyError, OutputError
-from stacgen.library import Upstream
-from stacgen.outcomes import Updated
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.model.outcomes import Updated
+from stacgen.stac import layout
 from test_build import linked_items
 from test_validate import SCHEMAS
 
@@ -64,7 +67,7 @@ def update(server: dunia.Server, root: Path | str, **changes: Any) -> Updated:  
 
 def assert_sound(root: Path) -> None:
     """Nothing is wrong with it, down to its pixels."""
-    found = pipeline.validate(Folder(root), problems=None, deep=True)
+    found = validate.validate(Folder(root), problems=None, deep=True)
     assert found.documents > 3
     assert found.findings == ()
 
@@ -508,8 +511,8 @@ def test_a_copy_at_its_public_gets_an_item_before_another_links_it(
     publish(server, 2, anew=[1])
     update(server, root)
     target = crashes.Tried(Folder(tmp_path / "public"))
-    copy = pipeline.Copy(source=Folder(root), target=target)
-    pipeline.publish(copy, watch=lambda _: None)
+    copy = Copy(source=Folder(root), target=target)
+    catalog_publish.publish(copy, watch=lambda _: None)
     put = [each.rpartition("/")[2] for each in target.changes]
     assert put.index(f"{NEW}.json") < put.index(f"{OLD}.json")
     crashes.Reader(Folder(tmp_path / "public")).walk()

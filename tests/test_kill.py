@@ -18,8 +18,8 @@ import dunia
 import stacgen
 from conftest import Figures
 from crashes import Reader, Work, tree
-from stacgen.library import Upstream
-from stacgen.store.folder import Folder
+from stacgen.api.build import Upstream
+from stacgen.io.folder import Folder
 
 WHOLE = Work(bands={"B01": 10, "B09": 10})
 BUILD = """

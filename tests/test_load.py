@@ -17,9 +17,10 @@ import scenery
 import stacgen
 from items import outline
 from scenery import SIZE, numbers, shot
-from stacgen import load, stac
+from stacgen.access import dataset as load
 from stacgen.errors import EmptySelectionError, UsageError
-from stacgen.tiles import EXTENT
+from stacgen.model.mgrs import EXTENT
+from stacgen.stac import stac_json
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odc-stac
 
@@ -137,7 +138,7 @@ def south(day: int, resolutions: Mapping[str, int]) -> pystac.Item:
         bbox=list(box),
         datetime=datetime(2025, 1, day, tzinfo=UTC),
         properties={"proj:code": "EPSG:32721"},
-        stac_extensions=stac.extensions("projection"),
+        stac_extensions=stac_json.extensions("projection"),
         collection="sentinel-2-l2a-21HUB",
     )
     for name, resolution in resolutions.items():
@@ -145,7 +146,7 @@ def south(day: int, resolutions: Mapping[str, int]) -> pystac.Item:
             name,
             pystac.Asset(
                 f"/{name}.tif",
-                media_type=stac.COG,
+                media_type=stac_json.COG,
                 roles=["data"],
                 extra_fields={
                     "data_type": "uint16",

@@ -29,21 +29,22 @@ import dunia
 import stacgen
 from items import FIJI, Scene, make, outline
 from items import file as file_items
-from stacgen import cards, mirror, stac
+from stacgen.api.build import Upstream
+from stacgen.catalog.pages import item_summary
+from stacgen.catalog.root import keep as keep_root
 from stacgen.errors import OutputError
-from stacgen.library import Upstream
-from stacgen.mirror import wkb
-from stacgen.mirror.files import ROWS
-from stacgen.mirror.table import BATCH
-from stacgen.pipeline.root import keep as keep_root
-from stacgen.ports import Store
-from stacgen.query import Query
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.model.protocols import Store
+from stacgen.model.query import Query
+from stacgen.stac import geoparquet, stac_json
+from stacgen.stac.geoparquet import wkb
+from stacgen.stac.geoparquet.files import ROWS
+from stacgen.stac.geoparquet.table import BATCH
 from test_build import tree
 
 file = partial(file_items, together=True)
-HERE = mirror.Place(folder="29PKR/B09")
+HERE = geoparquet.Place(folder="29PKR/B09")
 SCENES = [
     Scene(day="2024-12-30"),
     Scene(day="2025-03-02T11:21:09.024", cloud=0.0),
@@ -55,8 +56,8 @@ SCENES = [
 ]
 
 
-def in_folder(root: Path, key: str) -> list[tuple[str, stac.Document]]:
-    return list(mirror.documents(mirror.from_bytes((root / key).read_bytes(), name=key)))
+def in_folder(root: Path, key: str) -> list[tuple[str, stac_json.Document]]:
+    return list(geoparquet.documents(geoparquet.from_bytes((root / key).read_bytes(), name=key)))
 
 
 def published(root: Path, folder: str = "") -> dict[str, Any]:
@@ -70,13 +71,13 @@ def published(root: Path, folder: str = "") -> dict[str, Any]:
 
 def test_items_come_back_exactly() -> None:
     items = [make(scene) for scene in SCENES]
-    table = mirror.tabulate(items)
-    assert sorted(mirror.documents(table)) == sorted(items)
-    raw = mirror.to_bytes(table, mirror.Place(base_url="https://data.example/s2"))
-    assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(items)
+    table = geoparquet.tabulate(items)
+    assert sorted(geoparquet.documents(table)) == sorted(items)
+    raw = geoparquet.to_bytes(table, geoparquet.Place(base_url="https://data.example/s2"))
+    assert sorted(geoparquet.documents(geoparquet.from_bytes(raw, name="x"))) == sorted(items)
     ours = [each for each in items if each[0].startswith(f"{HERE.folder}/")]
-    raw = mirror.to_bytes(mirror.tabulate(ours), HERE)
-    assert sorted(mirror.documents(mirror.from_bytes(raw, name="x"))) == sorted(ours)
+    raw = geoparquet.to_bytes(geoparquet.tabulate(ours), HERE)
+    assert sorted(geoparquet.documents(geoparquet.from_bytes(raw, name="x"))) == sorted(ours)
 
 
 def test_absent_null_and_false_values_are_told_apart() -> None:
@@ -88,13 +89,13 @@ def test_absent_null_and_false_values_are_told_apart() -> None:
     items[1][1]["properties"]["keywords"] = []
     items[2][1]["assets"]["thumbnail"]["proj:code"] = "EPSG:4326"
     items[3][1]["assets"]["thumbnail"]["proj:code"] = None
-    back = dict(mirror.documents(mirror.tabulate(items)))
+    back = dict(geoparquet.documents(geoparquet.tabulate(items)))
     assert back == dict(items)
-    parts = [mirror.tabulate([each]) for each in items]
-    assert dict(mirror.documents(mirror.united(parts))) == dict(items)
+    parts = [geoparquet.tabulate([each]) for each in items]
+    assert dict(geoparquet.documents(geoparquet.united(parts))) == dict(items)
 
 
-def many(values: list[Any]) -> list[tuple[str, stac.Document]]:
+def many(values: list[Any]) -> list[tuple[str, stac_json.Document]]:
     """Items of three batches of rows and a half, of which each third says another of the values."""
     days = [date(2020, 1, 1) + timedelta(days=number) for number in range(7 * BATCH // 2)]
     items = [make(Scene(day=day.isoformat())) for day in days]
@@ -113,7 +114,7 @@ def test_items_of_many_rows_come_back_exactly() -> None:
     ]
     for each in values:
         items = many(each)
-        assert list(mirror.documents(mirror.tabulate(items))) == items
+        assert list(geoparquet.documents(geoparquet.tabulate(items))) == items
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_items_of_many_rows_come_back_exactly() -> None:
 )
 def test_items_of_many_rows_that_disagree_are_refused(values: list[Any]) -> None:
     with pytest.raises(OutputError, match="disagree"):
-        mirror.tabulate(many(values))
+        geoparquet.tabulate(many(values))
 
 
 def test_a_time_of_another_zone_is_one_in_utc() -> None:
@@ -129,7 +130,7 @@ def test_a_time_of_another_zone_is_one_in_utc() -> None:
     times = {0: "2020-01-01T02:00:00+02:00", -1: "2019-12-31T22:00:00-02:00", -2: "2020-01-01"}
     for number, text in times.items():
         items[number][1]["properties"]["updated"] = text
-    back = dict(mirror.documents(mirror.tabulate(items)))
+    back = dict(geoparquet.documents(geoparquet.tabulate(items)))
     for number in times:
         assert back[items[number][0]]["properties"]["updated"] == "2020-01-01T00:00:00Z"
 
@@ -139,7 +140,7 @@ def test_items_that_disagree_on_a_type_are_refused() -> None:
     items[0][1]["properties"]["orbit"] = 12
     items[1][1]["properties"]["orbit"] = "twelve"
     with pytest.raises(OutputError, match="disagree"):
-        mirror.tabulate(items)
+        geoparquet.tabulate(items)
 
 
 @pytest.mark.parametrize("box", [FIJI, SCENES[0].box])
@@ -173,11 +174,11 @@ def test_a_footprint_of_another_kind_is_refused() -> None:
 @given(st.permutations(range(len(SCENES))), st.integers(1, len(SCENES) - 1))
 def test_the_same_items_give_the_same_bytes_in_whatever_order(order: list[int], cut: int) -> None:
     items = [make(scene) for scene in SCENES]
-    whole = mirror.to_bytes(mirror.tabulate(items), HERE)
+    whole = geoparquet.to_bytes(geoparquet.tabulate(items), HERE)
     first, second = [[items[n] for n in part] for part in (order[:cut], order[cut:])]
-    grown = mirror.from_bytes(mirror.to_bytes(mirror.tabulate(first), HERE), name="x")
-    grown = mirror.united([grown, mirror.tabulate(second)])
-    assert mirror.to_bytes(grown, HERE) == whole
+    grown = geoparquet.from_bytes(geoparquet.to_bytes(geoparquet.tabulate(first), HERE), name="x")
+    grown = geoparquet.united([grown, geoparquet.tabulate(second)])
+    assert geoparquet.to_bytes(grown, HERE) == whole
 
 
 def test_a_later_table_replaces_items() -> None:
@@ -186,22 +187,24 @@ def test_a_later_table_replaces_items() -> None:
         **document,
         "properties": {**document["properties"], "updated": "2027-01-01T00:00:00Z"},
     }
-    table = mirror.united([mirror.tabulate([(key, document)]), mirror.tabulate([(key, newer)])])
-    assert list(mirror.documents(table)) == [(key, newer)]
+    table = geoparquet.united(
+        [geoparquet.tabulate([(key, document)]), geoparquet.tabulate([(key, newer)])]
+    )
+    assert list(geoparquet.documents(table)) == [(key, newer)]
 
 
 def test_links_lead_from_the_file_to_the_files() -> None:
     key, document = make(SCENES[0])
-    table = mirror.tabulate([(key, document)])
+    table = geoparquet.tabulate([(key, document)])
     for place, asset, root in (
         (HERE, f"./2024/{document['id']}/thumbnail.png", "../../catalog.json"),
         (
-            mirror.Place(folder="29PKR/B09", base_url="https://data.example/s2/"),
+            geoparquet.Place(folder="29PKR/B09", base_url="https://data.example/s2/"),
             f"https://data.example/s2/29PKR/B09/2024/{document['id']}/thumbnail.png",
             "https://data.example/s2/catalog.json",
         ),
     ):
-        raw = mirror.to_bytes(table, place)
+        raw = geoparquet.to_bytes(table, place)
         row = pq.read_table(io.BytesIO(raw)).to_pylist()[0]
         assert row["assets"]["thumbnail"]["href"] == asset
         links = {link["rel"]: link["href"] for link in row["links"]}
@@ -214,7 +217,7 @@ def test_links_lead_from_the_file_to_the_files() -> None:
 
 def test_the_reader_of_stac_geoparquet_accepts_it() -> None:
     items = [make(scene) for scene in SCENES]
-    raw = mirror.to_bytes(mirror.tabulate(items), mirror.Place())
+    raw = geoparquet.to_bytes(geoparquet.tabulate(items), geoparquet.Place())
     table = pq.read_table(io.BytesIO(raw))
     documents = {document["id"]: document for _, document in items}
     for read in stac_table_to_items(table):
@@ -236,7 +239,9 @@ def test_the_reader_of_stac_geoparquet_accepts_it() -> None:
 
 def test_geopandas_reads_footprints_and_their_crs(tmp_path: Path) -> None:
     path = tmp_path / "items.parquet"
-    path.write_bytes(mirror.to_bytes(mirror.tabulate(map(make, SCENES)), mirror.Place()))
+    path.write_bytes(
+        geoparquet.to_bytes(geoparquet.tabulate(map(make, SCENES)), geoparquet.Place())
+    )
     frame = geopandas.read_parquet(path)
     assert frame.crs.to_string() == "OGC:CRS84"
     assert len(frame) == len(SCENES)
@@ -250,10 +255,10 @@ def test_geopandas_reads_footprints_and_their_crs(tmp_path: Path) -> None:
 def test_what_is_no_mirror_is_named() -> None:
     sink = io.BytesIO()
     pq.write_table(pa.table({"id": ["x"]}), sink)
-    whole = mirror.to_bytes(mirror.tabulate(map(make, SCENES)), mirror.Place())
+    whole = geoparquet.to_bytes(geoparquet.tabulate(map(make, SCENES)), geoparquet.Place())
     for raw in (b"", b"PAR1", sink.getvalue(), whole[:-9], whole[:40]):
         with pytest.raises(OutputError, match=r"here/items\.parquet is no table"):
-            mirror.from_bytes(raw, name="here/items.parquet")
+            geoparquet.from_bytes(raw, name="here/items.parquet")
 
 
 def stores(tmp_path: Path) -> list[Store]:
@@ -268,7 +273,9 @@ def test_collections_have_tables_of_items_and_the_root_one_of_them(
     file(store, SCENES)
     raw = store.read("29PKR/B8A/items.parquet")
     assert raw is not None
-    assert dict(mirror.documents(mirror.from_bytes(raw, name="x"))) == dict([make(SCENES[5])])
+    assert dict(geoparquet.documents(geoparquet.from_bytes(raw, name="x"))) == dict(
+        [make(SCENES[5])]
+    )
     collection = json.loads(store.read("29PKR/B8A/collection.json") or b"")
     assert collection["assets"]["items"] == {
         "href": "./items.parquet",
@@ -282,7 +289,7 @@ def test_collections_have_tables_of_items_and_the_root_one_of_them(
 
 def assert_collections_true(store: Store) -> None:
     """The root's table says what the Collections say, and what they hold."""
-    found = mirror.Collections(store.read("collections.parquet") or b"", name="x")
+    found = geoparquet.Collections(store.read("collections.parquet") or b"", name="x")
     keys = sorted(each.key for each in store.list("") if each.key.endswith("/collection.json"))
     rows = dict(found.rows())
     assert list(rows) == keys
@@ -324,13 +331,13 @@ def test_index_makes_the_same_mirrors_from_items_alone(tmp_path: Path) -> None:
 
 
 def test_a_large_collection_has_row_groups_of_one_size(tmp_path: Path) -> None:
-    table = mirror.tabulate(map(make, SCENES))
+    table = geoparquet.tabulate(map(make, SCENES))
     copies = -(-ROWS // len(SCENES)) + 1
     path = tmp_path / "many.parquet"
-    path.write_bytes(mirror.to_bytes(pa.concat_tables([table] * copies), HERE))
-    found = mirror.Mirror(path.read_bytes(), name="many")
+    path.write_bytes(geoparquet.to_bytes(pa.concat_tables([table] * copies), HERE))
+    found = geoparquet.Mirror(path.read_bytes(), name="many")
     assert found.starts() == [0, ROWS, copies * len(SCENES)]
-    ids = [document["id"] for _, document in mirror.documents(found.table())]
+    ids = [document["id"] for _, document in geoparquet.documents(found.table())]
     assert ids == [row["id"] for row in table.to_pylist()] * copies
     assert geopandas.read_parquet(path)["id"].tolist() == ids
 
@@ -345,10 +352,10 @@ def test_a_replaced_item_leaves_no_trace(tmp_path: Path) -> None:
 
 def test_what_pages_show_of_items_is_in_their_brief_rows() -> None:
     keyed = list(map(make, SCENES))
-    table = mirror.tabulate(keyed)
-    brief = mirror.documents(mirror.brief(table))
-    assert [cards.of_item(each) for _, each in brief] == [
-        cards.of_item(each) for _, each in mirror.documents(table)
+    table = geoparquet.tabulate(keyed)
+    brief = geoparquet.documents(geoparquet.brief(table))
+    assert [item_summary.of_item(each) for _, each in brief] == [
+        item_summary.of_item(each) for _, each in geoparquet.documents(table)
     ]
 
 
@@ -450,9 +457,9 @@ def test_a_mirror_with_damaged_rows_is_mended_by_the_next_build(
 
 
 def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
-    table = mirror.tabulate(map(make, SCENES))
+    table = geoparquet.tabulate(map(make, SCENES))
     path = tmp_path / "items.parquet"
-    sound = mirror.to_bytes(table, mirror.Place(base_url="https://data.example/s2"))
+    sound = geoparquet.to_bytes(table, geoparquet.Place(base_url="https://data.example/s2"))
     found = dict(in_one(sound))
     refused = 0
     for number in range(60):
@@ -460,15 +467,15 @@ def test_rows_that_are_damaged_are_never_read_as_others(tmp_path: Path) -> None:
         strike(path, number / 60)
         try:
             assert dict(in_one(path.read_bytes())) == found
-            answer = mirror.answer([mirror.Mirror(path.read_bytes(), name="x")], Query())
+            answer = geoparquet.answer([geoparquet.Mirror(path.read_bytes(), name="x")], Query())
             assert len(answer.documents(slice(None), "r")) == len(found)
         except OutputError:
             refused += 1
     assert refused > 50
 
 
-def in_one(raw: bytes) -> list[tuple[str, stac.Document]]:
-    return list(mirror.documents(mirror.from_bytes(raw, name="x")))
+def in_one(raw: bytes) -> list[tuple[str, stac_json.Document]]:
+    return list(geoparquet.documents(geoparquet.from_bytes(raw, name="x")))
 
 
 def test_items_of_a_killed_build_get_into_the_mirrors(
@@ -489,7 +496,7 @@ def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
     path = root / max(published(root, "29PKR/B09/"))
     document = json.loads(path.read_bytes())
     document["properties"]["eo:cloud_cover"] = 99.5
-    path.write_bytes(stac.to_bytes(document))
+    path.write_bytes(stac_json.to_bytes(document))
     newer(path)
     again(root, upstream)
     assert_true(root)
@@ -498,7 +505,7 @@ def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
 
 
 def test_a_shard_writes_no_mirror(upstream: Upstream, tmp_path: Path) -> None:
-    again(tmp_path, upstream, labour=stacgen.library.Labour(shard=stacgen.pipeline.Shard()))
+    again(tmp_path, upstream, labour=stacgen.api.build.Labour(shard=stacgen.pipeline.Shard()))
     assert not list(tmp_path.rglob("*.parquet"))
     stacgen.index(tmp_path)
     assert_true(tmp_path)
@@ -588,7 +595,7 @@ def test_a_catalog_without_collections_has_no_root_table(tmp_path: Path) -> None
     file(store, SCENES[:2])
     shutil.rmtree(tmp_path / "29PKR")
     keep_root(store, ["29PKR/B09/collection.json", "29PKR/scenes/collection.json"])
-    found = mirror.Collections(store.read("collections.parquet") or b"", name="x")
+    found = geoparquet.Collections(store.read("collections.parquet") or b"", name="x")
     assert not list(found.listed())
 
 
@@ -598,12 +605,12 @@ def test_a_row_of_a_collection_that_did_not_change_is_not_read_again(tmp_path: P
     for band in ("B01", "B02", "B03"):
         file(store, [Scene(day="2025-01-01", band=band)])
     path = tmp_path / "collections.parquet"
-    before = dict(mirror.Collections(path.read_bytes(), name="x").rows())
+    before = dict(geoparquet.Collections(path.read_bytes(), name="x").rows())
     for other in ("B01", "B02"):
         (tmp_path / f"29PKR/{other}/collection.json").write_bytes(b"damaged")
         (tmp_path / f"29PKR/{other}/items.parquet").write_bytes(b"damaged")
     keep_root(store, ["29PKR/B03/collection.json"])
-    assert dict(mirror.Collections(path.read_bytes(), name="x").rows()) == before
+    assert dict(geoparquet.Collections(path.read_bytes(), name="x").rows()) == before
 
 
 @pytest.mark.parametrize("is_public", [False, True])

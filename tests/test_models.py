@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacgen import bands, tiles
 from stacgen.errors import UsageError
-from stacgen.models import (
+from stacgen.model import bands, mgrs
+from stacgen.model.raster import Reflectance, StoredFile, row_blocks
+from stacgen.model.stream import (
     ByteRange,
     Frame,
     Grid,
@@ -22,14 +23,13 @@ from stacgen.models import (
     item_ids,
     timestamp,
 )
-from stacgen.rasters import Reflectance, StoredFile, row_blocks
 
 SECOND = datetime(2025, 3, 2, 11, 21, 9, tzinfo=UTC)
 
 
 def _stream(frames: list[tuple[datetime, str]], band: str = "B09") -> Stream:
     return Stream(
-        tile=tiles.parse("29PKR"),
+        tile=mgrs.parse("29PKR"),
         band=bands.find(band),
         year=2025,
         playlist_url="https://dunia.example/stream.m3u8",

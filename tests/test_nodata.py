@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from stacgen import nodata
 from stacgen.errors import UsageError
-from stacgen.nodata import Rule
-from stacgen.rasters import Reflectance
+from stacgen.model.raster import Reflectance
+from stacgen.raster import nodata
+from stacgen.raster.nodata import Rule
 
 Field = NDArray[np.uint16]
 

@@ -15,14 +15,14 @@ import pytest
 
 import dunia
 import stacgen
-from stacgen import page
-from stacgen.cards import of_item
-from stacgen.library import Labour, Upstream
-from stacgen.models import Selection
-from stacgen.outcomes import Report
-from stacgen.pipeline import Shard
-from stacgen.sketch import WIDTH, Map
-from stacgen.store.bucket import Bucket
+from stacgen.api.build import Labour, Upstream
+from stacgen.catalog.pages import page
+from stacgen.catalog.pages.item_summary import of_item
+from stacgen.catalog.pages.svg import WIDTH, Map
+from stacgen.io.bucket import Bucket
+from stacgen.model.outcomes import Report
+from stacgen.model.stream import Selection
+from stacgen.pipeline.request import Shard
 from test_build import HASTY, tree
 
 KEY = "29PKR/B09/collection.json"
@@ -144,7 +144,7 @@ def test_the_second_run_writes_nothing_and_does_not_load_jinja(
     build()
     before = tree(tmp_path)
     script = (
-        "import sys, stacgen; from stacgen.library import Upstream;"
+        "import sys, stacgen; from stacgen.api.build import Upstream;"
         f"stacgen.build('29PKR', 'B09', years=[2025], output={str(tmp_path)!r},"
         f" upstream=Upstream(api={upstream.api!r}));"
         "print('jinja2' in sys.modules)"

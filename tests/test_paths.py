@@ -9,12 +9,12 @@ import requests
 
 import stacgen
 from items import Scene, file
-from stacgen import reader
+from stacgen.api import search
+from stacgen.catalog.commit import check_address, check_root
 from stacgen.errors import UsageError
-from stacgen.gdal import opened
-from stacgen.pipeline.commit import check_address, check_root
-from stacgen.store import open_store
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.raster.gdal import opened
 
 NAMES = ["a b", "a%20b", "a%", "a'b\"c", "ü é 漢", "x" * 200, "a&b=c;d,e+f", "[ab]*", "a:b"]
 REFUSED = ["a#b", "a?b", "a\nb", "a\tb", "c\\d"]
@@ -43,7 +43,7 @@ def test_what_is_written_is_found_by_its_readers(tmp_path: Path, name: str) -> N
     with opened(store, str(Path(hrefs[0] or "").relative_to(root))) as dataset:
         assert dataset.width == 8
     assert sum(1 for _ in store.list("")) == sum(path.is_file() for path in root.rglob("*"))
-    with reader.serve(root, port=0) as base:
+    with search.serve(root, port=0) as base:
         found = requests.get(f"{base}/search", timeout=60).json()["features"][0]
         href = next(iter(found["assets"].values()))["href"]
         assert requests.get(href, timeout=60).status_code == 200

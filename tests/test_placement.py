@@ -12,13 +12,14 @@ import rasterio
 
 import dunia
 import stacgen
-from stacgen import bands, playlist, tiles
+from stacgen.api.build import Upstream
+from stacgen.dunia import playlist
 from stacgen.errors import MissingError, PlaylistError
-from stacgen.fetch import Patience
-from stacgen.library import Upstream
-from stacgen.models import Resource, Stream, Timeline
+from stacgen.io.http import Patience
+from stacgen.model import bands, mgrs
+from stacgen.model.protocols import Answer
+from stacgen.model.stream import Resource, Stream, Timeline
 from stacgen.pipeline.placement import placed
-from stacgen.ports import Answer
 
 HASTY = Patience(tries=2, shortest=0.001, longest=0.002, longest_named=0.01)
 FOLDER = "/streams/29PKR/B09/2025"
@@ -65,7 +66,7 @@ def place(media: dict[str, bytes]) -> Place:
         entries = (f"#EXTINF:{each},\ns{n}.ts" for n, each in enumerate(durations, start=skip))
         text = "\n".join(["#EXTM3U", head, *entries])
         stream = Stream(
-            tile=tiles.parse("29PKR"),
+            tile=mgrs.parse("29PKR"),
             band=bands.find("B09"),
             year=2025,
             playlist_url=BASE,

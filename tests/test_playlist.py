@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dunia
+from stacgen.dunia.playlist import Playlist, locate, parse, variant
 from stacgen.errors import PlaylistError
-from stacgen.models import ByteRange, Frame, Resource, Segment
-from stacgen.playlist import Playlist, locate, parse, variant
+from stacgen.model.stream import ByteRange, Frame, Resource, Segment
 
 BASE = "https://dunia.example/streams/29PKR/stream.m3u8?token=secret"
 FOLDER = "https://dunia.example/streams/29PKR"

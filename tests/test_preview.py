@@ -21,21 +21,15 @@ from PIL import Image
 import dunia
 import gallery
 import stacgen
-from stacgen import film, picture
-from stacgen.errors import (
-    EmptySelectionError,
-    OutputError,
-    TransferError,
-    UsageError,
-)
-from stacgen.models import Selection
-from stacgen.picture import Stretch
-from stacgen.pipeline import preview
-from stacgen.pipeline.preview import Layout
-from stacgen.pipeline.read import Home
-from stacgen.selection import parse_interval
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
+from stacgen.access import contact_sheet, mp4, preview
+from stacgen.access.contact_sheet import Stretch
+from stacgen.access.preview import Layout
+from stacgen.errors import EmptySelectionError, OutputError, TransferError, UsageError
+from stacgen.io.bucket import Bucket
+from stacgen.io.stores import open_store
+from stacgen.model.selection import parse_interval
+from stacgen.model.stream import Selection
+from stacgen.stac.reader import Home
 
 Pixels = NDArray[np.uint8]
 
@@ -116,8 +110,8 @@ def test_what_stays_the_same_on_the_ground_looks_the_same_in_every_frame(
 
 def test_nodata_has_a_colour_that_no_pixel_has(shown: list[Pixels]) -> None:
     empty = shown[gallery.HALF][20:340, 190:350].reshape(-1, 3).astype(int)
-    assert np.abs(empty - picture.NODATA).max() <= 4
-    red, _, blue = picture.NODATA
+    assert np.abs(empty - contact_sheet.NODATA).max() <= 4
+    red, _, blue = contact_sheet.NODATA
     assert blue - red > 20
     for number, frame in enumerate(shown):
         side = frame[20:340, 190:350].reshape(-1, 3).astype(int)
@@ -153,7 +147,7 @@ def test_a_film_keeps_colours(color: tuple[int, int, int], tmp_path: Path) -> No
     """Another matrix or range than the file names would shift these by 15 and more."""
     path = tmp_path / "film.mp4"
     plain = np.full((64, 64, 3), color, np.uint8)
-    path.write_bytes(film.encode([plain, plain], fps=5))
+    path.write_bytes(mp4.encode([plain, plain], fps=5))
     for frame in frames_of_film(path):
         assert np.abs(frame.astype(int) - color).max() <= 4
 
@@ -178,12 +172,12 @@ def test_a_sheet_shows_the_frames_in_rows_by_time(catalog: Path, tmp_path: Path)
     cells = [(sheet[y : y + 20, x : x + 20]) for y, x in cells_of(rows, 2, 640)]
     brightness = [cell.mean() for cell in cells[: gallery.COUNT]]
     assert (np.diff(brightness) > 10).all()
-    assert (cells[gallery.COUNT] == picture.GROUND).all()
+    assert (cells[gallery.COUNT] == contact_sheet.GROUND).all()
 
 
 def cells_of(rows: int, columns: int, width: int) -> list[tuple[int, int]]:
     """A place left of the middle of each cell of a sheet, as (row, column) of its pixels."""
-    side = picture.cell_side(width, columns)
+    side = contact_sheet.cell_side(width, columns)
     pitch = (rows - round(width * 0.065)) // 3
     return [
         (round(width * 0.065) + row * pitch + side // 2, 20 + column * (side + 5) + side // 4)
@@ -240,10 +234,10 @@ def test_a_frame_of_unknown_cloud_has_no_bar_that_would_say_none(
     stacgen.preview(copy, tmp_path / "sheet.png", columns=gallery.COUNT, width=1000)
     with Image.open(tmp_path / "sheet.png") as image:
         sheet = np.asarray(image.convert("RGB"))
-    side = picture.cell_side(1000, gallery.COUNT)
+    side = contact_sheet.cell_side(1000, gallery.COUNT)
     left = (1000 - gallery.COUNT * side - (gallery.COUNT - 1) * 8) // 2
     captions = sheet[round(1000 * 0.065) + side :]
-    track = (captions == picture.TRACK).all(axis=2).any(axis=0)
+    track = (captions == contact_sheet.TRACK).all(axis=2).any(axis=0)
     bars = [track[left + n * (side + 8) :][:side].any() for n in range(gallery.COUNT)]
     assert bars == [number not in unknown for number in range(gallery.COUNT)]
 
@@ -342,7 +336,7 @@ def test_items_of_several_bands_are_shown_by_their_thumbnails_in_colour(
         top = READERS[name](path)[0]
     left, right = top[60, 60].astype(int), top[60, 240].astype(int)
     assert np.abs(left - (0, 120, 200)).max() <= 6
-    assert np.abs(right - picture.NODATA).max() <= 6
+    assert np.abs(right - contact_sheet.NODATA).max() <= 6
 
 
 def first(collection: Path, ending: str) -> Path:
@@ -483,6 +477,6 @@ def test_a_picture_of_any_mode_is_read_with_its_opacity() -> None:
     for mode, opaque in (("L", True), ("LA", False), ("RGB", True), ("RGBA", False), ("P", True)):
         out = io.BytesIO()
         Image.new(mode, (3, 2)).save(out, "PNG")
-        pixels, valid = picture.read(out.getvalue())
+        pixels, valid = contact_sheet.read(out.getvalue())
         assert pixels.shape[:2] == valid.shape == (2, 3)
         assert valid.all() == opaque

@@ -22,10 +22,10 @@ import stacgen
 from scenery import numbers, shot
 from servers import Service
 from stacgen.errors import TransferError
-from stacgen.fetch import Http, Patience
-from stacgen.models import Resource
-from stacgen.proxies import proxy_for
-from stacgen.store import open_store
+from stacgen.io.http import Http, Patience
+from stacgen.io.proxies import proxy_for
+from stacgen.io.stores import open_store
+from stacgen.model.stream import Resource
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

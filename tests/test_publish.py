@@ -21,17 +21,18 @@ import dunia
 import stacgen
 from crashes import Work
 from servers import Service
-from stacgen import pipeline, stac
+from stacgen.api.build import Upstream
+from stacgen.catalog import validate
+from stacgen.catalog.publish import Copy, publish
 from stacgen.errors import ForeignCatalogError, OutputError, UsageError
-from stacgen.library import Upstream
-from stacgen.models import Selection
-from stacgen.outcomes import Copied, CopyEvent, Counted, Kept, Removed
-from stacgen.pipeline import Copy, publish
-from stacgen.ports import Store
-from stacgen.publication import Kind, kind
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.outcomes import Copied, CopyEvent, Counted, Kept, Removed
+from stacgen.model.protocols import Store
+from stacgen.model.stream import Selection
+from stacgen.stac import stac_json
+from stacgen.stac.files import Kind, kind
 
 URL = "https://data.example.org/frames"
 UPWARD = ("self", "root", "parent", "collection")
@@ -137,7 +138,7 @@ def drop_tile(store: Store, tile: str) -> None:
     """Take a tile out of a catalog."""
     root = json.loads(store.read("catalog.json") or b"")
     root["links"] = [link for link in root["links"] if tile not in link["href"]]
-    store.write("catalog.json", stac.to_bytes(root), stac.JSON)
+    store.write("catalog.json", stac_json.to_bytes(root), stac_json.JSON)
     for key in [entry.key for entry in store.list(f"{tile}/")]:
         store.delete(key)
 
@@ -440,7 +441,7 @@ def test_a_catalog_with_absolute_links_is_like_any_other(built: Folder, tmp_path
     assert first.copied
     again = stacgen.publish(built.address, there, absolute_links=True)  # its root says where it is
     assert not again.copied
-    assert not pipeline.validate(open_store(there), problems=None, deep=True).findings
+    assert not validate.validate(open_store(there), problems=None, deep=True).findings
     scenes = stacgen.open(there, "29PKR", ["B01"])
     assert scenes.sizes["time"] == 2
     assert int(scenes.B01.max()) > 0

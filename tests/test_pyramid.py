@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from stacgen import pyramid
+from stacgen.raster import overviews
 
 Frame = NDArray[np.uint16]
 
@@ -31,7 +31,7 @@ def parts(size: int, half: int) -> NDArray[np.float64]:
 
 @given(frame=frames())
 def test_a_level_is_the_mean_of_the_valid_ground_under_it(frame: Frame) -> None:
-    (level,) = pyramid.levels(frame, 1)
+    (level,) = overviews.levels(frame, 1)
     table = parts(len(frame), -(-len(frame) // 2))
     shares = table @ (frame > 0) @ table.T
     sums = table @ frame @ table.T
@@ -41,7 +41,7 @@ def test_a_level_is_the_mean_of_the_valid_ground_under_it(frame: Frame) -> None:
 
 @given(frame=frames(), count=st.integers(0, 5))
 def test_a_level_is_nodata_exactly_where_all_under_it_is(frame: Frame, count: int) -> None:
-    for level in pyramid.levels(frame, count):
+    for level in overviews.levels(frame, count):
         assert level.shape == (-(-len(frame) // 2),) * 2
         table = parts(len(frame), len(level))
         np.testing.assert_array_equal(level == 0, table @ (frame > 0) @ table.T < 1e-9)
@@ -50,7 +50,7 @@ def test_a_level_is_nodata_exactly_where_all_under_it_is(frame: Frame, count: in
 
 @given(value=st.integers(0, 65_535), size=st.integers(2, 70), count=st.integers(0, 5))
 def test_a_flat_frame_stays_what_it_is(value: int, size: int, count: int) -> None:
-    for level in pyramid.levels(np.full((size, size), value, np.uint16), count):
+    for level in overviews.levels(np.full((size, size), value, np.uint16), count):
         assert (level == value).all()
 
 
@@ -58,7 +58,7 @@ def test_a_flat_frame_stays_what_it_is(value: int, size: int, count: int) -> Non
 def test_smooth_ground_is_where_it_was_at_every_level(size: int) -> None:
     """A ramp has the value of its place, so a shift by a tenth of a pixel would show."""
     ramp = np.broadcast_to(np.arange(size) * 20.0 + 1000, (size, size)).astype(np.uint16)
-    levels = pyramid.levels(ramp, 5)
+    levels = overviews.levels(ramp, 5)
     assert len(levels) == 5
     for level in levels:
         ratio = size / len(level)
@@ -69,13 +69,13 @@ def test_smooth_ground_is_where_it_was_at_every_level(size: int) -> None:
 def test_the_frame_is_left_as_it_was() -> None:
     frame = np.random.default_rng(0).integers(0, 4000, (300, 300), np.uint16)
     before = frame.copy()
-    pyramid.levels(frame, 4)
+    overviews.levels(frame, 4)
     np.testing.assert_array_equal(frame, before)
 
 
 def test_rows_are_taken_in_blocks_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.random.default_rng(0).integers(0, 4000, (396, 396), np.uint16)
-    whole = pyramid.levels(frame, 4)
-    monkeypatch.setattr(pyramid, "_BLOCK_PIXELS", 1)
-    for ours, theirs in zip(pyramid.levels(frame, 4), whole, strict=True):
+    whole = overviews.levels(frame, 4)
+    monkeypatch.setattr(overviews, "_BLOCK_PIXELS", 1)
+    for ours, theirs in zip(overviews.levels(frame, 4), whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -26,8 +26,8 @@ from rasterio.io import MemoryFile
 
 import dunia
 import stacgen
-from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.api.build import Upstream
+from stacgen.model.stream import Selection
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

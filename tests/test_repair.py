@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import stacgen
+from stacgen.api.build import Upstream
 from stacgen.errors import ForeignCatalogError, OutputError
-from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.model.stream import Selection
 from test_build import tree
 from test_store import fail_at
 

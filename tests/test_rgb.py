@@ -22,18 +22,18 @@ import scenery
 import stacgen
 from crashes import DiedError, Tried, tree
 from scenery import RGB, SIZE, numbers, shot
-from stacgen import pipeline
+from stacgen.catalog import validate
+from stacgen.catalog.index import index
+from stacgen.catalog.journal import FOLDER
+from stacgen.catalog.scenes import derive_scenes
+from stacgen.catalog.true_colour import rgb
 from stacgen.cli import main
 from stacgen.errors import EmptySelectionError, OutputError, UsageError
-from stacgen.layout import Pass
-from stacgen.models import Selection
-from stacgen.outcomes import Pictured
-from stacgen.pipeline.index import index
-from stacgen.pipeline.journal import FOLDER
-from stacgen.pipeline.rgb import rgb
-from stacgen.pipeline.scenes import derive_scenes
-from stacgen.ports import Store
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.model.outcomes import Pictured
+from stacgen.model.protocols import Store
+from stacgen.model.stream import Selection
+from stacgen.stac.layout import Pass
 from test_build import assert_links_resolve
 from test_consumers import validator
 
@@ -443,7 +443,7 @@ def make(store: Store) -> None:
 
 def findings(root: Path) -> list[tuple[str, str]]:
     """The rules that pictures break, and what is said of it; their grid is none of a tile."""
-    found = pipeline.validate(Folder(root), problems=None, deep=True)
+    found = validate.validate(Folder(root), problems=None, deep=True)
     return [
         (each.rule, each.text)
         for each in found.findings

@@ -24,17 +24,18 @@ from numpy.typing import NDArray
 import dunia
 import stacgen
 from conftest import SHARED
-from stacgen import blocks, decode, tiles
+from stacgen.api.build import Upstream
+from stacgen.dunia.sample import encode, ground, landscape, passes, serve, streams, weather
+from stacgen.dunia.sample.segments import Segments
+from stacgen.dunia.sample.streams import Stream
 from stacgen.errors import ForeignCatalogError
-from stacgen.library import Upstream
-from stacgen.models import Selection, Timeline
-from stacgen.pipeline import read
-from stacgen.sample import encode, ground, landscape, passes, serve, streams, weather
-from stacgen.sample.segments import Segments
-from stacgen.sample.streams import Stream
-from stacgen.store import open_store
+from stacgen.io.stores import open_store
+from stacgen.model import mgrs
+from stacgen.model.stream import Selection, Timeline
+from stacgen.stac import reader
+from stacgen.video import blockiness, decoder
 
-TILE = tiles.parse("29PKR")
+TILE = mgrs.parse("29PKR")
 YEAR = 2024
 STREAM = Stream(tile=TILE, band="B09", year=YEAR)
 LAST = 9
@@ -172,8 +173,10 @@ def test_clouds_and_the_edge_of_the_swath_are_not_told_as_damage(base: str) -> N
     body = requests.get(f"{base}/streams/29PKR/B09/2025/seg_002.ts", timeout=60).content
     timeline = Timeline(origin=Fraction("1.4"))
     found = [
-        (each.jump, blocks.jumps(each.pixels, noise=8))
-        for each in decode.frames(body, numbers=range(8, 12), timeline=timeline, shape=(1830, 1830))
+        (each.jump, blockiness.jumps(each.pixels, noise=8))
+        for each in decoder.frames(
+            body, numbers=range(8, 12), timeline=timeline, shape=(1830, 1830)
+        )
     ]
     assert [jump for jump, _ in found] == [None] * 4
     assert found[-1][1] > 0.8
@@ -221,7 +224,7 @@ def test_a_finer_band_shows_the_same_scene() -> None:
 
 @pytest.mark.parametrize("name", ["29PKR", "33XWJ"])
 def test_a_third_of_the_frames_has_the_edge_of_the_swath_and_clouds_come_and_go(name: str) -> None:
-    acquisitions = passes.of_year(tiles.parse(name), 2025)
+    acquisitions = passes.of_year(mgrs.parse(name), 2025)
     edges = [of for of in acquisitions if of.orbit != "full"]
     assert len(acquisitions) / 4 < len(edges) < len(acquisitions) / 2
     for of in edges[:2]:
@@ -238,7 +241,7 @@ def test_a_third_of_the_frames_has_the_edge_of_the_swath_and_clouds_come_and_go(
 
 def test_fields_are_greener_half_a_year_later_in_the_other_hemisphere() -> None:
     def greenness(name: str, day: float) -> float:
-        tile = tiles.parse(name)
+        tile = mgrs.parse(name)
         red, infrared = (ground.colours(tile, band, day)[ground.FARM] for band in ("B04", "B08"))
         return float(np.mean((infrared - red) / (infrared + red)))
 
@@ -247,8 +250,8 @@ def test_fields_are_greener_half_a_year_later_in_the_other_hemisphere() -> None:
 
 
 def test_the_morning_sun_stands_southeast_in_the_north_and_northeast_in_the_south() -> None:
-    _, north = passes.sun(passes.of_year(tiles.parse("32TLS"), 2025)[18])
-    _, south = passes.sun(passes.of_year(tiles.parse("56HKH"), 2025)[18])
+    _, north = passes.sun(passes.of_year(mgrs.parse("32TLS"), 2025)[18])
+    _, south = passes.sun(passes.of_year(mgrs.parse("56HKH"), 2025)[18])
     assert 120 < north < 170
     assert 10 < south < 60
 
@@ -289,7 +292,7 @@ def test_another_process_paints_the_same_picture() -> None:
 
 
 def test_the_package_does_not_import_pyav_before_it_encodes() -> None:
-    program = "import sys, stacgen.sample; print('av' in sys.modules)"
+    program = "import sys, stacgen.dunia.sample; print('av' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
@@ -582,7 +585,7 @@ def test_a_catalog_of_the_sample_is_synthetic_whoever_asks(synthetic: Path, base
     assert "Synthetic frames" in page
     assert "Copernicus Sentinel data" not in page
     assert root["title"] in (synthetic / "index.html").read_text()
-    found = read.series(read.Home(place=open_store(synthetic / "29PKR/B09")), Selection())
+    found = reader.series(reader.Home(place=open_store(synthetic / "29PKR/B09")), Selection())
     assert found.about == "synthetic landscape of --sample"
 
 

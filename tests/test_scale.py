@@ -20,9 +20,10 @@ from obstore.store import MemoryStore
 import crashes
 import dunia
 import stacgen
-from stacgen import bands, endpoints, pipeline, plan_file
-from stacgen.bands import Band
+from stacgen.api import plan_file, run
+from stacgen.api.build import Labour, Pixels, Upstream, build_all, recipe, requests
 from stacgen.cli import PARTLY
+from stacgen.dunia import endpoints
 from stacgen.errors import (
     ClusterError,
     EmptySelectionError,
@@ -30,17 +31,19 @@ from stacgen.errors import (
     OutputError,
     UsageError,
 )
-from stacgen.fetch import Http
-from stacgen.gate import Gate
-from stacgen.library import Labour, Pixels, Upstream, build_all, recipe, requests
-from stacgen.models import Selection
-from stacgen.outcomes import Event, Planned, Report, Watch
-from stacgen.pipeline import Order, Shard, Threads, workers_for
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.model import bands
+from stacgen.model.bands import Band
+from stacgen.model.outcomes import Event, Planned, Report, Watch
+from stacgen.model.protocols import Fetch
+from stacgen.model.selection import parse_moment
+from stacgen.model.stream import Selection
+from stacgen.model.urls import Gate
+from stacgen.pipeline.executor import Threads, workers_for
 from stacgen.pipeline.plan import Plan
-from stacgen.ports import Fetch
-from stacgen.selection import parse_moment
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.pipeline.request import Order, Shard
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
 
 if TYPE_CHECKING:
@@ -327,7 +330,7 @@ class Unshared(Folder):
 def test_what_dask_workers_write_elsewhere_is_not_linked(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    from stacgen.pipeline.dask import Dask  # noqa: PLC0415 - an extra
+    from stacgen.pipeline.dask_executor import Dask  # noqa: PLC0415 - an extra
 
     store = Unshared(tmp_path / "here")
     with dask_cluster(1) as (address, _):
@@ -340,7 +343,7 @@ def test_what_dask_workers_write_elsewhere_is_not_linked(
                 recipe=recipe(Pixels()),
                 force=force,
             )
-            pipeline.build(
+            run.build(
                 order,
                 fetch=Http(patience=HASTY, gate=Gate(home=upstream.api)),
                 store=store,

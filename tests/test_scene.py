@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from stacgen import bands, layout, scene, stac
-from stacgen.layout import CollectionPlace, ScenesPlace
-from stacgen.models import Frame
-from stacgen.pipeline.commit import filing_of
-from stacgen.pipeline.index import index
-from stacgen.pipeline.journal import Journal
-from stacgen.pipeline.pending import PendingChanges
-from stacgen.rasters import Footprint
-from stacgen.store.bucket import Bucket
+from stacgen.catalog.commit import filing_of
+from stacgen.catalog.index import index
+from stacgen.catalog.journal import Journal
+from stacgen.catalog.pending import PendingChanges
+from stacgen.io.bucket import Bucket
+from stacgen.model import bands
+from stacgen.model.raster import Footprint
+from stacgen.model.stream import Frame
+from stacgen.stac import layout, scene, stac_json
+from stacgen.stac.layout import CollectionPlace, ScenesPlace
 from test_catalog import NOW, PIXELS, PLACE, START, frame, make_item
 
 SCENES = ScenesPlace(tile=PLACE.tile)
@@ -30,17 +31,17 @@ def home(band: str) -> CollectionPlace:
     return replace(PLACE, band=bands.find(band))
 
 
-def items(band: str, *frames: Frame, **changes: Any) -> list[stac.Document]:  # noqa: ANN401
+def items(band: str, *frames: Frame, **changes: Any) -> list[stac_json.Document]:  # noqa: ANN401
     """The Items of a stream of a band."""
     place = home(band)
     return [make_item(each.number, *frames, place=place, **changes) for each in frames]
 
 
-def scenes_of(*documents: stac.Document) -> list[stac.Document]:
+def scenes_of(*documents: stac_json.Document) -> list[stac_json.Document]:
     return [scene.build(each, SCENES, kept={}) for each in scene.assemble(documents)]
 
 
-def only(*documents: stac.Document) -> stac.Document:
+def only(*documents: stac_json.Document) -> stac_json.Document:
     (found,) = scenes_of(*documents)
     return found
 
@@ -170,15 +171,15 @@ def test_a_scene_across_the_antimeridian_stays_across_it() -> None:
 
 def test_streams_of_all_bands_are_named() -> None:
     document = only(*items("B02", frame(0)), *items("B8A", frame(0)))
-    links = stac.links(document, "derived_from")
+    links = stac_json.links(document, "derived_from")
     assert [link.title for link in links] == ["ESA DUNIA HLS stream, frame 0"] * 2
-    assert not stac.links(only(*items("B02", frame(0), is_sample=True)), "derived_from")
+    assert not stac_json.links(only(*items("B02", frame(0), is_sample=True)), "derived_from")
 
 
 # Whole catalogs
 
 
-def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
+def file(store: Bucket, documents: Sequence[stac_json.Document]) -> None:
     """What a build of one band does once its frames are published."""
     band = layout.band_of(documents[0]["id"])
     place = replace(PLACE, band=band)
@@ -190,13 +191,13 @@ def file(store: Bucket, documents: Sequence[stac.Document]) -> None:
         pending.close()
 
 
-def publish(store: Bucket, documents: Sequence[stac.Document]) -> None:
+def publish(store: Bucket, documents: Sequence[stac_json.Document]) -> None:
     for each in documents:
         place = replace(PLACE, band=layout.band_of(each["id"]))
         key = place.item(
             each["id"], datetime.fromisoformat(each["properties"]["datetime"]).year
         ).key
-        store.write(key, stac.to_bytes(each), stac.GEOJSON)
+        store.write(key, stac_json.to_bytes(each), stac_json.GEOJSON)
 
 
 def contents(store: Bucket) -> dict[str, bytes]:
@@ -219,9 +220,9 @@ moments = st.sampled_from(
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> list[list[stac.Document]]:
+def streams(draw: st.DrawFn) -> list[list[stac_json.Document]]:
     """Items of a few bands, with gaps, neighbours in one second and two baselines, in builds."""
-    builds: list[list[stac.Document]] = []
+    builds: list[list[stac_json.Document]] = []
     for band in draw(st.lists(st.sampled_from(["B02", "B8A", "B09"]), min_size=1, unique=True)):
         times = sorted(draw(st.lists(moments, min_size=1, max_size=4)))
         frames = [
@@ -241,7 +242,9 @@ def streams(draw: st.DrawFn) -> list[list[stac.Document]]:
 
 @given(streams())
 @settings(deadline=None, max_examples=40)
-def test_scenes_are_the_same_whatever_was_built_first(builds: list[list[stac.Document]]) -> None:
+def test_scenes_are_the_same_whatever_was_built_first(
+    builds: list[list[stac_json.Document]],
+) -> None:
     grown, indexed = memory(), memory()
     for documents in builds:
         file(grown, documents)
@@ -264,9 +267,9 @@ def test_a_link_that_stacgen_did_not_make_is_no_band_of_a_scene() -> None:
     text = (store.read(key) or b"").decode()
     href = f"./{STEM}_B02_10m/{STEM}_B02_10m.json"
     assert href in text
-    store.write(key, text.replace(href, "./mine/mine.json").encode(), stac.JSON)
+    store.write(key, text.replace(href, "./mine/mine.json").encode(), stac_json.JSON)
     file(store, items("B8A", frame(0)))
-    document = stac.from_bytes(store.read(SCENES.item(STEM, 2025).key) or b"", name="scene")
+    document = stac_json.from_bytes(store.read(SCENES.item(STEM, 2025).key) or b"", name="scene")
     assert list(document["assets"]) == ["B8A", "thumbnail"]  # what is filed, and no more
 
 
@@ -274,7 +277,7 @@ def test_scenes_of_most_bands_are_linked_first() -> None:
     store = memory()
     file(store, items("B02", frame(0), frame(1), frame(2)))
     file(store, items("B8A", frame(1)))
-    year = stac.from_bytes(store.read(SCENES.year_key(2025)) or b"", name="year")
-    titles = [link.title for link in stac.links(year, "item")]
+    year = stac_json.from_bytes(store.read(SCENES.year_key(2025)) or b"", name="year")
+    titles = [link.title for link in stac_json.links(year, "item")]
     assert [title.rpartition(", ")[2] for title in titles] == ["2 bands", "1 band", "1 band"]
     assert titles[1:] == sorted(titles[1:])

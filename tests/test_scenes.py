@@ -9,16 +9,17 @@ import pytest
 
 import dunia
 import stacgen
-from stacgen import endpoints, pipeline
-from stacgen.fetch import Http
-from stacgen.library import Labour, Pixels, recipe, requests
-from stacgen.models import Selection
-from stacgen.outcomes import Report, Watch
-from stacgen.pipeline import Shard
-from stacgen.pipeline.journal import FOLDER
-from stacgen.ports import Entry, Version
-from stacgen.rasters import Reflectance
-from stacgen.store.folder import Folder
+from stacgen.api import run
+from stacgen.api.build import Labour, Pixels, recipe, requests
+from stacgen.catalog.journal import FOLDER
+from stacgen.dunia import endpoints
+from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.model.outcomes import Report, Watch
+from stacgen.model.protocols import Entry, Version
+from stacgen.model.raster import Reflectance
+from stacgen.model.stream import Selection
+from stacgen.pipeline.request import Order, Shard
 from test_build import assert_links_resolve, linked_scenes, tree
 
 SCENES = "29PKR/scenes"
@@ -94,13 +95,13 @@ def build(base: str, tmp_path: Path) -> Build:
         **changes: Any,  # noqa: ANN401
     ) -> tuple[Report, Recorder]:
         store = Recorder(tmp_path)
-        order = pipeline.Order(
+        order = Order(
             requests=tuple(requests("29PKR", band, years=years or (2025,))),
             endpoint=endpoints.find(base),
             recipe=recipe(pixels),
             **changes,
         )
-        report = pipeline.build(order, fetch=Http(), store=store, watch=watch, hire=Labour().crew)
+        report = run.build(order, fetch=Http(), store=store, watch=watch, hire=Labour().crew)
         return report, store
 
     return call

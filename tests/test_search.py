@@ -24,13 +24,14 @@ from obstore.store import MemoryStore
 import dunia
 import stacgen
 from items import FIJI, SENEGAL, Scene, file, make, outline
-from stacgen import lookup, mirror
+from stacgen.access import search
+from stacgen.api.build import Upstream
 from stacgen.errors import OutputError, StacgenError, TransferError, UsageError
-from stacgen.fetch import Http
-from stacgen.library import Upstream
-from stacgen.query import Query, SortKey
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.model.query import Query, SortKey
+from stacgen.stac import geoparquet
 from test_build import HASTY, tree
 
 START = datetime(2025, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
@@ -124,7 +125,7 @@ def queries(draw: st.DrawFn) -> Query:
 def test_a_search_finds_what_the_items_themselves_say(root: Path, query: Query) -> None:
     if query.intersects is not None and not shapely.geometry.shape(query.intersects).is_valid:
         query = Query(start=query.start, end=query.end)
-    found = lookup.find(root, query)
+    found = search.find(root, query)
     expected = [each for each in DOCUMENTS if answers(each, query)]
     expected.sort(
         key=lambda each: (datetime.fromisoformat(each["properties"]["datetime"]), each["id"])
@@ -169,7 +170,7 @@ def test_of_a_limit_the_earliest_come_first(root: Path) -> None:
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_items_are_sorted_by_any_property(root: Path, field: str, direction: str) -> None:
     order = (SortKey(field=field, descending=direction == "down"),)
-    found = lookup.find(root, Query(order=order)).documents
+    found = search.find(root, Query(order=order)).documents
 
     def value(document: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         found = document.get(field, document["properties"].get(field))
@@ -211,7 +212,7 @@ def test_a_web_server_needs_nothing_but_to_serve_files(root: Path, server: dunia
 def test_a_bucket_is_searched_like_a_folder(root: Path) -> None:
     bucket = Bucket(MemoryStore(), "s3://bucket/path")
     file(bucket, SCENES)
-    found = lookup.find(bucket, Query(max_cloud=20))
+    found = search.find(bucket, Query(max_cloud=20))
     assert [each["id"] for each in found.documents] == ids(stacgen.search(root, max_cloud=20))
     assert found.documents[0]["assets"]["thumbnail"]["href"].startswith("s3://bucket/path/29PKR/")
 
@@ -233,7 +234,7 @@ def test_a_root_without_a_mirror_says_how_to_make_one(tmp_path: Path, server: du
 def test_a_web_server_that_fails_is_an_upstream_error(server: dunia.Server) -> None:
     server.faults["/collections.parquet"] = lambda _: dunia.Reply(status=500)
     with pytest.raises(TransferError):
-        lookup.find(server.base, Query(), fetch=Http(patience=HASTY))
+        search.find(server.base, Query(), fetch=Http(patience=HASTY))
 
 
 @pytest.mark.parametrize(
@@ -264,15 +265,17 @@ def test_a_question_that_makes_no_sense_is_a_usage_error(
 def test_sorting_by_what_no_item_has_is_a_usage_error(root: Path) -> None:
     for field in ("nothing", "geometry", "assets"):
         with pytest.raises(UsageError, match="to sort by"):
-            lookup.find(root, Query(order=(SortKey(field=field),)))
+            search.find(root, Query(order=(SortKey(field=field),)))
 
 
 def test_row_groups_that_cannot_answer_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics of row groups pass over what no answer can be in, and over nothing else."""
-    monkeypatch.setattr("stacgen.mirror.files.ROWS", 1)
-    rows = mirror.tabulate([make(scene) for scene in SCENES])
+    monkeypatch.setattr("stacgen.stac.geoparquet.files.ROWS", 1)
+    rows = geoparquet.tabulate([make(scene) for scene in SCENES])
     ids = rows["id"].to_pylist()
-    found = mirror.Mirror(mirror.to_bytes(rows, mirror.Place(base_url="https://x")), name="x")
+    found = geoparquet.Mirror(
+        geoparquet.to_bytes(rows, geoparquet.Place(base_url="https://x")), name="x"
+    )
     read: list[int] = []
     columns = found.columns
 
@@ -286,12 +289,12 @@ def test_row_groups_that_cannot_answer_are_not_read(monkeypatch: pytest.MonkeyPa
         day = START + timedelta(days=rng.randrange(40))
         query = Query(start=day, end=day + timedelta(days=2), max_cloud=rng.choice([None, 30]))
         read.clear()
-        answered = mirror.answer([found], query).keys["row"].to_pylist()
+        answered = geoparquet.answer([found], query).keys["row"].to_pylist()
         expected = [id_of(scene) for scene in SCENES if answers(make(scene)[1], query)]
         assert sorted(ids[row] for row in answered) == sorted(expected)
         assert len(read) <= 6
     read.clear()
-    assert len(mirror.answer([found], Query(bbox=(179, -18, -179, -16)))) == 5
+    assert len(geoparquet.answer([found], Query(bbox=(179, -18, -179, -16)))) == 5
     assert len(read) <= 6
 
 
@@ -313,7 +316,7 @@ def test_tables_that_cannot_answer_are_not_read(root: Path, server: dunia.Server
         Query(end=START - timedelta(days=400)),
     ):
         server.requests.clear()
-        found = lookup.find(server.base, query)
+        found = search.find(server.base, query)
         expected = [id_of(scene) for scene in SCENES if answers(make(scene)[1], query)]
         assert sorted(each["id"] for each in found.documents) == sorted(expected)
         assert len(server.paths()) - 1 < len(keys)

@@ -10,10 +10,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stacgen import bands, tiles
 from stacgen.errors import EmptySelectionError, UsageError
-from stacgen.models import Frame, Selection, Stream, Timeline, Unknown, timestamp
-from stacgen.selection import check, choose, parse_interval, parse_moment, unjudged, unknown_figures
+from stacgen.model import bands, mgrs
+from stacgen.model.selection import (
+    check,
+    choose,
+    parse_interval,
+    parse_moment,
+    unjudged,
+    unknown_figures,
+)
+from stacgen.model.stream import Frame, Selection, Stream, Timeline, Unknown, timestamp
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -35,7 +42,7 @@ def _frame(number: int, when: datetime, cloud: float | None, nodata: float | Non
 
 def _stream(*frames: Frame) -> Stream:
     return Stream(
-        tile=tiles.parse("29PKR"),
+        tile=mgrs.parse("29PKR"),
         band=bands.find("B09"),
         year=2025,
         playlist_url="https://dunia.example/stream.m3u8",

@@ -23,11 +23,12 @@ from pyproj import Transformer
 import dunia
 import gallery
 import stacgen
-from stacgen import chart, series
+from stacgen.access import chart
 from stacgen.errors import OutputError, UsageError
-from stacgen.models import Selection
-from stacgen.selection import parse_interval
-from stacgen.series import Measured, Point, Reading
+from stacgen.model import time_series
+from stacgen.model.selection import parse_interval
+from stacgen.model.stream import Selection
+from stacgen.model.time_series import Measured, Point, Reading
 
 INSIDE = (-11.3, 13.9)
 """Longitude and latitude of a pixel that all frames hold."""
@@ -170,12 +171,15 @@ def test_a_website_gives_the_same_numbers_as_the_folder(
 def test_polygons_are_found_in_any_geojson() -> None:
     one, two = PLACES["across nodata"], PLACES["in two parts"]
     feature = {"type": "Feature", "properties": {}, "geometry": one}
-    assert series.polygons(feature) == [one]
-    assert series.polygons({"type": "FeatureCollection", "features": [feature, feature]}) == [
+    assert time_series.polygons(feature) == [one]
+    assert time_series.polygons({"type": "FeatureCollection", "features": [feature, feature]}) == [
         one,
         one,
     ]
-    assert series.polygons({"type": "GeometryCollection", "geometries": [two, one]}) == [two, one]
+    assert time_series.polygons({"type": "GeometryCollection", "geometries": [two, one]}) == [
+        two,
+        one,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +256,7 @@ def test_an_item_without_a_footprint_is_not_measured(copy: Path) -> None:
 
 def test_sums_do_not_overflow() -> None:
     block = np.full(100_000, 65_535, np.uint16)
-    assert series.measure([block] * 3, None, covered=100).mean == 65_535
+    assert time_series.measure([block] * 3, None, covered=100).mean == 65_535
 
 
 def test_a_point_outside_the_degrees_is_none() -> None:

@@ -33,12 +33,15 @@ from rasterio.windows import Window
 import dunia
 import stacgen
 from items import FIJI, SENEGAL, Scene, file, make, outline
-from stacgen import layout, ranges, reader, server, stac
+from stacgen.access import server
+from stacgen.access.search import Tables
+from stacgen.api import search as reader
+from stacgen.api.build import Upstream
 from stacgen.errors import OutputError, UsageError
-from stacgen.library import Upstream
-from stacgen.lookup import Tables
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.model import byte_ranges
+from stacgen.stac import layout, stac_json
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -815,7 +818,7 @@ def test_a_file_that_is_replaced_gets_another_tag(tmp_path: Path) -> None:
     with reader.serve(tmp_path, port=0) as base:
         one = get(f"{base}/catalog.json").headers["ETag"]
         content = (tmp_path / "catalog.json").read_bytes()
-        store.write("catalog.json", content, stac.JSON)
+        store.write("catalog.json", content, stac_json.JSON)
         assert get(f"{base}/catalog.json").headers["ETag"] != one
 
 
@@ -859,18 +862,18 @@ SIZE = 1000
 )
 def test_one_range_is_understood_and_nothing_else(header: str, expected: object) -> None:
     if expected is None:
-        with pytest.raises(ranges.UnsatisfiableError):
-            ranges.parse(header, SIZE)
+        with pytest.raises(byte_ranges.UnsatisfiableError):
+            byte_ranges.parse(header, SIZE)
         return
-    part = ranges.parse(header, SIZE)
+    part = byte_ranges.parse(header, SIZE)
     assert (WHOLE if part is None else (part.start, part.stop)) == expected
 
 
 @given(st.text(alphabet="bytes=-0123456789,", max_size=12), st.integers(0, 50))
 def test_whatever_the_header_a_part_lies_within(header: str, size: int) -> None:
     try:
-        part = ranges.parse(header, size)
-    except ranges.UnsatisfiableError:
+        part = byte_ranges.parse(header, size)
+    except byte_ranges.UnsatisfiableError:
         return
     assert part is None or 0 <= part.start < part.stop <= size
 
@@ -1107,12 +1110,12 @@ def test_a_bucket_is_served_like_a_folder(root: Path) -> None:
 
 def test_a_file_is_of_one_version_while_it_is_sent(tmp_path: Path) -> None:
     for store in (Folder(tmp_path), Bucket(MemoryStore(), "memory://x")):
-        store.write("a", b"one" * 200_000, stac.JSON)
+        store.write("a", b"one" * 200_000, stac_json.JSON)
         entry = store.stat("a")
         assert entry is not None
         chunks = store.stream(entry, 0, entry.size)
         first = next(chunks)
-        store.write("a", b"two" * 200_000, stac.JSON)
+        store.write("a", b"two" * 200_000, stac_json.JSON)
         assert b"".join([first, *chunks]) == b"one" * 200_000
         with pytest.raises(OutputError):
             store.stream(entry, 0, entry.size)
@@ -1271,7 +1274,7 @@ def test_many_clients_at_once_get_the_same_answers(base: str) -> None:
 
 def test_importing_the_server_warns_of_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import stacgen.server"],
+        [sys.executable, "-W", "error", "-c", "import stacgen.access.server"],
         capture_output=True,
         text=True,
         check=True,

@@ -15,9 +15,9 @@ from pystac.stac_io import DefaultStacIO
 
 from crashes import tree
 from servers import Service
-from stacgen.ports import Store
-from stacgen.store import open_store
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.protocols import Store
 from test_build import timeless
 
 BUILD = ("build", "29PKR", "B01", "--year", "2025", "--sample", "--limit", "2", "--quiet")

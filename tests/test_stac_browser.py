@@ -22,8 +22,8 @@ import browsing
 import scenery
 import stacgen
 from browsing import Visit, Visiting
-from stacgen.library import Upstream
-from stacgen.models import Selection
+from stacgen.api.build import Upstream
+from stacgen.model.stream import Selection
 
 Serving = Callable[[Path], AbstractContextManager[str]]
 

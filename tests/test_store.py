@@ -23,13 +23,14 @@ import pytest
 from obstore.store import MemoryStore
 
 from servers import Service
-from stacgen import stac
 from stacgen.errors import OutputError, UsageError
-from stacgen.models import ByteRange
-from stacgen.ports import Store
-from stacgen.store import condition, lease, open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.io import conditional_put, lease
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.protocols import Store
+from stacgen.model.stream import ByteRange
+from stacgen.stac import stac_json
 
 JSON = "application/json"
 
@@ -330,7 +331,7 @@ def test_a_bucket_sweeps_its_own_old_scratch_folders_and_nothing_of_others(
     """A catalog, a checkout, and what somebody saved from a build that was killed."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     script = (
-        "import os, sys; from stacgen.store import open_store\n"
+        "import os, sys; from stacgen.io.stores import open_store\n"
         "with open_store('memory:///').scratch() as folder:\n"
         "    (folder / 'x.tif').write_bytes(b'x'); print(folder, flush=True); os._exit(9)\n"
     )
@@ -366,7 +367,7 @@ def test_a_bucket_sweeps_old_locks_and_probes_and_no_journal(
     lock, journal = ".stacgen/update.lock/0123456789abcdef", ".stacgen/journal/29PKR/1.json"
     for key in (lock, ".stacgen/probe-01234567", journal, "catalog.json"):
         obstore.put(memory, key, b"{}")
-    monkeypatch.setattr(condition, "_LONGEST_BUILD", timedelta(0))
+    monkeypatch.setattr(conditional_put, "_LONGEST_BUILD", timedelta(0))
     assert Bucket(memory, "memory://").means
     left = [each["path"] for page in obstore.list(memory) for each in page]
     assert sorted(left) == [journal, "catalog.json"]
@@ -423,7 +424,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_file() -> None:
         pytest.skip("/dev/full is not the device that is always full")
     script = (
         "import resource, sys; from pathlib import Path\n"
-        "from stacgen.store.folder import Folder; from stacgen.errors import OutputError\n"
+        "from stacgen.io.folder import Folder; from stacgen.errors import OutputError\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "store = Folder(Path(sys.argv[1])); store.write('a.json', b'old', 'x')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
@@ -444,7 +445,7 @@ def test_a_folder_flushes_file_and_name_before_it_returns(tmp_path: Path) -> Non
     if not strace.exists():
         pytest.skip("strace is not on this machine")
     script = (
-        "import sys; from pathlib import Path; from stacgen.store.folder import Folder\n"
+        "import sys; from pathlib import Path; from stacgen.io.folder import Folder\n"
         "Folder(Path(sys.argv[1])).write('catalog.json', b'{}', 'x')\n"
     )
     log = tmp_path / "trace"
@@ -467,10 +468,10 @@ def test_a_folder_flushes_file_and_name_before_it_returns(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("media_type", "seconds"),
     [
-        (stac.COG, 31_536_000),
-        (stac.PNG, 31_536_000),
-        (stac.JSON, 60),
-        (stac.GEOJSON, 60),
+        (stac_json.COG, 31_536_000),
+        (stac_json.PNG, 31_536_000),
+        (stac_json.JSON, 60),
+        (stac_json.GEOJSON, 60),
         ("application/vnd.apache.parquet", 60),
         ("text/html", 60),
     ],
@@ -588,7 +589,7 @@ def test_a_lock_of_a_bucket_whose_holder_died_expires(
 ) -> None:
     bucket = moto.bucket()
     script = (
-        "import json, sys, time; from stacgen.store import open_store\n"
+        "import json, sys, time; from stacgen.io.stores import open_store\n"
         "with open_store(sys.argv[1], json.loads(sys.argv[2])).hold('update', 'the first'):\n"
         "    print('held', flush=True); time.sleep(600)\n"
     )

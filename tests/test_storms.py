@@ -14,14 +14,16 @@ import pytest
 import dunia
 from conftest import Figures
 from dunia import Reply, Request
-from stacgen import endpoints, pipeline
+from stacgen.api import run as api_run
+from stacgen.api.build import Labour, Pixels, recipe, requests
+from stacgen.dunia import endpoints
 from stacgen.errors import UpstreamError
-from stacgen.fetch import Http
-from stacgen.gate import Gate
-from stacgen.library import Labour, Pixels, recipe, requests
-from stacgen.models import Selection
-from stacgen.outcomes import Report
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.model.outcomes import Report
+from stacgen.model.stream import Selection
+from stacgen.model.urls import Gate
+from stacgen.pipeline.request import Order
 from test_build import timeless, tree
 from test_faults import HASTY, body_of, lasting, passing, to
 
@@ -85,7 +87,7 @@ class Run:
 
 def build(server: dunia.Server, root: Path) -> Run:
     waits: list[float] = []
-    order = pipeline.Order(
+    order = Order(
         requests=tuple(requests("29PKR", "B09", years=[2025])),
         selection=Selection(),
         endpoint=endpoints.find(server.base),
@@ -93,7 +95,7 @@ def build(server: dunia.Server, root: Path) -> Run:
     )
     fetch = Http(patience=HASTY, gate=Gate(home=server.base), sleep=waits.append)
     try:
-        report = pipeline.build(
+        report = api_run.build(
             order,
             fetch=fetch,
             store=Folder(root),

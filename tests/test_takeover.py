@@ -9,12 +9,13 @@ import pytest
 from obstore.store import MemoryStore
 
 from crashes import DiedError, Reader, Tried, Work, tree
-from stacgen.pipeline import Shard, index
-from stacgen.pipeline.journal import FOLDER, Journal
-from stacgen.ports import Store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
-from stacgen.tiles import TileId
+from stacgen.catalog.index import index
+from stacgen.catalog.journal import FOLDER, Journal
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.model.mgrs import TileId
+from stacgen.model.protocols import Store
+from stacgen.pipeline.request import Shard
 from test_versions import ANEW, BANDS, assert_sound, keep_up, processed
 from test_writers import Between, contents
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from stacgen import thumbnail
+from stacgen.raster import thumbnail
 
 # A PNG lies nowhere on the ground, of which rasterio warns whoever reads one.
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")

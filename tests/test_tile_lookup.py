@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 import stacgen
-from stacgen import cli, footprint, tiles, validation
+from stacgen import cli
 from stacgen.errors import UsageError
-from stacgen.models import Grid
-from stacgen.rasters import Coverage
-from stacgen.tile_lookup import TileMatch, find_tiles
+from stacgen.model import mgrs
+from stacgen.model.raster import Coverage
+from stacgen.model.stream import Grid
+from stacgen.model.tile_lookup import TileMatch, find_tiles
+from stacgen.raster import footprint
+from stacgen.stac import checks
 from test_tiles import REAL
 
-ZONES: dict[int, list[tiles.TileId]] = {}
-for each in tiles.near(-180, -90, 180, 90):
-    ZONES.setdefault(tiles.epsg(each), []).append(each)
+ZONES: dict[int, list[mgrs.TileId]] = {}
+for each in mgrs.near(-180, -90, 180, 90):
+    ZONES.setdefault(mgrs.epsg(each), []).append(each)
 TO_UTM = {epsg: Transformer.from_crs(4326, epsg, always_xy=True) for epsg in (32601, 32660, 32760)}
 
 
@@ -43,7 +46,7 @@ def shown_at(longitude: float, latitude: float) -> set[str]:
             TO_UTM[epsg] = Transformer.from_crs(4326, epsg, always_xy=True)
         x, y = TO_UTM[epsg].transform(longitude, latitude)
         for tile in ZONES[epsg]:
-            left, bottom, right, top = tiles.bounds(tile)
+            left, bottom, right, top = mgrs.bounds(tile)
             if left <= x <= right and bottom <= y <= top:
                 found.add(str(tile))
     return found
@@ -122,7 +125,7 @@ def test_shares_of_an_area_are_those_of_its_surface() -> None:
     found = {match.tile: match.coverage for match in find_tiles(bbox=(west, south, east, north))}
     assert set(found) == set(counts)
     for tile, count in counts.items():
-        assert found[tiles.TileId(tile)] == pytest.approx(100 * count / 1600, abs=1)
+        assert found[mgrs.TileId(tile)] == pytest.approx(100 * count / 1600, abs=1)
 
 
 def shown_at_fast(longitude: float, latitude: float) -> list[str]:
@@ -133,7 +136,7 @@ def shown_at_fast(longitude: float, latitude: float) -> list[str]:
             TO_UTM[epsg] = Transformer.from_crs(4326, epsg, always_xy=True)
         x, y = TO_UTM[epsg].transform(longitude, latitude)
         for tile in NORWAY[epsg]:
-            left, bottom, right, top = tiles.bounds(tile)
+            left, bottom, right, top = mgrs.bounds(tile)
             if left <= x <= right and bottom <= y <= top:
                 found.append(str(tile))
     return found
@@ -203,10 +206,10 @@ def test_a_ring_that_leaps_over_180_degrees_is_taken_the_short_way() -> None:
 def test_lines_and_points_are_shared_by_length_and_by_number() -> None:
     line = {"type": "LineString", "coordinates": [[-11.7, 14, 5], [-10.8, 14, 5]]}
     found = {match.tile: match.coverage for match in find_tiles(intersects=line)}
-    assert found[tiles.TileId("29PKR")] == 100
+    assert found[mgrs.TileId("29PKR")] == 100
     points = {"type": "MultiPoint", "coordinates": [[-11.2, 14], [5, 50], [5.1, 50]]}
     shares = {match.tile: match.coverage for match in find_tiles(intersects=points)}
-    assert shares[tiles.TileId("29PKR")] == pytest.approx(100 / 3)
+    assert shares[mgrs.TileId("29PKR")] == pytest.approx(100 / 3)
 
 
 @pytest.mark.parametrize("bbox", [(5, 60, 6, 60), (5, 60, 5, 61), (5, 60, 5, 60)])
@@ -338,9 +341,9 @@ def test_places_and_tiles_that_contradict_are_refused_before_anything_is_fetched
 @pytest.mark.parametrize("name", REAL)
 def test_a_frame_that_fills_its_tile_is_where_validate_expects_it(name: str) -> None:
     """On real tiles, zone edges and 180 degrees included; and its neighbour's is not."""
-    tile = tiles.parse(name)
-    left, top = tiles.upper_left(tile)
-    grid = Grid(epsg=tiles.epsg(tile), left=left, top=top, resolution=60, size=1830)
+    tile = mgrs.parse(name)
+    left, top = mgrs.upper_left(tile)
+    grid = Grid(epsg=mgrs.epsg(tile), left=left, top=top, resolution=60, size=1830)
     full = Coverage(valid=np.ones((10, 10), np.bool_), step=183)
     whole = footprint.outline(full, grid)
     aside = footprint.outline(full, replace(grid, left=left + 100_020))
@@ -359,9 +362,9 @@ def test_a_frame_that_fills_its_tile_is_where_validate_expects_it(name: str) -> 
         },
     }
     key = f"{tile}/B09/2025/x/x.json"
-    assert list(validation.check_place(key, document)) == []
+    assert list(checks.check_place(key, document)) == []
     document |= {"bbox": aside.bbox, "geometry": aside.geometry}
-    found = [finding.text.split()[1] for finding in validation.check_place(key, document)]
+    found = [finding.text.split()[1] for finding in checks.check_place(key, document)]
     assert found == ["bbox", "geometry"]
 
 

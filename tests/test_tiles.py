@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from stacgen import tiles
 from stacgen.errors import UsageError
+from stacgen.model import mgrs
 
 # Tiles of real products: EPSG code, easting and northing of the upper-left corner.
 #
@@ -107,17 +107,17 @@ REAL = PRODUCTS | GRID
 
 @pytest.mark.parametrize("name", REAL)
 def test_a_tile_lies_where_esa_lays_it(name: str) -> None:
-    tile = tiles.parse(name)
-    assert (tiles.epsg(tile), *tiles.upper_left(tile)) == REAL[name]
-    left, bottom, right, top = tiles.bounds(tile)
+    tile = mgrs.parse(name)
+    assert (mgrs.epsg(tile), *mgrs.upper_left(tile)) == REAL[name]
+    left, bottom, right, top = mgrs.bounds(tile)
     assert (left, top, right - left, top - bottom) == (*REAL[name][1:], 109_800, 109_800)
 
 
 def test_names_and_corners_are_those_of_all_56686_tiles_of_esa_s_grid() -> None:
     """The digest is of ESA's polygons alone, from the same source as `GRID`: a line per tile."""
-    grid = sorted(tiles.near(-180, -90, 180, 90))
+    grid = sorted(mgrs.near(-180, -90, 180, 90))
     lines = (
-        f"{tile} {tiles.epsg(tile)} {' '.join(map(str, tiles.upper_left(tile)))}\n" for tile in grid
+        f"{tile} {mgrs.epsg(tile)} {' '.join(map(str, mgrs.upper_left(tile)))}\n" for tile in grid
     )
     assert len(grid) == 56_686
     assert (
@@ -128,19 +128,19 @@ def test_names_and_corners_are_those_of_all_56686_tiles_of_esa_s_grid() -> None:
 
 @pytest.mark.parametrize("name", [*REAL, "01XDP", "33XVP", "59XNP"])
 def test_a_tile_is_near_every_place_that_it_shows(name: str) -> None:
-    tile = tiles.parse(name)
-    left, bottom, right, top = tiles.bounds(tile)
+    tile = mgrs.parse(name)
+    left, bottom, right, top = mgrs.bounds(tile)
     easting, northing = np.meshgrid(np.linspace(left, right, 3), np.linspace(bottom, top, 3))
-    to_degrees = Transformer.from_crs(tiles.epsg(tile), 4326, always_xy=True)
+    to_degrees = Transformer.from_crs(mgrs.epsg(tile), 4326, always_xy=True)
     for longitude, latitude in zip(
         *to_degrees.transform(easting.ravel(), northing.ravel()), strict=True
     ):
-        assert tile in set(tiles.near(longitude, latitude, longitude, latitude))
+        assert tile in set(mgrs.near(longitude, latitude, longitude, latitude))
 
 
-@given(name=st.sampled_from(sorted(tiles.near(-180, -90, 180, 90))))
+@given(name=st.sampled_from(sorted(mgrs.near(-180, -90, 180, 90))))
 def test_every_tile_of_the_grid_is_read(name: str) -> None:
-    assert tiles.parse(name) == name
+    assert mgrs.parse(name) == name
 
 
 @st.composite
@@ -158,22 +158,22 @@ def _names(draw: st.DrawFn) -> str:
 @given(name=_names())
 def test_a_corner_leads_back_to_its_tile(name: str) -> None:
     try:
-        tile = tiles.parse(name)
+        tile = mgrs.parse(name)
     except UsageError:
         return
-    east, north = tiles.upper_left(tile)
-    metres = north - (0 if tiles.epsg(tile) < 32700 else 10_000_000)
+    east, north = mgrs.upper_left(tile)
+    metres = north - (0 if mgrs.epsg(tile) < 32700 else 10_000_000)
     assert east % 60 == metres % 60 == 0
     row = metres // 100_000 - 1 + (0 if int(name[:2]) % 2 else 5)
     column = (east + 59) // 100_000
     assert name[4] == "ABCDEFGHJKLMNPQRSTUV"[row % 20]
     assert name[3] == ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[int(name[:2]) % 3][column - 1]
-    assert abs(tiles.latitude(tile) - metres / 111_000) < 1
+    assert abs(mgrs.latitude(tile) - metres / 111_000) < 1
 
 
 @given(name=st.sampled_from(sorted(REAL)), dressed=st.sampled_from([" {}", "T{}", "t{}\n"]))
 def test_a_leading_t_lower_case_and_blanks_make_no_difference(name: str, dressed: str) -> None:
-    assert tiles.parse(dressed.format(name.lower())) == tiles.parse(name) == name
+    assert mgrs.parse(dressed.format(name.lower())) == mgrs.parse(name) == name
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def test_a_leading_t_lower_case_and_blanks_make_no_difference(name: str, dressed
 )
 def test_a_name_that_is_no_tile_is_refused_in_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=re.escape(sentence)) as raised:
-        tiles.parse(text)
+        mgrs.parse(text)
     assert str(raised.value).endswith(".")

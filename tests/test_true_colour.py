@@ -15,13 +15,15 @@ from rio_cogeo.cogeo import cog_validate
 import colour
 import dunia
 import stacgen
-from stacgen import bands, cog, decode, true_colour
+from stacgen.api.build import Pixels, Upstream
 from stacgen.errors import AnswerError, NotStreamedError, SegmentError, UsageError, WrongStreamError
-from stacgen.fetch import Patience
-from stacgen.library import Pixels, Upstream
-from stacgen.models import Codes, Grid, Timeline
-from stacgen.outcomes import Report
-from stacgen.profile import CogProfile, Compression
+from stacgen.io.http import Patience
+from stacgen.model import bands
+from stacgen.model.cog_profile import CogProfile, Compression
+from stacgen.model.outcomes import Report
+from stacgen.model.stream import Codes, Grid, Timeline
+from stacgen.raster import cog, true_colour
+from stacgen.video import decoder
 
 HASTY = Patience(tries=2, shortest=0.001, longest=0.002, longest_named=0.01)
 PATH = "/api/streaming/metadata/s2/2025/29PKR/10"
@@ -37,7 +39,7 @@ def _decoded(media: bytes, count: int, **changes: Any) -> list[np.ndarray[Any, A
         "shape": (SIZE, SIZE),
         "is_color": True,
     }
-    return [each.pixels.copy() for each in decode.frames(media, **usual | changes)]
+    return [each.pixels.copy() for each in decoder.frames(media, **usual | changes)]
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libx264"])
@@ -58,7 +60,7 @@ def test_picture_hashes_of_all_planes_are_verified(tmp_path: Path, kind: int) ->
     frames = [colour.picture(n, SIZE) for n in range(2)]
     media = colour.encode(frames, params=f"hash={kind}")
     usual = {"numbers": range(2), "timeline": TIMELINE, "shape": (SIZE, SIZE), "is_color": True}
-    found = list(decode.frames(media, **usual))  # type: ignore[arg-type]
+    found = list(decoder.frames(media, **usual))  # type: ignore[arg-type]
     assert {each.verified for each in found} == {("md5", "crc", "checksum")[kind - 1]}
     np.testing.assert_array_equal(found[-1].pixels, colour.oracle(media, tmp_path)[-1])
 
@@ -497,12 +499,12 @@ def test_an_update_keeps_the_resolution(
 
 def test_validate_finds_nothing_wrong(with_band: Build, tmp_path: Path) -> None:
     """Documents, tables, files and pixels of a catalog with true colour agree."""
-    from stacgen import pipeline  # noqa: PLC0415 - beside its use
-    from stacgen.store import open_store  # noqa: PLC0415 - same
+    from stacgen.catalog import validate  # noqa: PLC0415 - beside its use
+    from stacgen.io.stores import open_store  # noqa: PLC0415 - same
 
     with_band(band="B09,TCI")
     store = open_store(tmp_path / "out", {})
-    assert pipeline.validate(store, problems=None, deep=True).findings == ()
+    assert validate.validate(store, problems=None, deep=True).findings == ()
 
 
 def test_bands_have_an_asset_and_a_title() -> None:

@@ -17,13 +17,14 @@ import pytest
 from obstore.store import MemoryStore
 
 from servers import Service
+from stacgen.catalog.compare_and_swap import update
 from stacgen.errors import OutputError
-from stacgen.pipeline.update import update
-from stacgen.ports import Store
-from stacgen.store import lease, open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.condition import Means, ObjectTokens, probe
-from stacgen.store.folder import Folder
+from stacgen.io import lease
+from stacgen.io.bucket import Bucket
+from stacgen.io.conditional_put import Means, ObjectTokens, probe
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.protocols import Store
 
 JSON = "application/json"
 WRITERS = 8
@@ -98,8 +99,8 @@ def test_a_change_that_fails_leaves_the_document(tmp_path: Path) -> None:
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     script = (
         "import sys, time; from hashlib import sha256; from pathlib import Path\n"
-        "from stacgen.store import lock\n"
-        "from stacgen.store.folder import Folder\n"
+        "from stacgen.io.stores import lock\n"
+        "from stacgen.io.folder import Folder\n"
         "store = Folder(Path(sys.argv[1]))\n"
         "name = sha256(b'x.json').hexdigest()[:16]\n"
         "with lock.wait_for_flock(lock.FileTokens(store._hidden, name)):\n"

@@ -19,13 +19,14 @@ import dunia
 import stacgen
 from conftest import SHARED
 from servers import Service
-from stacgen import pipeline, reader, upkeep
+from stacgen.api import maintain, search
+from stacgen.api.build import Upstream
+from stacgen.catalog import validate as catalog_validate
+from stacgen.catalog.validate import Validation
 from stacgen.errors import OutputError, UsageError
-from stacgen.library import Upstream
-from stacgen.models import Selection
-from stacgen.pipeline import Validation
-from stacgen.schemas import Schemas
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.model.stream import Selection
+from stacgen.stac.schemas import Schemas
 
 EXTENSIONS = SHARED / "schemas"
 SCHEMAS = [EXTENSIONS if EXTENSIONS.is_dir() else Path(__file__).parent]
@@ -328,7 +329,7 @@ def test_statistics_that_are_not_those_of_the_pixels_are_found(root: Path, name:
 
 
 def test_statistics_are_those_that_numpy_takes(built: Path) -> None:
-    from stacgen import gdal  # noqa: PLC0415 - only here
+    from stacgen.raster import gdal  # noqa: PLC0415 - only here
 
     with rasterio.open(cog_of(built)) as dataset:
         pixels = dataset.read(1)
@@ -357,8 +358,10 @@ def test_a_schema_is_fetched_once_and_cached(
 ) -> None:
     told: list[str] = []
     for _ in range(2):
-        fetch = upkeep.schemas_on_the_web(["127.0.0.1"], told.append)
-        found = pipeline.validate(Folder(root), problems=Schemas((), fetch).problems).findings
+        fetch = maintain.schemas_on_the_web(["127.0.0.1"], told.append)
+        found = catalog_validate.validate(
+            Folder(root), problems=Schemas((), fetch).problems
+        ).findings
         texts = [each.text for each in found if each.rule == "schema"]
         assert len(texts) == 2
         assert all("'something' is a required property" in text for text in texts)
@@ -375,14 +378,14 @@ def test_a_schema_that_cannot_be_had_is_named_once_and_is_no_finding(
         del server.content["/schema.json"]
     else:
         server.content["/schema.json"] = body
-    known = Schemas((), upkeep.schemas_on_the_web(["127.0.0.1"]))
-    found = pipeline.validate(Folder(root), problems=known.problems).findings
+    known = Schemas((), maintain.schemas_on_the_web(["127.0.0.1"]))
+    found = catalog_validate.validate(Folder(root), problems=known.problems).findings
     assert not [each for each in found if each.rule == "schema"]
     (sentence,) = known.missing
     assert sentence.startswith(f"Nothing was checked against {extension}: ")
     assert set(server.paths()) == {"/schema.json"}
     server.put_json("/schema.json", {"$id": extension})
-    again = Schemas((), upkeep.schemas_on_the_web(["127.0.0.1"]))
+    again = Schemas((), maintain.schemas_on_the_web(["127.0.0.1"]))
     assert again.problems(json.loads(item_of(root).read_bytes())) == []
     assert again.missing == ()
 
@@ -391,7 +394,7 @@ def test_a_document_cannot_have_a_schema_fetched_from_a_private_network(
     root: Path, server: dunia.Server, extension: str
 ) -> None:
     document = json.loads(item_of(root).read_bytes())
-    known = Schemas((), upkeep.schemas_on_the_web())
+    known = Schemas((), maintain.schemas_on_the_web())
     assert known.problems(document) == []
     (sentence,) = known.missing
     assert extension in sentence
@@ -438,7 +441,7 @@ def test_a_catalog_on_a_website_is_validated_by_its_links(root: Path) -> None:
     plain = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=plain.serve_forever, daemon=True).start()
     sound = validate(root, deep=True)
-    with plain, reader.serve(root, port=0) as api:
+    with plain, search.serve(root, port=0) as api:
         for address in (f"http://127.0.0.1:{plain.server_port}", f"{api}/", f"{api}/catalog.json"):
             assert validate(address, deep=True) == sound
         item_of(root).with_name(f"{item_of(root).stem}.tif").write_bytes(b"short")

@@ -14,13 +14,17 @@ import pytest
 from conftest import Figures
 from crashes import BASE, YEAR, Api, Crew, DiedError, Late, Reader, Tried, Work, tree
 from servers import Service
-from stacgen import endpoints, layout, mirror, pipeline, succession
-from stacgen.library import Pixels, recipe
-from stacgen.models import Selection
-from stacgen.outcomes import Change, Updated
-from stacgen.pipeline.journal import FOLDER
-from stacgen.ports import Store
-from stacgen.store.folder import Folder
+from stacgen.api import update
+from stacgen.api.build import Pixels, recipe
+from stacgen.catalog import validate
+from stacgen.catalog.journal import FOLDER
+from stacgen.dunia import endpoints
+from stacgen.io.folder import Folder
+from stacgen.model.outcomes import Change, Updated
+from stacgen.model.protocols import Store
+from stacgen.model.stream import Selection
+from stacgen.pipeline.request import Order
+from stacgen.stac import geoparquet, layout, versions
 from test_crash import bucket, memory
 
 BANDS = {"B01": 4, "B09": 4}
@@ -45,13 +49,13 @@ def processed(anew: Mapping[str, Sequence[int]], *, beside: bool = False) -> Api
 
 
 def keep_up(store: Store, api: Api, *, drops: bool) -> Updated:
-    order = pipeline.Order(
+    order = Order(
         requests=(),
         selection=Selection(),
         endpoint=endpoints.find(BASE),
         recipe=recipe(Pixels()),
     )
-    return pipeline.keep_up(
+    return update.keep_up(
         order,
         fetch=api,
         store=store,
@@ -67,8 +71,8 @@ def assert_whole(store: Store) -> None:
     Reader(store).walk()
     for entry in store.list(""):
         if entry.key.endswith(layout.MIRROR):
-            found = mirror.Mirror(store.read(entry.key) or b"", name=entry.key)
-            for key, document in mirror.documents(found.table()):
+            found = geoparquet.Mirror(store.read(entry.key) or b"", name=entry.key)
+            for key, document in geoparquet.documents(found.table()):
                 assert store.stat(key) is not None, f"{entry.key} -> {key}"
                 for asset in document["assets"].values():
                     assert store.stat(layout.target(key, asset["href"])) is not None
@@ -76,7 +80,7 @@ def assert_whole(store: Store) -> None:
 
 def assert_sound(store: Store) -> None:
     assert_whole(store)
-    assert pipeline.validate(store, problems=None).findings == ()
+    assert validate.validate(store, problems=None).findings == ()
 
 
 ANEW = {"B01": [1, 2], "B09": [1]}
@@ -267,5 +271,5 @@ SECOND = "20250302T112109"
 def test_items_of_an_acquisition_are_told_by_their_time(
     moments: dict[str, datetime], expected: list[list[str]]
 ) -> None:
-    assert succession.lines(moments) == expected
-    assert succession.superseded(moments) == {each for line in expected for each in line[:-1]}
+    assert versions.lines(moments) == expected
+    assert versions.superseded(moments) == {each for line in expected for each in line[:-1]}

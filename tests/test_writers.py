@@ -22,13 +22,14 @@ from conftest import Figures
 from crashes import Reader, Tried, Work, collections, tree
 from items import Scene, file
 from servers import Service
-from stacgen import mirror, stac
-from stacgen.bands import BANDS
-from stacgen.pipeline import index, repair
-from stacgen.ports import Entry, Store, Version
-from stacgen.store import open_store
-from stacgen.store.bucket import Bucket
-from stacgen.store.folder import Folder
+from stacgen.catalog.index import index
+from stacgen.catalog.repair import repair
+from stacgen.io.bucket import Bucket
+from stacgen.io.folder import Folder
+from stacgen.io.stores import open_store
+from stacgen.model.bands import BANDS
+from stacgen.model.protocols import Entry, Store, Version
+from stacgen.stac import geoparquet, stac_json
 from test_kill import environment
 from test_update import Faults
 
@@ -125,7 +126,7 @@ def contents(files: Mapping[str, bytes]) -> dict[str, object]:
         if key == "collections.parquet":
             return collections(raw)
         if key.endswith(".parquet"):
-            return dict(mirror.documents(mirror.from_bytes(raw, name=key)))
+            return dict(geoparquet.documents(geoparquet.from_bytes(raw, name=key)))
         return raw
 
     return {key: said(key, raw) for key, raw in files.items()}
@@ -287,7 +288,7 @@ def amid(rebuild: Callable[[Store], object], each: int) -> int:
     whole = contents(tree(memory))
     for point in count(2, each):
         found = Bucket(MemoryStore(), "memory://x")
-        found.write_all((key, content, stac.JSON) for key, content in before.items())
+        found.write_all((key, content, stac_json.JSON) for key, content in before.items())
         store = Amid(found, other, point)
         rebuild(store)
         if len(store.asked) <= point:

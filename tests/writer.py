@@ -4,11 +4,13 @@ import json
 import sys
 
 from crashes import BASE, YEAR, Api, Crew, frames
-from stacgen import endpoints, pipeline
-from stacgen.library import Pixels, recipe, requests
-from stacgen.models import Selection
-from stacgen.selection import parse_moment
-from stacgen.store import open_store
+from stacgen.api import run
+from stacgen.api.build import Pixels, recipe, requests
+from stacgen.dunia import endpoints
+from stacgen.io.stores import open_store
+from stacgen.model.selection import parse_moment
+from stacgen.model.stream import Selection
+from stacgen.pipeline.request import Order
 
 BUILDS = 5
 """In which a process puts its frames."""
@@ -24,13 +26,13 @@ def main() -> None:
     store = open_store(address, json.loads(options))
     for start in range(0, len(times), size):
         part = times[start : start + size]
-        order = pipeline.Order(
+        order = Order(
             requests=tuple(requests("29PKR", band, years=[YEAR])),
             selection=Selection(start=parse_moment(part[0]), end=parse_moment(part[-1])),
             endpoint=endpoints.find(BASE),
             recipe=recipe(Pixels()),
         )
-        pipeline.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)
+        run.build(order, fetch=api, store=store, watch=lambda _: None, hire=Crew)
 
 
 if __name__ == "__main__":

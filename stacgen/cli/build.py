@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stacgen.cli.app import app
+from stacgen.cli.build_options import PixelOptions, WorkOptions
 from stacgen.cli.grouping import grouped
-from stacgen.cli.making import PixelOptions, WorkOptions
 from stacgen.cli.options import (
     PARTLY,
     ApiOptions,
@@ -28,8 +28,8 @@ from stacgen.cli.options import (
 from stacgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from stacgen.models import Selection
-    from stacgen.pipeline import Request, Shard
+    from stacgen.model.stream import Selection
+    from stacgen.pipeline.request import Request, Shard
 
 
 Tiles = Annotated[
@@ -87,7 +87,8 @@ def build(  # noqa: PLR0913 - one parameter an option
     verbose: Verbose = False,
 ) -> None:
     """Build the frames of a tile and band, and file them into a STAC catalog."""
-    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import build as library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output as screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     with (
         interruptible(),
@@ -125,7 +126,8 @@ def _requests(
     wanted: "Selection",
     resolution: int | None,
 ) -> "list[Request]":
-    from stacgen import library, plan_file  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import build as library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import plan_file
 
     if plan is None:
         if tile is None or band is None:
@@ -139,7 +141,7 @@ def _requests(
 
 
 def _shard(text: str | None) -> "Shard | None":
-    from stacgen.pipeline import Shard  # noqa: PLC0415 - numpy takes a while
+    from stacgen.pipeline.request import Shard  # noqa: PLC0415 - numpy takes a while
 
     if text is None:
         return None

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from stacgen import __version__
+from stacgen.api.doctor import examine, tell
 from stacgen.cli.app import app
 from stacgen.cli.options import API, PARTLY, TOKEN, StoreOptions, settings
-from stacgen.doctor import examine, tell
 
 
 @app.command(

@@ -43,15 +43,16 @@ def frames(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """List the frames that there are, without fetching any."""
-    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import build  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     tile, band = tile_and_band(tile, band, point=point, bbox=bbox, quiet=quiet)
     if tile is None or band is None:
         raise UsageError("Say a tile and a band, such as 29PKR B09; or a band and --point.")
     if "," in tile:
         raise UsageError(f"Frames are listed for one tile, not for {tile}: say one, or a --point.")
-    with screen.watching(as_json=False, quiet=quiet, verbose=False) as watch:
-        found = library.frames(
+    with output.watching(as_json=False, quiet=quiet, verbose=False) as watch:
+        found = build.frames(
             tile,
             band,
             years=year or (),
@@ -60,4 +61,4 @@ def frames(  # noqa: PLR0913 - one parameter an option
             upstream=source.read(),
             watch=watch,
         )
-    screen.list_frames(found, as_json=as_json)
+    output.list_frames(found, as_json=as_json)

@@ -19,7 +19,8 @@ def index(
     base_url: BaseUrl = None,
 ) -> None:
     """File all Items under a root into catalogs, after builds with --shard."""
-    from stacgen import library, screen  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import build  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    found, items = library.index(root, store_options=settings(store_option), base_url=base_url)
-    screen.say(f"Indexed {items} Items, Collections: {found}, in {root}")
+    found, items = build.index(root, store_options=settings(store_option), base_url=base_url)
+    output.say(f"Indexed {items} Items, Collections: {found}, in {root}")

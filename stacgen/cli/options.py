@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacgen import gdal_data
 from stacgen.errors import StacgenError, UsageError
+from stacgen.raster import gdal_data
 
 if TYPE_CHECKING:
-    from stacgen import models
-    from stacgen.library import Upstream
-    from stacgen.models import Selection
+    from stacgen.api.build import Upstream
+    from stacgen.model import stream
+    from stacgen.model.stream import Selection
 
 PARTLY = 1
 """Exit code where some frames failed and the others are there."""
@@ -92,7 +92,7 @@ API = "dunia"
 """The service that is asked unless told."""
 
 
-_UNKNOWN: "dict[Unknown | None, models.Unknown]" = {
+_UNKNOWN: "dict[Unknown | None, stream.Unknown]" = {
     None: "refuse",
     Unknown.KEEP: "keep",
     Unknown.DROP: "drop",
@@ -155,8 +155,8 @@ class FrameOptions:
 
     def read(self) -> "Selection":
         """The value that the library takes."""
-        from stacgen import selection  # noqa: PLC0415 - numpy takes a while
-        from stacgen.models import Selection  # noqa: PLC0415 - same
+        from stacgen.model import selection  # noqa: PLC0415 - numpy takes a while
+        from stacgen.model.stream import Selection  # noqa: PLC0415 - same
 
         if self.interval is None:
             first = selection.parse_moment(self.start or "")
@@ -223,7 +223,7 @@ class ApiOptions:
 
     def read(self) -> "Upstream":
         """The value that the library takes, with the token of the environment."""
-        from stacgen.library import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+        from stacgen.api.build import Upstream  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
         headers = {name.strip(): value.strip() for name, value in _pairs("header", self.header)}
         token = os.environ.get(TOKEN, "").strip()
@@ -260,11 +260,12 @@ def tile_and_band(
         raise UsageError("Say a tile, or a place (--point, --bbox), not both.")
     if tile is None:
         raise UsageError("Say a band with the place, such as B09 --point -11.2 14.0.")
-    from stacgen import screen, tile_lookup  # noqa: PLC0415 - shapely and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - shapely and PROJ take a while
+    from stacgen.model import tile_lookup  # noqa: PLC0415 - shapely and PROJ take a while
 
     found = tile_lookup.find_tiles(point=point, bbox=bbox, fewest=True)
     ids = [match.tile for match in found]
-    screen.note(f"{', '.join(ids)} show{'s' * (len(ids) == 1)} the place.", quiet=quiet)
+    output.note(f"{', '.join(ids)} show{'s' * (len(ids) == 1)} the place.", quiet=quiet)
     return ",".join(ids), tile
 
 

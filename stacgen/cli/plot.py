@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stacgen import destination
+from stacgen.api import destination
 from stacgen.cli.app import app
 from stacgen.cli.options import (
     CollectionPlace,
@@ -54,7 +54,8 @@ def plot(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Plot cloud and valid share over time; or, of a place, the mean of its pixels."""
-    from stacgen import look, screen  # noqa: PLC0415 - GDAL takes a while
+    from stacgen.api import visualize  # noqa: PLC0415 - GDAL takes a while
+    from stacgen.cli import output as screen  # noqa: PLC0415 - GDAL takes a while
 
     if output is None and not as_json:
         raise UsageError("Say where to: -o plot.png, -o plot.svg, or --json.")
@@ -66,7 +67,7 @@ def plot(  # noqa: PLR0913 - one parameter an option
     options = settings(store_option)
     drawn = None
     if output is None:
-        found = look.readings(
+        found = visualize.readings(
             collection,
             point=point,
             polygon=polygon,
@@ -75,7 +76,7 @@ def plot(  # noqa: PLR0913 - one parameter an option
             store_options=options,
         )
     else:
-        found, drawn = look.plot(
+        found, drawn = visualize.plot(
             collection,
             output,
             form=form,

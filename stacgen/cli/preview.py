@@ -47,9 +47,10 @@ def preview(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Draw the frames of a Collection as a film, or side by side."""
-    from stacgen import look, screen  # noqa: PLC0415 - GDAL takes a while
+    from stacgen.api import visualize  # noqa: PLC0415 - GDAL takes a while
+    from stacgen.cli import output as screen  # noqa: PLC0415 - GDAL takes a while
 
-    drawn = look.preview(
+    drawn = visualize.preview(
         collection,
         output,
         form=form,

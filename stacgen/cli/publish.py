@@ -40,13 +40,14 @@ def publish(  # noqa: PLR0913 - one parameter an option
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line a file.")] = False,
 ) -> None:
     """Copy a catalog to where it is public, leaves first and only what has changed."""
-    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import maintain  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     with (
         interruptible(),
-        screen.publishing(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
+        output.publishing(as_json=as_json, quiet=quiet, verbose=verbose) as watch,
     ):
-        published = upkeep.publish(
+        published = maintain.publish(
             source,
             target,
             base_url=base_url,
@@ -58,4 +59,4 @@ def publish(  # noqa: PLR0913 - one parameter an option
             store_options=settings(store_option),
             watch=watch,
         )
-    screen.summarize_copy(published, dry_run=dry_run, quiet=quiet)
+    output.summarize_copy(published, dry_run=dry_run, quiet=quiet)

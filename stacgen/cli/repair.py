@@ -19,9 +19,10 @@ def repair(
     base_url: BaseUrl = None,
 ) -> None:
     """Make all that stands above the Items anew from them; exit code 1 if something stays wrong."""
-    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import maintain  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    found = upkeep.repair(root, base_url=base_url, store_options=settings(store_option))
-    screen.list_findings(found, as_json=False)
+    found = maintain.repair(root, base_url=base_url, store_options=settings(store_option))
+    output.list_findings(found, as_json=False)
     if found.findings:
         raise typer.Exit(PARTLY)

@@ -38,10 +38,11 @@ def rgb(  # noqa: PLR0913 - one parameter an option
     verbose: Verbose = False,
 ) -> None:
     """Make true-colour COGs of the scenes of a tile, from B04, B03 and B02."""
-    from stacgen import painting, upkeep  # noqa: PLC0415 - GDAL and PROJ take a while
+    from stacgen.api import maintain  # noqa: PLC0415 - GDAL and PROJ take a while
+    from stacgen.cli import rgb_progress  # noqa: PLC0415 - GDAL and PROJ take a while
 
-    with interruptible(), painting.painting(tile, quiet=quiet, verbose=verbose) as told:
-        outcomes = upkeep.rgb(
+    with interruptible(), rgb_progress.painting(tile, quiet=quiet, verbose=verbose) as told:
+        outcomes = maintain.rgb(
             root,
             tile,
             years=year or [],
@@ -52,6 +53,6 @@ def rgb(  # noqa: PLR0913 - one parameter an option
             force=force,
             told=told,
         )
-    painting.summarize(outcomes, quiet=quiet)
+    rgb_progress.summarize(outcomes, quiet=quiet)
     if any(each.has_failed for each in outcomes):
         raise typer.Exit(PARTLY)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stacgen import destination
+from stacgen.api import destination
 from stacgen.cli.app import app
 from stacgen.cli.options import Interval, MaxCloud, Quiet, StoreOptions, settings
 from stacgen.errors import UsageError
@@ -60,7 +60,9 @@ def search(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Find Items of a catalog, by place, time, cloud and id."""
-    from stacgen import reader, screen, stac  # noqa: PLC0415 - pyarrow and shapely take a while
+    from stacgen.api import search as reader  # noqa: PLC0415 - pyarrow and shapely take a while
+    from stacgen.cli import output as screen  # noqa: PLC0415 - pyarrow and shapely take a while
+    from stacgen.stac import stac_json  # noqa: PLC0415 - pyarrow and shapely take a while
 
     if table and (json_lines or output != destination.STDOUT):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
@@ -81,7 +83,7 @@ def search(  # noqa: PLR0913 - one parameter an option
     }
     if is_parquet:
         content, returned, matched = reader.search_table(root, **asked)
-        destination.write(output, content, stac.PARQUET, options)
+        destination.write(output, content, stac_json.PARQUET, options)
     else:
         found = reader.search(root, **asked).found.collection
         returned, matched = found["numberReturned"], found["numberMatched"]
@@ -89,7 +91,7 @@ def search(  # noqa: PLR0913 - one parameter an option
             screen.list_items(found["features"])
         else:
             content = _encoded(found, as_lines=json_lines)
-            destination.write(output, content, stac.GEOJSON, options)
+            destination.write(output, content, stac_json.GEOJSON, options)
     if not quiet:
         screen.say(f"{returned} of {matched} Items that match")
 
@@ -99,10 +101,10 @@ def _split(values: list[str] | None) -> list[str] | None:
 
 
 def _encoded(found: dict[str, Any], *, as_lines: bool) -> bytes:
-    from stacgen import stac  # noqa: PLC0415 - pystac takes a while
+    from stacgen.stac import stac_json  # noqa: PLC0415 - pystac takes a while
 
     if not as_lines:
-        return stac.to_bytes(found)
+        return stac_json.to_bytes(found)
     lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found["features"])
     return "".join(lines).encode()
 

@@ -25,9 +25,9 @@ def serve(
     store_option: StoreOptions = None,
 ) -> None:
     """Serve a catalog as a STAC API, with its files, until Ctrl-C."""
-    from stacgen import reader  # noqa: PLC0415 - FastAPI takes a while
+    from stacgen.api import search  # noqa: PLC0415 - FastAPI takes a while
 
-    with reader.serve(
+    with search.serve(
         root,
         host=host,
         port=port,

@@ -32,7 +32,8 @@ def tiles(
     ] = False,
 ) -> None:
     """List the Sentinel-2 tiles that show a place, the most central first; needs no network."""
-    from stacgen import tables, tile_lookup  # noqa: PLC0415 - shapely and PROJ take a while
+    from stacgen.cli import tables  # noqa: PLC0415 - shapely and PROJ take a while
+    from stacgen.model import tile_lookup  # noqa: PLC0415 - shapely and PROJ take a while
 
     found = tile_lookup.find_tiles(
         point=point,

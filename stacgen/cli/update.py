@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from stacgen.cli.app import app
+from stacgen.cli.build_options import PixelOptions, WorkOptions
 from stacgen.cli.grouping import grouped
-from stacgen.cli.making import PixelOptions, WorkOptions
 from stacgen.cli.options import (
     PARTLY,
     ApiOptions,
@@ -45,10 +45,11 @@ def update(  # noqa: PLR0913 - one parameter an option
     verbose: Verbose = False,
 ) -> None:
     """Ask the API for all that a catalog has, and add what is new."""
-    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import maintain  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    with interruptible(), screen.watching(as_json=False, quiet=quiet, verbose=verbose) as watch:
-        done = upkeep.update(
+    with interruptible(), output.watching(as_json=False, quiet=quiet, verbose=verbose) as watch:
+        done = maintain.update(
             root,
             replace=replace,
             wanted=frames.read(),
@@ -59,6 +60,6 @@ def update(  # noqa: PLR0913 - one parameter an option
             store_options=settings(store_option),
             watch=watch,
         )
-    screen.tell_changes(done, as_json=as_json, quiet=quiet)
+    output.tell_changes(done, as_json=as_json, quiet=quiet)
     if done.report.failed or done.report.lost:
         raise typer.Exit(PARTLY)

@@ -37,16 +37,17 @@ def validate(
     ] = False,
 ) -> None:
     """Look for what is wrong with a catalog; exit code 1 where something is."""
-    from stacgen import screen, upkeep  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.api import maintain  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
+    from stacgen.cli import output  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
-    found = upkeep.validate(
+    found = maintain.validate(
         root,
         schemas=schemas,
         deep=deep,
         allow_hosts=allow_host or (),
         store_options=settings(store_option),
-        watch=screen.say,
+        watch=output.say,
     )
-    screen.list_findings(found, as_json=as_json)
+    output.list_findings(found, as_json=as_json)
     if found.findings:
         raise typer.Exit(PARTLY)

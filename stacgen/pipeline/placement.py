@@ -12,14 +12,14 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
-from stacgen import isolation, transport
+from stacgen.dunia.playlist import MOST_FRAMES, Playlist
 from stacgen.errors import MissingError, PlaylistError, SegmentError
-from stacgen.gate import public_url
-from stacgen.models import ByteRange, Segment, Stream, Timeline
-from stacgen.playlist import MOST_FRAMES, Playlist
-from stacgen.ports import Coded, Fetch
+from stacgen.model.protocols import Coded, Fetch
+from stacgen.model.stream import ByteRange, Segment, Stream, Timeline
+from stacgen.model.urls import public_url
+from stacgen.video import mpegts, worker
 
-HEAD = 16 * transport.PACKET
+HEAD = 16 * mpegts.PACKET
 """Bytes at the beginning of a segment: its tables, and the first packet of its video."""
 
 _TRIED = 3
@@ -100,8 +100,8 @@ def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
     media = fetch(segment.media).body
     try:
         if segment.initialization is None:
-            times = transport.check(media).times
-            return sorted(Fraction(time, transport.CLOCK) for time in times if time is not None)
+            times = mpegts.check(media).times
+            return sorted(Fraction(time, mpegts.CLOCK) for time in times if time is not None)
         coded = Coded(
             media=media,
             initialization=fetch(segment.initialization).body,
@@ -112,7 +112,7 @@ def _times(segment: Segment, stream: Stream, fetch: Fetch) -> list[Fraction]:
             shape=(stream.band.size, stream.band.size),
             is_color=stream.band.is_color,
         )
-        with isolation.temporary() as decode:
+        with worker.temporary() as decode:
             return [codes.seconds for codes in decode(coded)]
     except SegmentError as error:
         raise PlaylistError(
@@ -226,7 +226,7 @@ def _first_time(segment: Segment, stream: Stream, fetch: Fetch) -> Fraction:
     offset = 0 if media.part is None else media.part.offset
     head = fetch(replace(media, part=ByteRange(offset=offset, length=HEAD))).body
     try:
-        return transport.first_time(head)
+        return mpegts.first_time(head)
     except SegmentError as error:
         raise PlaylistError(
             f"The first packets of {_name(segment)} do not tell which frames it holds: {error}."

@@ -4,24 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stacgen import api, catalog, figures, playlist, selection, stac, succession
-from stacgen.bands import Band
-from stacgen.endpoints import Endpoint
-from stacgen.errors import (
-    MissingError,
-    NotStreamedError,
-    UpstreamError,
-    UsageError,
-)
-from stacgen.item import segment_file
-from stacgen.layout import CollectionPlace
-from stacgen.models import Doubt, Frame, Grid, Resource, Segment, Stream, item_ids
-from stacgen.outcomes import Failed, FrameRef, Noted, Skipped, Watch
-from stacgen.pipeline import renewal
-from stacgen.pipeline.inventory import Inventory, Standing
-from stacgen.ports import Fetch, Store
-from stacgen.rasters import StoredFile
-from stacgen.tiles import TileId
+from stacgen.dunia import answers, figures, playlist
+from stacgen.dunia.endpoints import Endpoint
+from stacgen.errors import MissingError, NotStreamedError, UpstreamError, UsageError
+from stacgen.model import selection
+from stacgen.model.bands import Band
+from stacgen.model.mgrs import TileId
+from stacgen.model.outcomes import Failed, FrameRef, Noted, Skipped, Watch
+from stacgen.model.protocols import Fetch, Store
+from stacgen.model.raster import StoredFile
+from stacgen.model.stream import Doubt, Frame, Grid, Resource, Segment, Stream, item_ids
+from stacgen.pipeline import signed_urls
+from stacgen.stac import catalogs, stac_json, versions
+from stacgen.stac.inventory import Inventory, Standing
+from stacgen.stac.item import segment_file
+from stacgen.stac.layout import CollectionPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +78,7 @@ def describe(
             f"There is no stream for {tile} {band.name} {year} ({url})."
         ) from error
     stream = replace(
-        api.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year),
+        answers.parse_stream(answer.body, url=answer.url, tile=tile, band=band, year=year),
         service=endpoint.name,
     )
     if not (band.is_color or all(frame.has_figures for frame in stream.frames)):
@@ -104,7 +101,7 @@ def place_on_ground(endpoint: Endpoint, tile: TileId, band: Band, *, fetch: Fetc
         answer = fetch(Resource(url=url, is_text=True))
     except MissingError as error:
         raise NotStreamedError(f"The API knows no bounds of tile {tile} ({url}).") from error
-    return api.parse_grid(answer.body, url=answer.url, tile=tile, band=band)
+    return answers.parse_grid(answer.body, url=answer.url, tile=tile, band=band)
 
 
 def references(stream: Stream, store: Store) -> dict[int, FrameRef]:
@@ -194,7 +191,7 @@ def _check_resolution(stream: Stream, store: Store) -> None:
     raw = store.read(place.key) if stream.band.is_color else None
     if raw is None:
         return
-    found = catalog.resolution_of(stac.from_bytes(raw, name=f"{store.address}/{place.key}"))
+    found = catalogs.resolution_of(stac_json.from_bytes(raw, name=f"{store.address}/{place.key}"))
     if found != stream.band.resolution:
         raise UsageError(
             f"{store.address}/{place.tile}/{place.name} holds true colour of {found} m. Take"
@@ -207,7 +204,7 @@ def _segments(
 ) -> tuple[Stream, tuple[Segment, ...]]:
     """See `renewal.segments`; the error names the sizes of true colour that are there instead."""
     try:
-        return renewal.segments(stream, endpoint, fetch=fetch)
+        return signed_urls.segments(stream, endpoint, fetch=fetch)
     except MissingError as error:
         others = [
             str(size)
@@ -244,10 +241,10 @@ def _outdated(frames: Iterable[FrameRef], rivals: Iterable[Standing]) -> set[str
         each.document["id"]: datetime.fromisoformat(each.document["properties"]["datetime"])
         for each in rivals
     }
-    return succession.superseded(moments)
+    return versions.superseded(moments)
 
 
-def _shows_figures(document: stac.Document, frame: Frame) -> bool:
+def _shows_figures(document: stac_json.Document, frame: Frame) -> bool:
     """True unless the API knows cloud or nodata of a frame whose Item was made without."""
     shown = document.get("properties", {})
     return (frame.cloud_cover is None or "eo:cloud_cover" in shown) and (
@@ -316,7 +313,7 @@ def _with_figures(stream: Stream, endpoint: Endpoint, fetch: Fetch) -> Stream:
         return stream
     try:
         answer = fetch(Resource(url=url, is_text=True))
-        return api.with_tci_figures(stream, answer.body, url=answer.url)
+        return answers.with_tci_figures(stream, answer.body, url=answer.url)
     except MissingError:
         reason = f"{endpoint.name} has no TCI metadata at {url} (--tci-path names another path)"
     except UpstreamError as error:

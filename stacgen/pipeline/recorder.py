@@ -2,7 +2,7 @@
 
 import threading
 
-from stacgen.outcomes import Event, Lost, Noted, Outcome, Planned, Received, Report, Watch
+from stacgen.model.outcomes import Event, Lost, Noted, Outcome, Planned, Received, Report, Watch
 
 
 class Recorder:

@@ -9,29 +9,20 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from stacgen import (
-    __version__,
-    cog,
-    footprint,
-    isolation,
-    item,
-    png,
-    rescale,
-    stac,
-    thumbnail,
-    transport,
-    true_colour,
-)
+from stacgen import __version__
 from stacgen.errors import DeniedError, SegmentError, UpstreamError, WrongStreamError
-from stacgen.layout import CollectionPlace
-from stacgen.models import ByteRange, Codes, Segment
-from stacgen.outcomes import Built, Failed, FrameRef
-from stacgen.pipeline.inventory import read_item
+from stacgen.model.outcomes import Built, Failed, FrameRef
+from stacgen.model.protocols import Coded, Decode, Fetch
+from stacgen.model.raster import Cog, Coverage, Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model.stream import ByteRange, Codes, Segment
 from stacgen.pipeline.placement import HEAD
 from stacgen.pipeline.plan import Task
-from stacgen.pipeline.work import Context, Done, Recipe, Result
-from stacgen.ports import Coded, Decode, Fetch
-from stacgen.rasters import Cog, Coverage, Footprint, Reflectance, Statistics, StoredFile
+from stacgen.pipeline.task import Context, Done, Recipe, Result
+from stacgen.raster import cog, footprint, png, rescale, thumbnail, true_colour
+from stacgen.stac import item, stac_json
+from stacgen.stac.inventory import read_item
+from stacgen.stac.layout import CollectionPlace
+from stacgen.video import mpegts, worker
 
 _TRIES = 3
 """How often a segment is fetched before its frames are given up."""
@@ -68,9 +59,7 @@ def process(
         with context.store.scratch() as folder:
             try:
                 task, media, initialization = _fetched(task, context, fetch)
-                decoded = (decode or isolation.shared())(
-                    _coded(task, context, media, initialization)
-                )
+                decoded = (decode or worker.shared())(_coded(task, context, media, initialization))
                 staged = list(_staged(task, context, decoded, folder))
                 if context.recipe.strict and not all(map(_has_hash, staged)):
                     _check_second_fetch(task, context, media + initialization, fetch)
@@ -154,14 +143,14 @@ def _check_second_fetch(task: Task, context: Context, content: bytes, fetch: Fet
 def _check_end(task: Task, media: bytes, fetch: Fetch) -> None:
     """Where the last picture may have been cut off, look at how the next segment goes on."""
     after = task.following
-    if after is None or transport.check(media).closed[-1]:
+    if after is None or mpegts.check(media).closed[-1]:
         return
     offset = 0 if after.part is None else after.part.offset
     try:
         head = fetch(replace(after, part=ByteRange(offset=offset, length=HEAD))).body
     except UpstreamError:
         return  # it is the next segment's trouble
-    if not transport.goes_on(media, head):
+    if not mpegts.goes_on(media, head):
         raise SegmentError("its end is missing: the next segment counts on from later packets")
 
 
@@ -175,7 +164,7 @@ def _origin(segment: Segment, media: bytes) -> item.Origin:
     whole = StoredFile.of(media)
     stop = segment.stop
     if segment.is_last and segment.initialization is None:  # the playlist may round its end
-        stop = segment.start + len(transport.check(media).times)
+        stop = segment.start + len(mpegts.check(media).times)
     return item.Origin(
         url=segment.media.url,
         frames=range(segment.start, stop),
@@ -325,9 +314,9 @@ def _published(
         now=context.now(),
     )
     document = item.succeeding(document, previous)
-    store.write(place.cog_key, staged.cog.path, stac.COG)
-    store.write(place.thumbnail_key, staged.thumbnail, stac.PNG)
-    store.write(place.key, stac.to_bytes(document), stac.GEOJSON)
+    store.write(place.cog_key, staged.cog.path, stac_json.COG)
+    store.write(place.thumbnail_key, staged.thumbnail, stac_json.PNG)
+    store.write(place.key, stac_json.to_bytes(document), stac_json.GEOJSON)
     earlier = item.segment_file(previous) if previous is not None else None
     known = task.known | ({earlier} if earlier is not None else set())
     is_changed = origin.file is not None and not all(

@@ -25,9 +25,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import damage  # noqa: E402
 from conftest import SHARED  # noqa: E402
-from stacgen import blocks, decode, hevc, transport  # noqa: E402
 from stacgen.errors import SegmentError  # noqa: E402
-from stacgen.models import Timeline  # noqa: E402
+from stacgen.model.stream import Timeline  # noqa: E402
+from stacgen.video import blockiness, decoder, hevc, mpegts  # noqa: E402
 from streams import make  # noqa: E402
 
 SIZE = 25_000_000
@@ -43,7 +43,7 @@ def long_segment() -> bytes:
     """Segments of a clip over and over, counted through as one."""
     media = b"".join(damage.clip("no hash"))
     packets = np.frombuffer(bytearray(media * (SIZE // len(media) + 1)), np.uint8)
-    packets = packets.reshape(-1, transport.PACKET)
+    packets = packets.reshape(-1, mpegts.PACKET)
     pids = (packets[:, 1].astype(int) & 0x1F) << 8 | packets[:, 2]
     for pid in np.unique(pids):
         own = pids == pid
@@ -65,27 +65,25 @@ def costs() -> None:
     """Print the costs of the checks."""
     media = long_segment()
     megabytes = len(media) / 1e6
-    video = transport.check(media).video
+    video = mpegts.check(media).video
     plane = np.random.default_rng(0).integers(0, 4096, (10_980, 10_980), np.uint16)
     for name, run in {
-        "packets": lambda: transport.check(media),
+        "packets": lambda: mpegts.check(media),
         "picture hashes": lambda: hevc.hashes(video),
     }.items():
         took = quickest(run)
         sys.stdout.write(f"{name}: {took * 1e3:.0f} ms of {megabytes:.0f} MB, ")
         sys.stdout.write(f"{megabytes / took:.0f} MB/s\n")
-    took = quickest(lambda: blocks.jumps(plane, noise=8))
+    took = quickest(lambda: blockiness.jumps(plane, noise=8))
     sys.stdout.write(f"blocks: {took * 1e3:.0f} ms a 10 m frame\n")
     tracemalloc.start()
-    transport.check(media)
+    mpegts.check(media)
     peak = tracemalloc.get_traced_memory()[1] / len(media)
     sys.stdout.write(f"memory: {peak:.2f} of the segment beside it\n")
 
 
 def _lost(media: bytes, random: Random, *, count: int) -> bytes:
-    return damage._dropped(
-        media, random.randrange(4, len(media) // transport.PACKET - count), count
-    )
+    return damage._dropped(media, random.randrange(4, len(media) // mpegts.PACKET - count), count)
 
 
 def losses(name: str, *, strict: bool) -> Counter[str]:
@@ -112,10 +110,10 @@ def checked(segments: Iterable[bytes], *, is_color: bool, strict: bool) -> tuple
     """Frames, segments refused, and seconds of CPU a frame."""
     frames, refused, began = 0, 0, time.process_time()
     for media in segments:
-        times = [each for each in transport.check(media).times if each is not None]
+        times = [each for each in mpegts.check(media).times if each is not None]
         timeline = Timeline(origin=Fraction(0), rate=4 if is_color else 25, is_relative=True)
         try:
-            decoded = decode.frames(
+            decoded = decoder.frames(
                 media,
                 numbers=range(len(times)),
                 timeline=timeline,

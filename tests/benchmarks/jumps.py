@@ -16,9 +16,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import damage  # noqa: E402
 from conftest import SHARED  # noqa: E402
-from stacgen import api, bands, blocks, decode, playlist, tiles  # noqa: E402
+from stacgen.dunia import answers, playlist  # noqa: E402
 from stacgen.errors import SegmentError  # noqa: E402
-from stacgen.models import Codes, Segment, Stream  # noqa: E402
+from stacgen.model import bands, mgrs  # noqa: E402
+from stacgen.model.stream import Codes, Segment, Stream  # noqa: E402
+from stacgen.video import blockiness, decoder  # noqa: E402
 from streams import make  # noqa: E402
 
 BASE = "http://x/"
@@ -32,14 +34,14 @@ Jumps = tuple[float, ...]
 
 def jumps(codes: Codes) -> Jumps:
     """Of a frame."""
-    return tuple(blocks.jumps(codes.pixels, noise=noise) for noise in NOISES)
+    return tuple(blockiness.jumps(codes.pixels, noise=noise) for noise in NOISES)
 
 
 def sound(stream: Stream, parts: Iterable[tuple[Segment, Path]]) -> Iterator[Jumps]:
     """Of each frame of some segments."""
     for segment, file in parts:
         size = 109_800 // stream.band.resolution
-        for codes in decode.frames(
+        for codes in decoder.frames(
             file.read_bytes(),
             numbers=range(segment.start, segment.stop),
             timeline=stream.timeline,
@@ -52,8 +54,8 @@ def reference(folder: Path) -> Iterator[Jumps]:
     """Of the frames of a stream that lies beside the project."""
     tile, band, year = folder.name.split("_")
     raw = (folder / "band.json").read_text().replace("@BASE@", BASE).encode()
-    stream = api.parse_stream(
-        raw, url=BASE, tile=tiles.parse(tile), band=bands.find(band), year=int(year)
+    stream = answers.parse_stream(
+        raw, url=BASE, tile=mgrs.parse(tile), band=bands.find(band), year=int(year)
     )
     text = next(folder.glob("*.m3u8")).read_text()
     segments = playlist.parse(text, base=f"{BASE}s.m3u8", rate=stream.timeline.rate).segments
@@ -74,7 +76,7 @@ def wrong(name: str) -> Iterator[Jumps]:
 def _wrong_frames(name: str, damaged: Iterable[bytes]) -> Iterator[Jumps]:
     for place, media in enumerate(damaged):
         numbers = range(place * damage.EACH, (place + 1) * damage.EACH)
-        decoded = decode.frames(
+        decoded = decoder.frames(
             media, numbers=numbers, timeline=damage.timeline(name), shape=damage.SHAPE
         )
         try:

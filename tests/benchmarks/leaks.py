@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from conftest import SHARED
-from stacgen import nodata, tiles
-from stacgen.footprint import opened
-from stacgen.sample import encode, landscape, passes, streams
+from stacgen.dunia.sample import encode, landscape, passes, streams
+from stacgen.model import mgrs
+from stacgen.raster import nodata
+from stacgen.raster.footprint import opened
 
 Field = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 
-TILE = tiles.parse("29PKR")
+TILE = mgrs.parse("29PKR")
 SAMPLE = [(2025, "B09", 1), (2025, "B09", 4), (2025, "B01", 1), (2025, "B11", 7)]
 OLD = [(2021, "B09", 1), (2021, "B09", 4), (2021, "B12", 4)]
 """Year, band and number of frames that lack a part, since baseline 04.00 and before."""

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacgen import endpoints, sample
-from stacgen.api import parse_stream
-from stacgen.bands import Band, find
-from stacgen.fetch import Http
-from stacgen.models import Resource, Segment, Stream
-from stacgen.playlist import parse
-from stacgen.tiles import TileId
-from stacgen.tiles import parse as parse_tile
+from stacgen.dunia import endpoints, sample
+from stacgen.dunia.answers import parse_stream
+from stacgen.dunia.playlist import parse
+from stacgen.io.http import Http
+from stacgen.model.bands import Band, find
+from stacgen.model.mgrs import TileId
+from stacgen.model.mgrs import parse as parse_tile
+from stacgen.model.stream import Resource, Segment, Stream
 
 TILE: TileId = parse_tile("29PKR")
 YEAR = 2025

@@ -16,16 +16,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from string import ascii_uppercase
 
-from stacgen import bands, item, stac, tile_lookup, tiles
+from stacgen.catalog import root as root_documents
+from stacgen.catalog.commit import Filing
+from stacgen.catalog.journal import Journal
+from stacgen.catalog.pending import PendingChanges
 from stacgen.errors import UsageError
-from stacgen.layout import CollectionPlace
-from stacgen.models import Frame, Grid, Stream, Timeline, item_ids
-from stacgen.pipeline import root as root_documents
-from stacgen.pipeline.commit import Filing
-from stacgen.pipeline.journal import Journal
-from stacgen.pipeline.pending import PendingChanges
-from stacgen.rasters import Footprint, Reflectance, Statistics, StoredFile
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
+from stacgen.model import bands, mgrs, tile_lookup
+from stacgen.model.raster import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model.stream import Frame, Grid, Stream, Timeline, item_ids
+from stacgen.stac import item, stac_json
+from stacgen.stac.layout import CollectionPlace
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
 
@@ -60,14 +61,14 @@ PIXELS = item.Pixels(
 )
 
 
-def real_tiles() -> Iterator[tiles.TileId]:
+def real_tiles() -> Iterator[mgrs.TileId]:
     """Tiles of the grid, zone by zone in latitude band P."""
     for zone, column, row in product(range(1, 61), ascii_uppercase, ascii_uppercase):
         with suppress(UsageError):
-            yield tiles.parse(f"{zone:02}P{column}{row}")
+            yield mgrs.parse(f"{zone:02}P{column}{row}")
 
 
-def stream(tile: tiles.TileId, number: int) -> Stream:
+def stream(tile: mgrs.TileId, number: int) -> Stream:
     """The stream of a tile by its number among the 96 of eight years."""
     band = list(bands.BANDS.values())[number // 8 % 12]
     start = datetime(2019 + number % 8, 1, 1, 11, 21, 9, tzinfo=UTC)
@@ -94,7 +95,7 @@ def stream(tile: tiles.TileId, number: int) -> Stream:
 
 
 @lru_cache(maxsize=1)
-def footprint(tile: tiles.TileId) -> Footprint:
+def footprint(tile: mgrs.TileId) -> Footprint:
     """The box around a tile, at its place."""
     west, south, east, north = box = tile_lookup.bounds_in_degrees(tile)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -130,14 +131,14 @@ def publish(each: Stream, store: Folder, pending: PendingChanges, numbers: range
         for n in numbers
     ]
     store.write_all(
-        (place.item(document["id"], each.year).key, stac.to_bytes(document), stac.GEOJSON)
+        (place.item(document["id"], each.year).key, stac_json.to_bytes(document), stac_json.GEOJSON)
         for document in documents
     )
     filing = Filing(place=place, grid=ground, scale=0.0001, is_sample=False, base_url=None)
     pending.link(documents, filing)
 
 
-def publish_tile(root: Path, tile: tiles.TileId, count: int) -> int:
+def publish_tile(root: Path, tile: mgrs.TileId, count: int) -> int:
     """So many of a tile's streams, each with all its frames; then mirrors, pages and scenes.
 
     Returns:

@@ -14,23 +14,26 @@ from typing import get_args
 import numpy as np
 import rasterio
 
-from stacgen import bands, cog, decode, sample, tiles, true_colour
-from stacgen.api import parse_stream
-from stacgen.endpoints import find
-from stacgen.fetch import Http
-from stacgen.models import Grid, Resource, Timeline
-from stacgen.playlist import parse
-from stacgen.profile import CogProfile, Compression
-from stacgen.rasters import ColorImage
+from stacgen.dunia import sample
+from stacgen.dunia.answers import parse_stream
+from stacgen.dunia.endpoints import find
+from stacgen.dunia.playlist import parse
+from stacgen.io.http import Http
+from stacgen.model import bands, mgrs
+from stacgen.model.cog_profile import CogProfile, Compression
+from stacgen.model.raster import ColorImage
+from stacgen.model.stream import Grid, Resource, Timeline
+from stacgen.raster import cog, true_colour
+from stacgen.video import decoder
 
-TILE, YEAR, BAND = tiles.parse("29PKR"), 2025, bands.find("TCI", resolution=60)
+TILE, YEAR, BAND = mgrs.parse("29PKR"), 2025, bands.find("TCI", resolution=60)
 GRID = Grid(epsg=32629, left=199980, top=1600020, resolution=60, size=BAND.size)
 QUALITIES = {"jpeg": (75, 90, 95), "webp": (75, 90, 95)}
 
 
 def images(media: bytes) -> list[ColorImage]:
     """The decoded frames of a segment."""
-    found = decode.frames(
+    found = decoder.frames(
         media,
         numbers=range(1),
         timeline=Timeline(origin=Fraction(0), rate=4, is_relative=True),

@@ -1,0 +1,1 @@
+"""Reading a catalog: search, a STAC API server, xarray, time series, previews."""

@@ -1,0 +1,1 @@
+"""The public calls: each wires parts and uses together."""

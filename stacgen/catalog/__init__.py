@@ -1,0 +1,1 @@
+"""Changes of a published catalog: commit, derived documents, index, repair, publish, validate."""

@@ -1,0 +1,1 @@
+"""Nouns that travel between the stages, and rules on them: frozen, typed, without input and output."""

@@ -1,0 +1,1 @@
+"""STAC documents, their layout and hrefs, their GeoParquet tables, and reading them back."""

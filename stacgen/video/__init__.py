@@ -1,0 +1,1 @@
+"""Segment bytes to arrays of codes: MPEG-TS, HEVC, integrity, decoder processes."""
