@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from stacgen.errors import StacgenError
 
 if TYPE_CHECKING:
-    from stacgen.access.dataset import open, stac_cfg
+    from stacgen.access.dataset import open, stac_cfg  # noqa: A004 - as xarray, rasterio and others have it
     from stacgen.api.build import build, frames, index
     from stacgen.api.maintain import publish, repair, rgb, update, validate
     from stacgen.api.search import search

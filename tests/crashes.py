@@ -27,9 +27,10 @@ from stacgen.errors import MissingError
 from stacgen.model.bands import Band
 from stacgen.model.outcomes import Built, FrameRef, Report, Watch
 from stacgen.model.protocols import Answer, Entry, Fetch, Store, Version
+from stacgen.model.request import Shard
 from stacgen.model.stream import ByteRange, Resource, Selection
 from stacgen.pipeline.plan import Task
-from stacgen.pipeline.request import Order, Shard
+from stacgen.pipeline.request import Order
 from stacgen.pipeline.task import Context, Done, Result
 from stacgen.stac import stac_json
 from stacgen.stac.inventory import read_item

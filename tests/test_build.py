@@ -45,9 +45,10 @@ from stacgen.io.http import Http, Patience
 from stacgen.model import bands, mgrs
 from stacgen.model.outcomes import Event, Report
 from stacgen.model.raster import Reflectance
+from stacgen.model.request import Request
 from stacgen.model.selection import parse_moment
 from stacgen.model.stream import Selection
-from stacgen.pipeline.request import Order, Request
+from stacgen.pipeline.request import Order
 from stacgen.stac import geoparquet
 
 HASTY = Patience(tries=2, shortest=0.001, longest=0.002, longest_named=0.01)

@@ -249,6 +249,15 @@ def test_the_readme_holds_the_two_commands_each_in_a_block_of_its_own() -> None:
     assert "pip install '.[test]' && pytest\n" in commands
 
 
-def test_the_architecture_page_draws_the_layers_that_are_tested() -> None:
-    layers = "\n".join(row for row in test_architecture.LAYERS if row != "__main__")
-    assert f"{layers}\n" in blocks(DOCS / "architecture.md", "text")
+def test_the_architecture_page_draws_the_floors_that_are_tested() -> None:
+    assert "\n".join(test_architecture.FLOORS) + "\n" in blocks(DOCS / "architecture.md", "text")
+    text = (DOCS / "architecture.md").read_text()
+    for dependency, doors in test_architecture.DOORS.items():
+        assert all(f"`{door}`" in text for door in doors), dependency
+
+
+def test_the_architecture_page_names_files_that_are_there() -> None:
+    text = (DOCS / "architecture.md").read_text().partition("## Where to change what")[2]
+    named = re.findall(r"`([a-z_/]+[.]py)`", text)
+    assert len(named) >= 6
+    assert all((ROOT / "stacgen" / each).is_file() for each in named)

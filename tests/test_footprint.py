@@ -18,6 +18,7 @@ from pyproj import Transformer
 
 from conftest import Reference
 from dunia import ORIGIN
+from stacgen.model import geometry
 from stacgen.model.raster import Coverage, Footprint
 from stacgen.model.stream import Codes, Frame, Grid, Timeline
 from stacgen.raster import footprint, rescale
@@ -284,7 +285,7 @@ def test_swaths_on_either_side_are_united_across_it(grid: Grid) -> None:
     east, west = everything(), everything()
     east[:, 100:] = False
     west[:, :-100] = False
-    found = footprint.united([shown(each, grid).geometry for each in (east, west)])
+    found = geometry.united([shown(each, grid).geometry for each in (east, west)])
     assert found.geometry["type"] == "MultiPolygon"
     assert found.bbox[0] > 170
     assert found.bbox[2] < -170

@@ -37,6 +37,7 @@ from stacgen.io.bucket import Bucket
 from stacgen.io.folder import Folder
 from stacgen.model.protocols import Store
 from stacgen.model.query import Query
+from stacgen.model.request import Shard
 from stacgen.stac import geoparquet, stac_json
 from stacgen.stac.geoparquet import wkb
 from stacgen.stac.geoparquet.files import ROWS
@@ -505,7 +506,7 @@ def test_an_item_replaced_by_a_killed_build_gets_into_the_mirrors(
 
 
 def test_a_shard_writes_no_mirror(upstream: Upstream, tmp_path: Path) -> None:
-    again(tmp_path, upstream, labour=stacgen.api.build.Labour(shard=stacgen.pipeline.Shard()))
+    again(tmp_path, upstream, labour=stacgen.api.build.Labour(shard=Shard()))
     assert not list(tmp_path.rglob("*.parquet"))
     stacgen.index(tmp_path)
     assert_true(tmp_path)

@@ -21,8 +21,8 @@ from stacgen.catalog.pages.item_summary import of_item
 from stacgen.catalog.pages.svg import WIDTH, Map
 from stacgen.io.bucket import Bucket
 from stacgen.model.outcomes import Report
+from stacgen.model.request import Shard
 from stacgen.model.stream import Selection
-from stacgen.pipeline.request import Shard
 from test_build import HASTY, tree
 
 KEY = "29PKR/B09/collection.json"

@@ -11,10 +11,9 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 import dunia
-from stacgen.model.raster import Raster, Statistics
+from stacgen.model.raster import Cleaning, Raster, Statistics
 from stacgen.model.stream import Codes, Frame, Grid
 from stacgen.raster import rescale
-from stacgen.raster.nodata import Cleaning
 
 SCALES = st.floats(0.001, 40) | st.sampled_from([1.0, 2.0, 2.5, 10_000 / 4095, 65_535 / 4095])
 OFFSETS = st.floats(-3000, 3000) | st.sampled_from([0.0, -1000.0, 1000.0, 0.5, -0.5])

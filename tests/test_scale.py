@@ -38,12 +38,13 @@ from stacgen.model import bands
 from stacgen.model.bands import Band
 from stacgen.model.outcomes import Event, Planned, Report, Watch
 from stacgen.model.protocols import Fetch
+from stacgen.model.request import Shard
 from stacgen.model.selection import parse_moment
 from stacgen.model.stream import Selection
 from stacgen.model.urls import Gate
 from stacgen.pipeline.executor import Threads, workers_for
 from stacgen.pipeline.plan import Plan
-from stacgen.pipeline.request import Order, Shard
+from stacgen.pipeline.request import Order
 from test_build import HASTY, assert_links_resolve, linked_items, timeless, tree
 
 if TYPE_CHECKING:

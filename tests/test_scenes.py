@@ -18,8 +18,9 @@ from stacgen.io.http import Http
 from stacgen.model.outcomes import Report, Watch
 from stacgen.model.protocols import Entry, Version
 from stacgen.model.raster import Reflectance
+from stacgen.model.request import Shard
 from stacgen.model.stream import Selection
-from stacgen.pipeline.request import Order, Shard
+from stacgen.pipeline.request import Order
 from test_build import assert_links_resolve, linked_scenes, tree
 
 SCENES = "29PKR/scenes"

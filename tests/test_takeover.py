@@ -15,7 +15,7 @@ from stacgen.io.bucket import Bucket
 from stacgen.io.folder import Folder
 from stacgen.model.mgrs import TileId
 from stacgen.model.protocols import Store
-from stacgen.pipeline.request import Shard
+from stacgen.model.request import Shard
 from test_versions import ANEW, BANDS, assert_sound, keep_up, processed
 from test_writers import Between, contents
 

@@ -22,9 +22,9 @@ from servers import Service
 from stacgen.api import maintain, search
 from stacgen.api.build import Upstream
 from stacgen.catalog import validate as catalog_validate
-from stacgen.catalog.validate import Validation
 from stacgen.errors import OutputError, UsageError
 from stacgen.io.folder import Folder
+from stacgen.model.findings import Validation
 from stacgen.model.stream import Selection
 from stacgen.stac.schemas import Schemas
 

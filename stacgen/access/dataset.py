@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacgen.api import visualize
 from stacgen.errors import UsageError
+from stacgen.io import stores
 from stacgen.io.proxies import except_loopback
 from stacgen.model import mgrs
 from stacgen.model.bands import BANDS
@@ -74,7 +74,7 @@ def open(  # noqa: A001 - as xarray and others have it; each is one thing to say
     start, end = (None, None) if datetime is None else parse_interval(datetime)
     if "://" in str(root):
         except_loopback(os.environ)  # GDAL reads the pixels, whenever they are asked for
-    place = visualize.open_place(_address(root), store_options)
+    place = stores.open_readable(_address(root), store_options)
     home = Home(place=place, key=ScenesPlace(tile=mgrs.parse(tile)).key)
     wanted = Selection(start=start, end=end, max_cloud=max_cloud, unknown=unknown_cloud)
     found = series(home, wanted).acquisitions

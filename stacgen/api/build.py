@@ -20,11 +20,12 @@ from stacgen.model.bands import FIRST_YEAR, Band
 from stacgen.model.cog_profile import CogProfile
 from stacgen.model.outcomes import Event, Failed, Report, Watch
 from stacgen.model.protocols import Fetch, Store
-from stacgen.model.raster import Reflectance
+from stacgen.model.raster import AUTO, Reflectance
+from stacgen.model.request import Request, Shard
 from stacgen.model.stream import Frame, Selection
 from stacgen.model.urls import Gate
 from stacgen.pipeline.executor import LOCAL, Crew, Threads, workers_for
-from stacgen.pipeline.request import Order, Request, Shard
+from stacgen.pipeline.request import Order
 from stacgen.pipeline.task import Recipe
 from stacgen.raster import nodata
 from stacgen.stac.layout import ROOT
@@ -68,7 +69,7 @@ class Pixels:
     """How pixels become files."""
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
-    clean_nodata: int | str = nodata.AUTO
+    clean_nodata: int | str = AUTO
     """Which pixels become nodata that video coding has blurred: `auto` for those that touch nodata
     and cannot be ground, an integer for codes up to it that touch nodata, `none` for ESA's
     notebook's pixels."""

@@ -10,17 +10,16 @@ from urllib.parse import quote
 
 from stacgen.api import update as api_update
 from stacgen.api.build import Labour, Pixels, Upstream, reached, recipe, with_items
-from stacgen.api.visualize import open_place
 from stacgen.catalog import publish as catalog_publish
 from stacgen.catalog import repair as catalog_repair
 from stacgen.catalog import validate as catalog_validate
 from stacgen.catalog.crawl import Crawled
 from stacgen.catalog.publish import Copy
-from stacgen.catalog.validate import Validation
 from stacgen.errors import OutputError
 from stacgen.io.http import Http, Patience
-from stacgen.io.stores import open_store
+from stacgen.io.stores import open_readable, open_store
 from stacgen.model import mgrs
+from stacgen.model.findings import Validation
 from stacgen.model.outcomes import CopyWatch, Pictured, Published, Told, Updated, Watch
 from stacgen.model.protocols import Listed, Store
 from stacgen.model.stream import Resource, Selection
@@ -180,7 +179,7 @@ def _listed(root: str, store_options: Mapping[str, str] | None) -> Listed:
     if not root.startswith(("http://", "https://")):
         return open_store(root, store_options)
     path, mark, query = root.partition("?")
-    return Crawled(open_place(path.removesuffix(layout.ROOT) + mark + query, None))
+    return Crawled(open_readable(path.removesuffix(layout.ROOT) + mark + query, None))
 
 
 def schemas_on_the_web(

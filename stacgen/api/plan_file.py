@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stacgen.api.build import request
 from stacgen.errors import UsageError
-from stacgen.pipeline.request import Request
+from stacgen.model.request import Request
 
 
 def read(path: Path, *, resolution: int | None = None) -> list[Request]:

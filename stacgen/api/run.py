@@ -19,12 +19,13 @@ from stacgen.model.bands import Band
 from stacgen.model.outcomes import Lost, Noted, Planned, Report, Watch
 from stacgen.model.protocols import Fetch, Store
 from stacgen.model.raster import Reflectance
+from stacgen.model.request import Request, Shard
 from stacgen.model.stream import Frame, Resource, Stream
 from stacgen.pipeline import plan as planning
 from stacgen.pipeline.executor import Crew
 from stacgen.pipeline.plan import Plan, Task
 from stacgen.pipeline.recorder import Recorder
-from stacgen.pipeline.request import Order, Request, Shard
+from stacgen.pipeline.request import Order
 from stacgen.pipeline.signed_urls import Renewal
 from stacgen.pipeline.task import Context, Done, Result
 from stacgen.stac import stac_json

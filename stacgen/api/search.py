@@ -1,5 +1,6 @@
 """The calls of those who read a catalog: `stacgen.search`, and the server of `stacgen serve`."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,10 @@ from stacgen.errors import UsageError
 from stacgen.io.stores import open_store
 from stacgen.model import query, selection
 from stacgen.model.query import Query
+from stacgen.stac import stac_json
+
+GEOJSON, PARQUET = stac_json.GEOJSON, stac_json.PARQUET
+"""Media types of what is found."""
 
 OUTPUT = "catalogs"
 """Where catalogs are unless told."""
@@ -147,3 +152,11 @@ def serve(
     store = open_store(root, store_options)
     with server.running(store, host=host, port=port, settings=settings) as address:
         yield address
+
+
+def encoded(found: dict[str, Any], *, as_lines: bool) -> bytes:
+    """Items as GeoJSON, or one per line."""
+    if not as_lines:
+        return stac_json.to_bytes(found)
+    lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found["features"])
+    return "".join(lines).encode()

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from stacgen.api.run import Clock, Hire, build, utc_now
 from stacgen.catalog import root
-from stacgen.catalog.compare_and_swap import read
 from stacgen.catalog.reprocessed import Superseded, supersede
 from stacgen.errors import BusyError, OutputError
 from stacgen.model import bands, mgrs
 from stacgen.model.outcomes import Change, Report, Updated, Watch
 from stacgen.model.protocols import Fetch, Store
+from stacgen.model.request import Request
 from stacgen.model.stream import timestamp
-from stacgen.pipeline.request import Order, Request
+from stacgen.pipeline.request import Order
 from stacgen.stac import catalogs, layout, stac_json, summaries
 from stacgen.stac.layout import CollectionPlace
+from stacgen.stac.stac_json import read
 
 _LOCK = "update"
 """Name of the lock that keeps two updates of one catalog apart."""

@@ -10,10 +10,7 @@ from stacgen.access import time_series as plotting
 from stacgen.access.time_series import Readings
 from stacgen.api import destination
 from stacgen.errors import UsageError
-from stacgen.io.http import Http
-from stacgen.io.stores import open_store
-from stacgen.io.website import Website
-from stacgen.model.protocols import Readable
+from stacgen.io.stores import open_readable
 from stacgen.model.stream import Selection
 from stacgen.model.time_series import Point, polygons
 from stacgen.stac import stac_json
@@ -215,7 +212,7 @@ def home_of(address: str | Path, options: Mapping[str, str] | None) -> Home:
     """The Collection at an address, which may be that of its document, within its catalog."""
     path, mark, query = str(address).partition("?")
     path = path.removesuffix("/collection.json").rstrip("/")
-    folder = open_place(path + mark + query, options)
+    folder = open_readable(path + mark + query, options)
     raw = folder.read(COLLECTION)
     below = (
         0
@@ -229,16 +226,8 @@ def home_of(address: str | Path, options: Mapping[str, str] | None) -> Home:
     if not below or below >= len(parts):
         return Home(place=folder)
     above = scheme + mark_of_url + "/".join(parts[:-below])
-    root = open_place((above or "/") + mark + query, options)
+    root = open_readable((above or "/") + mark + query, options)
     key = "/".join([*parts[-below:], COLLECTION])
     # A link may say anything: the root is one that is there and leads to this very Collection.
     is_root = root.read(ROOT) is not None and root.read(key) == raw
     return Home(place=root, key=key) if is_root else Home(place=folder)
-
-
-def open_place(address: str, options: Mapping[str, str] | None) -> Readable:
-    """A folder, a bucket or a website to read from."""
-    if address.startswith(("http://", "https://")):
-        http = Http()
-        return Website(address, http, http.size)
-    return open_store(address or "/", options)

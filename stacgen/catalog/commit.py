@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from stacgen.catalog import derive, root
-from stacgen.catalog.compare_and_swap import read, update_document
+from stacgen.catalog.compare_and_swap import update_document
 from stacgen.errors import ForeignCatalogError, UsageError
 from stacgen.model.protocols import Store
 from stacgen.model.stream import Grid, Stream
 from stacgen.stac import catalogs, layout, stac_json, summaries
 from stacgen.stac.layout import CollectionPlace
+from stacgen.stac.stac_json import read
 from stacgen.stac.summaries import CollectionSummary
 
 _NOT_IN_URLS = re.compile(r"[#?\\\x00-\x1f\x7f]")

@@ -77,13 +77,3 @@ def update_document(
         return stac_json.to_bytes(change(before))
 
     return update(store, key, stac_json.JSON, changed)
-
-
-def read(store: Store, key: str) -> stac_json.Document | None:
-    """A document that stands in the catalog, or None.
-
-    Raises:
-        OutputError: It is none, or the store cannot be read.
-    """
-    raw = store.read(key)
-    return None if raw is None else stac_json.from_bytes(raw, name=f"{store.address}/{key}")

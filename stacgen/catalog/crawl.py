@@ -20,7 +20,7 @@ _UNKNOWN = datetime.fromtimestamp(0, UTC)
 
 
 class Crawled:
-    """The files that the links of a catalog lead to; see `stacgen.model.protocols.Listed`.
+    """The files that the links of a catalog lead to; see `model.protocols.Listed`.
 
     Files to which no link leads are not found. Documents are fetched once and kept, so memory grows
     with their number, by a few kB each.
@@ -32,7 +32,7 @@ class Crawled:
 
     @property
     def address(self) -> str:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         return self._place.address
 
     def list(self, prefix: str) -> Iterator[Entry]:
@@ -48,11 +48,11 @@ class Crawled:
                         yield entry
 
     def read(self, key: str) -> bytes | None:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         return self._documents.get(key) or self._place.read(key)
 
     def download(self, key: str, path: Path) -> str:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         content = self._place.read(key)
         if content is None:
             raise OutputError(f"{self.address}/{key} was there, and is no more; validate again.")

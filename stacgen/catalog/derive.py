@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stacgen.catalog.compare_and_swap import read, update, update_document
+from stacgen.catalog.compare_and_swap import update, update_document
 from stacgen.catalog.pages import page
 from stacgen.catalog.root import known_url
 from stacgen.errors import OutputError
@@ -24,6 +24,7 @@ from stacgen.raster import footprint
 from stacgen.stac import layout, stac_json, summaries
 from stacgen.stac.inventory import linked_ids
 from stacgen.stac.layout import Pass, Place
+from stacgen.stac.stac_json import read
 
 if TYPE_CHECKING:
     from stacgen.stac.geoparquet import Table

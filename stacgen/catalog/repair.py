@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from stacgen.catalog.compare_and_swap import read
 from stacgen.catalog.index import bands_by_tile, index
 from stacgen.catalog.journal import Journal
 from stacgen.catalog.root import told_url
@@ -10,6 +9,7 @@ from stacgen.errors import OutputError
 from stacgen.model.protocols import Store
 from stacgen.stac import catalogs, files, layout, stac_json
 from stacgen.stac.files import Kind
+from stacgen.stac.stac_json import read
 
 _CATALOGS = (Kind.ROOT, Kind.TILE, Kind.COLLECTION, Kind.YEAR)
 _BESIDE = (Kind.TABLE, Kind.PAGE, Kind.FRONT)

@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import partial
 
 from stacgen.catalog import derive
-from stacgen.catalog.compare_and_swap import read
 from stacgen.catalog.journal import Journal
 from stacgen.catalog.pending import PendingChanges
 from stacgen.model.concurrent import abreast
@@ -19,6 +18,7 @@ from stacgen.model.protocols import Store
 from stacgen.stac import stac_json, summaries, versions
 from stacgen.stac.inventory import linked_ids, read_item
 from stacgen.stac.layout import CollectionPlace
+from stacgen.stac.stac_json import read
 
 Clock = Callable[[], datetime]
 

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stacgen.catalog.compare_and_swap import read, update
+from stacgen.catalog.compare_and_swap import update
 from stacgen.catalog.pages import page
 from stacgen.errors import OutputError
 from stacgen.model.concurrent import abreast
 from stacgen.model.protocols import Store
 from stacgen.stac import catalogs, layout, stac_json
+from stacgen.stac.stac_json import read
 
 if TYPE_CHECKING:
     from stacgen.stac.geoparquet import Collections, Table, TableSummary
@@ -96,7 +97,7 @@ def _children(store: Store, key: str) -> Iterator[str]:
         yield from (layout.target(key, link.href) for link in stac_json.links(document, "child"))
 
 
-def _row(store: Store, key: str) -> "tuple[str, stac.Document, TableSummary] | None":
+def _row(store: Store, key: str) -> "tuple[str, stac_json.Document, TableSummary] | None":
     """What a row is made of; None where the Collection is gone."""
     from stacgen.stac.geoparquet import collections  # noqa: PLC0415 - pyarrow takes half a second
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import groupby
 
 from stacgen.catalog import derive
-from stacgen.catalog.compare_and_swap import read, update_document
+from stacgen.catalog.compare_and_swap import update_document
 from stacgen.errors import OutputError
 from stacgen.model.bands import BANDS, RESOLUTIONS, TRUE_COLOR, Band
 from stacgen.model.concurrent import abreast
@@ -22,6 +22,7 @@ from stacgen.model.protocols import Store, Version
 from stacgen.stac import catalogs, layout, scene, stac_json, summaries, visual
 from stacgen.stac.inventory import linked_ids, read_item
 from stacgen.stac.layout import CollectionPlace, ItemPlace, Pass, ScenesPlace
+from stacgen.stac.stac_json import read
 
 _Filed = Mapping[Pass, Sequence[ItemPlace]]
 """The Items that the years of the bands link, by what their ids begin with; behind them those of

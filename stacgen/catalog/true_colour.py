@@ -21,6 +21,7 @@ from stacgen.catalog.index import recover
 from stacgen.catalog.journal import Journal
 from stacgen.catalog.scenes import derive_scenes
 from stacgen.errors import OutputError, StacgenError, UsageError
+from stacgen.model import bands
 from stacgen.model.cog_profile import CogProfile
 from stacgen.model.outcomes import Pictured, Told
 from stacgen.model.protocols import Store
@@ -282,7 +283,7 @@ def _rows(
 def _facts(each: Acquisition) -> Facts:
     asset = each.document["assets"][BANDS_SHOWN[0]]
     across, skew, left, also, down, top = asset["proj:transform"][:6]
-    red, *others = visual.COLORS
+    red, *others = bands.COLORS
     return Facts(
         epsg=int(each.document["properties"]["proj:code"].removeprefix("EPSG:")),
         transform=(across, skew, left, also, down, top),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from stacgen.errors import OutputError
 from stacgen.model.bands import TCI
+from stacgen.model.findings import Finding, Validation
 from stacgen.model.protocols import Entry, Listed
 from stacgen.stac import checks, files, layout, stac_json, summaries, visual
-from stacgen.stac.checks import Finding
 from stacgen.stac.files import Kind
 from stacgen.stac.summaries import CollectionSummary
 
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 _NO_TABLE = "There is none; stacgen repair makes it."
 _READERS = 8
 """Files read at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """What was looked at, and what was found."""
-
-    documents: int
-    cogs: int
-    """That were opened."""
-
-    findings: tuple[Finding, ...]
-    unchecked: tuple[str, ...] = ()
-    """Schemas that were not available, in sentences."""
 
 
 def validate(

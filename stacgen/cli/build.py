@@ -28,8 +28,8 @@ from stacgen.cli.options import (
 from stacgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from stacgen.model.request import Request, Shard
     from stacgen.model.stream import Selection
-    from stacgen.pipeline.request import Request, Shard
 
 
 Tiles = Annotated[
@@ -127,7 +127,7 @@ def _requests(
     resolution: int | None,
 ) -> "list[Request]":
     from stacgen.api import build as library  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
-    from stacgen.api import plan_file
+    from stacgen.api import plan_file  # noqa: PLC0415 - FFmpeg, GDAL and PROJ take a while
 
     if plan is None:
         if tile is None or band is None:
@@ -141,7 +141,7 @@ def _requests(
 
 
 def _shard(text: str | None) -> "Shard | None":
-    from stacgen.pipeline.request import Shard  # noqa: PLC0415 - numpy takes a while
+    from stacgen.model.request import Shard  # noqa: PLC0415 - numpy takes a while
 
     if text is None:
         return None

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from stacgen.api.build import Labour, Pixels
-    from stacgen.pipeline.request import Shard
+    from stacgen.model.request import Shard
 
 
 class Compress(StrEnum):

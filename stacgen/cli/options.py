@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stacgen.errors import StacgenError, UsageError
-from stacgen.raster import gdal_data
 
 if TYPE_CHECKING:
     from stacgen.api.build import Upstream
@@ -75,7 +74,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")]
 
 def _say_what_is_not_used(verbose: bool) -> bool:  # noqa: FBT001 - typer calls it so
     if verbose:
-        for each in gdal_data.notes(os.environ):
+        from stacgen.api import environment  # noqa: PLC0415 - only here
+
+        for each in environment.notes():
             typer.echo(f"Note: {each}", err=True)
     return verbose
 

@@ -25,9 +25,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from stacgen.catalog.validate import Validation
 from stacgen.cli import update_report
 from stacgen.model import time_series
+from stacgen.model.findings import Validation
 from stacgen.model.outcomes import (
     Built,
     Copied,

@@ -16,7 +16,7 @@ def sample(
     port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8765,
 ) -> None:
     """Serve a synthetic landscape as DUNIA and DestinE Streamer would, until Ctrl-C."""
-    from stacgen.dunia import sample as server  # noqa: PLC0415 - only here
+    from stacgen.api import sample as server  # noqa: PLC0415 - numpy takes a while
 
     try:
         with server.serve(host=host, port=port) as base:

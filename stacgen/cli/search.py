@@ -62,7 +62,6 @@ def search(  # noqa: PLR0913 - one parameter an option
     """Find Items of a catalog, by place, time, cloud and id."""
     from stacgen.api import search as reader  # noqa: PLC0415 - pyarrow and shapely take a while
     from stacgen.cli import output as screen  # noqa: PLC0415 - pyarrow and shapely take a while
-    from stacgen.stac import stac_json  # noqa: PLC0415 - pyarrow and shapely take a while
 
     if table and (json_lines or output != destination.STDOUT):
         raise UsageError("A --table is for the terminal; leave out --json-lines and --output.")
@@ -83,30 +82,21 @@ def search(  # noqa: PLR0913 - one parameter an option
     }
     if is_parquet:
         content, returned, matched = reader.search_table(root, **asked)
-        destination.write(output, content, stac_json.PARQUET, options)
+        destination.write(output, content, reader.PARQUET, options)
     else:
         found = reader.search(root, **asked).found.collection
         returned, matched = found["numberReturned"], found["numberMatched"]
         if table:
             screen.list_items(found["features"])
         else:
-            content = _encoded(found, as_lines=json_lines)
-            destination.write(output, content, stac_json.GEOJSON, options)
+            content = reader.encoded(found, as_lines=json_lines)
+            destination.write(output, content, reader.GEOJSON, options)
     if not quiet:
         screen.say(f"{returned} of {matched} Items that match")
 
 
 def _split(values: list[str] | None) -> list[str] | None:
     return values and [part for value in values for part in value.split(",") if part]
-
-
-def _encoded(found: dict[str, Any], *, as_lines: bool) -> bytes:
-    from stacgen.stac import stac_json  # noqa: PLC0415 - pystac takes a while
-
-    if not as_lines:
-        return stac_json.to_bytes(found)
-    lines = (json.dumps(each, ensure_ascii=False) + "\n" for each in found["features"])
-    return "".join(lines).encode()
 
 
 def _geometry(path: Path) -> "Mapping[str, Any]":

@@ -1,1 +1,1 @@
-"""The services that stream Sentinel-2 bands: addresses, answers, playlists, and a sample service."""
+"""The services that stream Sentinel-2 bands: addresses, answers, playlists, a sample."""

@@ -113,16 +113,16 @@ class Bucket:
 
     @property
     def at_once(self) -> int:
-        """See `stacgen.model.protocols.Store`; a bucket is far away, and takes many requests."""
+        """See `model.protocols.Store`; a bucket is far away, and takes many requests."""
         return _AT_ONCE
 
     def read(self, key: str) -> bytes | None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         found = self.read_versioned(key)
         return None if found is None else found[0]
 
     def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
-        """See `stacgen.model.protocols.Store`; the version is the store's and the content's checksum."""
+        """See `model.protocols.Store`; the version is the store's and the content's checksum."""
         with _translated(key):
             try:
                 found = obstore.get(self._store, key)
@@ -132,17 +132,17 @@ class Bucket:
         return content, f"{conditional_put.version_of(found.meta)}\n{sha256(content).hexdigest()}"
 
     def size(self, key: str) -> int | None:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         entry = self.stat(key)
         return None if entry is None else entry.size
 
     def read_part(self, key: str, part: ByteRange) -> bytes:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         with _translated(key):
             return bytes(obstore.get_range(self._store, key, start=part.offset, length=part.length))
 
     def stat(self, key: str) -> Entry | None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             try:
                 found = obstore.head(self._store, key)
@@ -151,7 +151,7 @@ class Bucket:
         return Entry(key=key, size=found["size"], modified=found["last_modified"])
 
     def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(entry.key):
             found = obstore.get(self._store, entry.key, options={"range": (start, stop)})
             size, modified = found.meta["size"], found.meta["last_modified"]
@@ -160,7 +160,7 @@ class Bucket:
         return (bytes(chunk) for chunk in found)
 
     def sha256(self, key: str) -> str:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         digest = sha256()
         with _translated(key):
             for chunk in obstore.get(self._store, key):
@@ -168,7 +168,7 @@ class Bucket:
         return digest.hexdigest()
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(prefix):
             for page in obstore.list(self._store, prefix):
                 for found in page:
@@ -177,7 +177,7 @@ class Bucket:
                         yield Entry(key=key, size=found["size"], modified=found["last_modified"])
 
     def download(self, key: str, path: Path) -> str:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         digest = sha256()
         with _translated(key), path.open("xb") as file:
             for chunk in obstore.get(self._store, key):
@@ -186,7 +186,7 @@ class Bucket:
         return digest.hexdigest()
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:
-        """See `stacgen.model.protocols.Store`; what is large goes in parts, and shows with the last."""
+        """See `model.protocols.Store`; what is large goes in parts, and shows with the last."""
         with _translated(key):
             size = content.stat().st_size if isinstance(content, Path) else len(content)
             obstore.put(
@@ -200,13 +200,13 @@ class Bucket:
             )
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda file: self.write(*file), files):
                 pass
 
     def create(self, key: str, content: bytes, media_type: str) -> bool:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             try:
                 obstore.put(
@@ -219,7 +219,7 @@ class Bucket:
         return True
 
     def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:
-        """See `stacgen.model.protocols.Store`; the means are found out when they are first needed."""
+        """See `model.protocols.Store`; the means are found out when they are first needed."""
         with _translated(key):
             unchanged = conditional_put.mode(expected.rpartition("\n")[0], self._means)
             if self._means is Means.LOCK or not unchanged:
@@ -237,13 +237,13 @@ class Bucket:
         return True
 
     def delete(self, key: str) -> None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             conditional_put.remove(self._store, key)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """See `stacgen.model.protocols.Store`; a temporary folder of this machine."""
+        """See `model.protocols.Store`; a temporary folder of this machine."""
         with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
             folder = Path(name)
             _mark(folder).touch()
@@ -252,7 +252,7 @@ class Bucket:
 
     @contextmanager
     def hold(self, name: str, owner: str) -> Iterator[str | None]:
-        """See `stacgen.model.protocols.Store`; a lock whose holder died is free after five minutes."""
+        """See `model.protocols.Store`; a lock whose holder died is free after five minutes."""
         with ExitStack() as held:
             holder = None
             with _translated(name):

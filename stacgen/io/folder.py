@@ -84,11 +84,11 @@ class Folder:
 
     @property
     def at_once(self) -> int:
-        """See `stacgen.model.protocols.Store`; threads that only take turns cost more than the disk does."""
+        """See `Store`; threads that only take turns cost more than the disk does."""
         return 1
 
     def read(self, key: str) -> bytes | None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             try:
                 return (self._root / key).read_bytes()
@@ -96,23 +96,23 @@ class Folder:
                 return None
 
     def read_versioned(self, key: str) -> tuple[bytes, Version] | None:
-        """See `stacgen.model.protocols.Store`; the version is the checksum."""
+        """See `model.protocols.Store`; the version is the checksum."""
         content = self.read(key)
         return None if content is None else (content, sha256(content).hexdigest())
 
     def size(self, key: str) -> int | None:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         entry = self.stat(key)
         return None if entry is None else entry.size
 
     def read_part(self, key: str, part: ByteRange) -> bytes:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         with _translated(key), (self._root / key).open("rb") as file:
             file.seek(part.offset)
             return file.read(part.length)
 
     def stat(self, key: str) -> Entry | None:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             try:
                 found = (self._root / key).stat()
@@ -135,7 +135,7 @@ class Folder:
             return False
 
     def stream(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(entry.key):
             file = (self._root / entry.key).open("rb")
             now = os.fstat(file.fileno())
@@ -145,12 +145,12 @@ class Folder:
         return _chunks(file, start, stop)
 
     def sha256(self, key: str) -> str:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key), (self._root / key).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """See `stacgen.model.protocols.Store`; a list that lacks what cannot be read would be a false one."""
+        """See `Store`; a list that lacks what cannot be read would be a false one."""
         with _translated(prefix):
             walk = os.walk(self._root / prefix, onerror=_unless_gone, followlinks=True)
             for folder, names, files in walk:
@@ -163,7 +163,7 @@ class Folder:
                         yield entry
 
     def download(self, key: str, path: Path) -> str:
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         digest = sha256()
         with _translated(key), (self._root / key).open("rb") as source, path.open("xb") as target:
             while chunk := source.read(_CHUNK):
@@ -172,7 +172,7 @@ class Folder:
         return digest.hexdigest()
 
     def write(self, key: str, content: bytes | Path, media_type: str) -> None:  # noqa: ARG002
-        """See `stacgen.model.protocols.Store`; a file from `scratch` is moved, and a folder has no types."""
+        """See `Store`; a file from `scratch` is moved, and a folder has no types."""
         target = self._root / key
         with _translated(key):
             if isinstance(content, Path):
@@ -183,7 +183,7 @@ class Folder:
                     self._place(file, target, os.replace)
 
     def create(self, key: str, content: bytes, media_type: str) -> bool:  # noqa: ARG002
-        """See `stacgen.model.protocols.Store`; a second name for the file is made, which replaces none."""
+        """See `model.protocols.Store`; a second name for the file is made, which replaces none."""
         with _translated(key), self._hidden.written(content) as file:
             try:
                 self._place(file, self._root / key, os.link)
@@ -196,12 +196,12 @@ class Folder:
         return True
 
     def swap(self, key: str, content: bytes, media_type: str, expected: Version) -> bool:  # noqa: ARG002
-        """See `stacgen.model.protocols.Store`."""
+        """See `model.protocols.Store`."""
         with _translated(key):
             return self._change_locked(key, content, expected)
 
     def delete(self, key: str) -> None:
-        """See `stacgen.model.protocols.Store`; folders that it leaves empty go, too."""
+        """See `model.protocols.Store`; folders that it leaves empty go, too."""
         target = self._root / key
         with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
@@ -214,7 +214,7 @@ class Folder:
                     parent.rmdir()
 
     def write_all(self, files: Iterable[tuple[str, bytes, str]]) -> None:
-        """See `stacgen.model.protocols.Store`; a disk flushes many files at once nearly as fast as one."""
+        """See `model.protocols.Store`; a disk flushes many files at once nearly as fast as one."""
         batches = iter(files)
         with ThreadPoolExecutor(file_system.FLUSHERS) as pool:
             while batch := list(islice(batches, _BATCH)):
@@ -234,7 +234,7 @@ class Folder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """See `stacgen.model.protocols.Store`; it lies in the root, so that a rename is all it takes."""
+        """See `model.protocols.Store`; it lies in the root, so that a rename is all it takes."""
         with _translated(hidden_folder.NAME):
             folder, _ = self._hidden.begin(Path.mkdir)
         try:
@@ -245,7 +245,7 @@ class Folder:
 
     @contextmanager
     def hold(self, name: str, owner: str) -> Iterator[str | None]:
-        """See `stacgen.model.protocols.Store`; with `flock`, a lock whose holder died is free at once."""
+        """See `model.protocols.Store`; with `flock`, a lock whose holder died is free at once."""
         hold = file_lock.hold_flock if self._has_flock else lease.hold
         with ExitStack() as held:
             holder = None

@@ -124,7 +124,7 @@ class Http:
         self.__dict__.update(state, _local=threading.local())
 
     def __call__(self, resource: Resource) -> Answer:
-        """The whole resource; see `stacgen.model.protocols.Fetch`."""
+        """The whole resource; see `model.protocols.Fetch`."""
         tried, waited, pause = 0, 0.0, self.patience.shortest
         while True:
             tried += 1

@@ -1,4 +1,4 @@
-"""Where a catalog is kept: a folder or a bucket behind one protocol, `stacgen.model.protocols.Store`."""
+"""Where a catalog is kept: a folder or a bucket behind one protocol, `model.protocols.Store`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from stacgen.errors import UsageError
 from stacgen.io.folder import Folder
+from stacgen.io.http import Http
+from stacgen.io.website import Website
+from stacgen.model.protocols import Readable
 
 if TYPE_CHECKING:
     from stacgen.io.bucket import Bucket
@@ -38,3 +41,11 @@ def open_store(
             f"Output {text!r} is neither a folder nor a bucket ({', '.join(SCHEMES)})."
         )
     return Bucket.at(text, options or {}, retries=retries)
+
+
+def open_readable(address: str, options: Mapping[str, str] | None) -> Readable:
+    """A folder, a bucket or a website to read from."""
+    if address.startswith(("http://", "https://")):
+        http = Http()
+        return Website(address, http, http.size)
+    return open_store(address or "/", options)

@@ -26,18 +26,18 @@ class Website:
         return self._base
 
     def read(self, key: str) -> bytes | None:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         try:
             return self._fetch(self._resource(key)).body
         except MissingError:
             return None
 
     def size(self, key: str) -> int | None:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         return self._measure(self._resource(key))
 
     def read_part(self, key: str, part: ByteRange) -> bytes:
-        """See `stacgen.model.protocols.Readable`."""
+        """See `model.protocols.Readable`."""
         return self._fetch(self._resource(key, part)).body
 
     def _resource(self, key: str, part: ByteRange | None = None) -> Resource:

@@ -1,1 +1,1 @@
-"""Nouns that travel between the stages, and rules on them: frozen, typed, without input and output."""
+"""Nouns that travel between the stages, and rules on them: frozen, typed, without I/O."""

@@ -148,3 +148,7 @@ def find(name: str, *, resolution: int | None = None) -> Band:
             f" Take one of {', '.join(NAMES)}."
         )
     raise UsageError(f"There is no band {name!r}. Take one of {', '.join(NAMES)}.")
+
+
+COLORS = ("red", "green", "blue")
+"""Common names of these, and names of the bands of a picture."""

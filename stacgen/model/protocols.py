@@ -147,8 +147,8 @@ class Store(Readable, Protocol):
     place fails.
 
     Files that several builders change are changed by `create` and `swap` alone, mostly through
-    `stacgen.catalog.compare_and_swap`, so that none undoes what another did. Both may be asked again when
-    the answer was lost: what lies there already as it should counts as done.
+    `stacgen.catalog.compare_and_swap`, so that none undoes what another did. Both may be asked
+    again when the answer was lost: what lies there already as it should counts as done.
     """
 
     @property

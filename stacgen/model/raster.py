@@ -1,14 +1,14 @@
 """Nouns of pixels and of the files that hold them, each field with its unit and axis order.
 
-They follow on those of `stacgen.model.stream`: `Codes` become a `Raster` or a `ColorImage`, and that a
-`Cog`.
+They follow on those of `stacgen.model.stream`: `Codes` become a `Raster` or a `ColorImage`, and
+that a `Cog`.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,3 +173,28 @@ def row_blocks(rows: int, height: int) -> Iterator[slice]:
     """Slices of at most `height` rows that together are all of them, in order."""
     for first in range(0, rows, height):
         yield slice(first, min(first + height, rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What a raster file is, by itself and by its pixels."""
+
+    problems: tuple[str, ...]
+    """Why it is no valid COG; none, where it is."""
+
+    epsg: int | None
+    transform: tuple[float, float, float, float, float, float]
+    shape: tuple[int, int]
+    data_type: str
+    nodata: float | None
+    scale: float
+    offset: float
+    statistics: tuple[Mapping[str, float], ...]
+    """Of the pixels of each band that are not nodata, by the names that Items have for them."""
+
+
+AUTO: Final = "auto"
+NONE: Final = "none"
+
+Cleaning = int | Literal["auto", "none"]
+"""`auto`: nodata is what cannot be ground; an integer: codes up to it; `none`: code 0 alone."""

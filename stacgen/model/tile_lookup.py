@@ -13,10 +13,9 @@ import shapely.geometry
 from numpy.typing import NDArray
 
 from stacgen.errors import UsageError
-from stacgen.model import mgrs, query
+from stacgen.model import geometry, mgrs, query
 from stacgen.model.mgrs import TileId
 from stacgen.model.query import Bbox, Query
-from stacgen.raster import footprint
 
 _TURN = 360
 _HALF_TURN = 180
@@ -161,7 +160,7 @@ def _edge_distance(tile: TileId, place: shapely.Geometry) -> float:
     if north - south > _TALLEST or east - west > _HALF_TURN:
         return -math.inf
     positions = shapely.get_coordinates(shapely.segmentize(place, _STEP))
-    x, y = footprint.to_metres(positions, mgrs.epsg(tile)).T
+    x, y = geometry.to_metres(positions, mgrs.epsg(tile)).T
     left, bottom, right, top = mgrs.bounds(tile)
     return float(np.min([x - left, right - x, y - bottom, top - y]))
 
@@ -190,7 +189,7 @@ def _cylindrical(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=1024)
 def _outline(tile: TileId) -> shapely.Polygon:
     """A tile in degrees; across 180 degrees its longitudes go on beyond."""
-    return footprint.to_degrees(shapely.box(*mgrs.bounds(tile)), mgrs.epsg(tile))
+    return geometry.to_degrees(shapely.box(*mgrs.bounds(tile)), mgrs.epsg(tile))
 
 
 @lru_cache(maxsize=1024)
@@ -241,7 +240,7 @@ def _cut(shape: shapely.Geometry) -> shapely.Geometry:
     """The shape cut at 180 degrees, where its longitudes leap from one side to the other."""
     if shape.bounds[2] - shape.bounds[0] <= _HALF_TURN:
         return shape
-    eastward = shapely.make_valid(shapely.transform(shape, footprint.eastward))
+    eastward = shapely.make_valid(shapely.transform(shape, geometry.eastward))
     west, _, east, _ = eastward.bounds
     if east - west > _HALF_TURN:  # it really is as wide as that
         return shape

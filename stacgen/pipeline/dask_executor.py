@@ -69,7 +69,7 @@ class Dask:
 
     @property
     def capacity(self) -> int:
-        """See `stacgen.pipeline.executor.Crew`; it follows the cluster as that grows and shrinks."""
+        """See `executor.Crew`; it follows the cluster as that grows and shrinks."""
         self._check()
         try:
             return max(2, _EACH * int(sum(self._client.nthreads().values())))

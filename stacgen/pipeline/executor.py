@@ -97,7 +97,7 @@ def workers_for(band: Band, *, memory: int | None, cores: int | None = None) -> 
         memory: Bytes to use; None for four fifths of what the machine has.
         cores: None for those of the machine.
 
-    >>> from stacgen import bands
+    >>> from stacgen.model import bands
     >>> workers_for(bands.find("B02"), memory=4_000_000_000, cores=8)
     2
     """

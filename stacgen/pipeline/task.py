@@ -8,10 +8,9 @@ from threading import Event
 from stacgen.model.cog_profile import CogProfile
 from stacgen.model.outcomes import Built, Failed
 from stacgen.model.protocols import Store
-from stacgen.model.raster import Reflectance
+from stacgen.model.raster import AUTO, Cleaning, Reflectance
 from stacgen.model.stream import Grid, Stream
 from stacgen.pipeline.signed_urls import Renewal
-from stacgen.raster import nodata
 from stacgen.stac import stac_json
 
 
@@ -20,7 +19,7 @@ class Recipe:
     """How pixels become files, the same for every frame of a build."""
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
-    clean_nodata: nodata.Cleaning = nodata.AUTO
+    clean_nodata: Cleaning = AUTO
     """Which pixels become nodata beside those that are."""
 
     reflectance: Reflectance | None = None

@@ -1,1 +1,1 @@
-"""Arrays to digital numbers, overviews, Cloud-Optimized GeoTIFFs and pictures; reading through GDAL."""
+"""Arrays to digital numbers, overviews, COGs and pictures; reading through GDAL."""

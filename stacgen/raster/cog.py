@@ -1,7 +1,7 @@
 """Digital numbers to a Cloud-Optimized GeoTIFF that says all about itself.
 
-The usual profile is written by `stacgen.raster.cog_writer`, every other one by GDAL, which takes twice as
-long. Pixels, layout and what the file says of them are the same.
+The usual profile is written by `stacgen.raster.cog_writer`, every other one by GDAL, which takes
+twice as long. Pixels, layout and what the file says of them are the same.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from stacgen.model import bands
 from stacgen.model.bands import Band
 from stacgen.model.cog_profile import CogProfile
 from stacgen.model.raster import Cog, ColorImage, Facts, Raster, Reflectance, Statistics, StoredFile
 from stacgen.model.stream import Grid
 from stacgen.raster import cog_writer, true_colour
 from stacgen.raster import overviews as pyramid
-from stacgen.stac import visual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,12 @@ def encode_color(frame: ColorImage, grid: Grid, path: Path, *, profile: CogProfi
     facts = Facts(
         epsg=grid.epsg,
         transform=grid.transform,
-        description=visual.COLORS[0],
+        description=bands.COLORS[0],
         scale=1.0,
         offset=0.0,
         nodata=None,
         tags={},
-        more=visual.COLORS[1:],
+        more=bands.COLORS[1:],
     )
     overviews = true_colour.overviews(frame, len(profile.overviews(grid.size).factors))
     is_masked = not frame.valid.all()

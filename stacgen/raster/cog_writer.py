@@ -1,12 +1,11 @@
 """A Cloud-Optimized GeoTIFF, byte by byte: tiles compressed by ISA-L, each of them once.
 
-GDAL can write one as well (`stacgen.raster.gdal`), with any compression. This writes two kinds only: one
-band of 16-bit numbers, or red, green and blue of a byte each; DEFLATE with horizontal differencing.
-It does so in half the time, since ISA-L [1] compresses faster and the pixels aren't carried through
-a dataset first. What it writes is laid out
-as GDAL lays it out [2]: all directories before all data, the smallest overview first, the full
-resolution last, and each tile with its length before it and its last four bytes after it, so that
-readers need not ask for either.
+GDAL can write one as well (`stacgen.raster.gdal`), with any compression. This writes two kinds
+only: one band of 16-bit numbers, or red, green and blue of a byte each; DEFLATE with horizontal
+differencing. It does so in half the time, since ISA-L [1] compresses faster and the pixels aren't
+carried through a dataset first. What it writes is laid out as GDAL lays it out [2]: all directories
+before all data, the smallest overview first, the full resolution last, and each tile with its
+length before it and its last four bytes after it, so that readers need not ask for either.
 
 [1] https://github.com/intel/isa-l, through the package isal.
 [2] https://gdal.org/drivers/raster/cog.html, "File format details"; TIFF 6.0; OGC 19-008r4 GeoTIFF.

@@ -28,7 +28,7 @@ from rio_cogeo.cogeo import cog_validate
 from stacgen.errors import OutputError, StacgenError
 from stacgen.model.cog_profile import Overviews
 from stacgen.model.protocols import Readable
-from stacgen.model.raster import Facts, row_blocks
+from stacgen.model.raster import Facts, Inspected, row_blocks
 from stacgen.raster import gdal_data
 from stacgen.raster.gdal_opener import Files
 
@@ -187,24 +187,6 @@ def _read_last_tile(path: Path) -> None:
     """
     with rasterio.open(path) as dataset:
         dataset.read(1, window=Window(dataset.width - 1, dataset.height - 1, 1, 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """What a raster file is, by itself and by its pixels."""
-
-    problems: tuple[str, ...]
-    """Why it is no valid COG; none, where it is."""
-
-    epsg: int | None
-    transform: tuple[float, float, float, float, float, float]
-    shape: tuple[int, int]
-    data_type: str
-    nodata: float | None
-    scale: float
-    offset: float
-    statistics: tuple[Mapping[str, float], ...]
-    """Of the pixels of each band that are not nodata, by the names that Items have for them."""
 
 
 def inspect(path: Path) -> Inspected:

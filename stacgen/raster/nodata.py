@@ -5,19 +5,12 @@ a seam of somewhat larger ones along the edge.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stacgen.errors import UsageError
-from stacgen.model.raster import Reflectance, row_blocks
-
-Cleaning = int | Literal["auto", "none"]
-"""`auto`: nodata is what cannot be ground; an integer: codes up to it; `none`: code 0 alone."""
-
-AUTO: Final = "auto"
-NONE: Final = "none"
+from stacgen.model.raster import AUTO, NONE, Cleaning, Reflectance, row_blocks
 
 _DARKEST_GROUND = -0.04
 """Reflectance; below 0 where the correction for the atmosphere took too much, as from shadows. See

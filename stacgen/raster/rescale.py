@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stacgen.model.raster import Coverage, Raster, Reflectance, Statistics, row_blocks
+from stacgen.model.raster import (
+    AUTO,
+    Cleaning,
+    Coverage,
+    Raster,
+    Reflectance,
+    Statistics,
+    row_blocks,
+)
 from stacgen.model.stream import Codes, Frame, Grid
 from stacgen.raster import nodata
 
@@ -58,7 +66,7 @@ def to_digital_numbers(
     grid: Grid,
     *,
     reflectance: Reflectance | None = None,
-    clean_nodata: nodata.Cleaning = nodata.AUTO,
+    clean_nodata: Cleaning = AUTO,
 ) -> Raster:
     """The frame as digital numbers, with its statistics and coverage.
 
@@ -82,7 +90,7 @@ def to_digital_numbers(
         reflectance or Reflectance.of(frame.baseline),
         bits=codes.bits,
     )
-    rule = automatic if clean_nodata == nodata.AUTO else None
+    rule = automatic if clean_nodata == AUTO else None
     if isinstance(clean_nodata, int) and lookup.numbers[0] == 0 and histogram[0]:
         rule = nodata.Rule(up_to=clean_nodata)
     cleaned = 0

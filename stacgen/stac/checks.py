@@ -6,19 +6,19 @@ Each check takes what was read and gives findings, a sentence each; none stops a
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stacgen.model import mgrs, tile_lookup
+from stacgen.model import mgrs, strict_json, tile_lookup
+from stacgen.model.findings import Finding
 from stacgen.model.protocols import Entry
 from stacgen.stac import files, layout, stac_json, summaries
 from stacgen.stac.files import Kind
 from stacgen.stac.summaries import CollectionSummary
 
 if TYPE_CHECKING:
-    from stacgen.raster.gdal import Inspected
+    from stacgen.model.raster import Inspected
 
 _TOLERANCE = 1e-9
 """By which figures may differ, of their size: the last digits of a sum in another order."""
@@ -29,34 +29,10 @@ _MARGIN = 0.01
 _LOCAL = re.compile(r"^(/|~|file:|[A-Za-z]:[\\/]|\\\\)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong."""
-
-    key: str
-    """Of the file."""
-
-    rule: str
-    """What it breaks, in a word."""
-
-    text: str
-    """A sentence."""
-
-
 def parse(key: str, raw: bytes) -> tuple[stac_json.Document | None, list[Finding]]:
     """A document, read as strictly as JSON is defined: no NaN, no infinity, no name twice."""
-
-    def refuse(name: str) -> float:
-        raise ValueError(f"{name} is no number in JSON")
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a name comes twice in an object")
-        return found
-
     try:
-        document = json.loads(raw, parse_constant=refuse, object_pairs_hook=once)
+        document = strict_json.loads(raw)
     except ValueError as error:
         return None, [Finding(key=key, rule="json", text=f"It is not JSON: {error}.")]
     if not isinstance(document, dict):

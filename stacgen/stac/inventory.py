@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacgen.catalog.compare_and_swap import read
 from stacgen.errors import OutputError
 from stacgen.model.concurrent import abreast
 from stacgen.model.protocols import Entry, Store
 from stacgen.stac import layout, stac_json, versions
 from stacgen.stac.layout import CollectionPlace, ItemPlace, Pass, Place
+from stacgen.stac.stac_json import read
 
 Listing = Mapping[str, Entry]
 """Files by their keys."""

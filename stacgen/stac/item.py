@@ -7,12 +7,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from stacgen.model import bands
 from stacgen.model.bands import Band
 from stacgen.model.cog_profile import CogProfile
-from stacgen.model.raster import Footprint, Reflectance, Statistics, StoredFile
+from stacgen.model.raster import (
+    AUTO,
+    NONE,
+    Cleaning,
+    Footprint,
+    Reflectance,
+    Statistics,
+    StoredFile,
+)
 from stacgen.model.stream import Frame, Grid, Stream, timestamp
 from stacgen.model.urls import public_url
-from stacgen.raster import nodata
 from stacgen.stac import layout, renders, stac_json, versions, visual
 from stacgen.stac.layout import CollectionPlace, ItemPlace
 
@@ -57,7 +65,7 @@ class Pixels:
 
     profile: CogProfile = CogProfile()  # noqa: RUF009 - frozen
     saturated: int
-    clean_nodata: nodata.Cleaning
+    clean_nodata: Cleaning
     cleaned: int
     """Pixels set to nodata."""
 
@@ -154,7 +162,7 @@ def band_object(band: Band) -> dict[str, Any]:
 def band_objects(band: Band) -> list[dict[str, Any]]:
     """The entries of `bands` of the asset that holds a band, or true colour."""
     if band.is_color:
-        return [{"name": name, "eo:common_name": name} for name in visual.COLORS]
+        return [{"name": name, "eo:common_name": name} for name in bands.COLORS]
     return [band_object(band)]
 
 
@@ -204,9 +212,9 @@ def lineage(stream: Stream, pixels: Pixels) -> str:
         notes.append(f"{pixels.saturated} pixels outside 0..65535 were set to the nearer end.")
     if stream.band.is_color:
         notes.append("A mask in the file marks nodata: black, and almost black that touches it.")
-    elif pixels.clean_nodata == nodata.NONE:
+    elif pixels.clean_nodata == NONE:
         notes.append("Small numbers that video coding leaves in nodata were kept.")
-    elif pixels.clean_nodata == nodata.AUTO:
+    elif pixels.clean_nodata == AUTO:
         notes.append(f"{pixels.cleaned} pixels that touch nodata and cannot be ground{_SET}")
     else:
         codes = f"codes up to {pixels.clean_nodata}"

@@ -208,9 +208,9 @@ def _footprint(
     first = documents[0]
     if all(each["geometry"] == first["geometry"] for each in documents):
         return first["geometry"], first["bbox"]
-    from stacgen.raster import footprint  # noqa: PLC0415 - shapely and PROJ, where they are needed
+    from stacgen.model import geometry  # noqa: PLC0415 - shapely and PROJ, where they are needed
 
-    whole = footprint.united([each["geometry"] for each in documents])
+    whole = geometry.united([each["geometry"] for each in documents])
     return whole.geometry, whole.bbox
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stacgen.errors import OutputError
+from stacgen.model.protocols import Readable
 from stacgen.model.stream import timestamp
 
 if TYPE_CHECKING:
@@ -221,3 +222,13 @@ def _moved(document: Document, move: Callable[[str], str]) -> Document:
     if isinstance(assets := document.get("assets"), dict):
         changed["assets"] = {key: moved(asset) for key, asset in assets.items()}
     return changed
+
+
+def read(store: Readable, key: str) -> Document | None:
+    """A document that stands in the catalog, or None.
+
+    Raises:
+        OutputError: It is none, or the store cannot be read.
+    """
+    raw = store.read(key)
+    return None if raw is None else from_bytes(raw, name=f"{store.address}/{key}")

@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stacgen.model.bands import COLORS
 from stacgen.model.raster import Reflectance, StoredFile
 from stacgen.model.stream import timestamp
 from stacgen.stac import stac_json
 
 BANDS_SHOWN = ("B04", "B03", "B02")
 """Red, green and blue."""
-
-COLORS = ("red", "green", "blue")
-"""Common names of these, and names of the bands of a picture."""
 
 KEY = "visual"
 """Of the asset."""

@@ -106,7 +106,7 @@ def ground(tile: TileId, factor: int) -> Ground:
 def colours(tile: TileId, band: str, day: float) -> NDArray[np.float32]:
     """The reflectance of each of the 256 codes in a band on a day of the year.
 
-    >>> colours(tiles.parse("32TLS"), "B08", 180).shape
+    >>> colours(mgrs.parse("32TLS"), "B08", 180).shape
     (256,)
     """
     at, lush, when = generator("cover", tile), climate(tile, "lush"), _season(tile, day)

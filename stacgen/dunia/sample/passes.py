@@ -60,7 +60,7 @@ class Pass:
 def of_year(tile: TileId, year: int) -> list[Pass]:
     """The acquisitions of a tile in a year, one in ten days, in the order of time.
 
-    >>> len(of_year(tiles.parse("29PKR"), 2025))
+    >>> len(of_year(mgrs.parse("29PKR"), 2025))
     36
     """
     at = generator("orbit", tile)
@@ -92,7 +92,7 @@ def _pass(tile: TileId, number: int, day: date, clock: timedelta, *, turn: int) 
 def sun(of: Pass) -> tuple[float, float]:
     """Elevation and azimuth (from north over east) of the sun, in degrees; never below 8 up.
 
-    >>> up, azimuth = sun(of_year(tiles.parse("32TLS"), 2025)[17])
+    >>> up, azimuth = sun(of_year(mgrs.parse("32TLS"), 2025)[17])
     >>> 60 < up < 70, 130 < azimuth < 160
     (True, True)
     """

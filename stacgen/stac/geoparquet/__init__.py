@@ -4,7 +4,8 @@ The only door to pyarrow. Importing it takes half a second, so whoever may not n
 package within a function. No input and no output: files are bytes here.
 
 In memory the links of all rows are written from the root (`./29PKR/B09/...`), so that tables of
-several Collections can be put together. `stacgen.stac.geoparquet.files` turns them into what a file has.
+several Collections can be put together. `stacgen.stac.geoparquet.files` turns them into what a file
+has.
 """
 
 from stacgen.stac.geoparquet.collections import Collections, Listed, TableReference, TableSummary

@@ -29,7 +29,7 @@ _ABOVE = (*_TOP, "collection", "links", "assets", "nulls")
 _SHOWN = ("datetime", "updated", "eo:cloud_cover", "s2:nodata_pixel_percentage")
 _TOLD = frozenset({"href", "roles", "gsd", "raster:scale", "raster:offset"})
 _TOLD_OF = {"thumbnail": _TOLD | {"proj:shape"}}
-"""Of the properties and of each asset, what pages show; see `stacgen.catalog.pages.item_summary`."""
+"""Of the properties and of each asset, what pages show; see `catalog.pages.item_summary`."""
 
 BATCH = 128
 """Items made rows of at a time: as Python has them, rows take ten times the space of a table."""

@@ -8,7 +8,7 @@ from stacgen.model.stream import Codes
 
 
 def here(coded: Coded) -> Iterator[Codes]:
-    """See `stacgen.model.protocols.Decode`."""
+    """See `model.protocols.Decode`."""
     try:
         yield from wanted(coded)
     except MemoryError as error:

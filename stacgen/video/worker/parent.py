@@ -56,7 +56,7 @@ class Child:
         """Whether it waits for a segment."""
 
     def frames(self, coded: Coded, limits: Limits) -> Iterator[Codes]:
-        """See `stacgen.model.protocols.Decode`."""
+        """See `model.protocols.Decode`."""
         self.is_idle = False
         shared = self._shared(coded.frame_bytes)
         due, left, began = set(coded.wanted), limits.seconds, time.monotonic()

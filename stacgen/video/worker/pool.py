@@ -28,7 +28,7 @@ IS_POSSIBLE = _is_possible()
 
 
 class Children:
-    """Decodes each segment in a child; see `stacgen.model.protocols.Decode`.
+    """Decodes each segment in a child; see `model.protocols.Decode`.
 
     A child is begun when a segment finds none that is idle, and again after one was lost.
     """
@@ -47,7 +47,7 @@ class Children:
                 self._idle.append(_born())
 
     def __call__(self, coded: Coded) -> Iterator[Codes]:
-        """See `stacgen.model.protocols.Decode`."""
+        """See `model.protocols.Decode`."""
         child = self._take()
         try:
             yield from child.frames(coded, self._limits(coded))
