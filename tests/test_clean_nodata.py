@@ -125,7 +125,8 @@ def test_an_index_of_two_bands_is_not_a_number_where_the_sensor_saw_nothing(
 ) -> None:
     for dark, bright in zip(sampled("B01").values(), sampled("B09").values(), strict=True):
         near, far = dark.reflectance, bright.reflectance
-        index = (far - near) / (far + near)
+        with np.errstate(divide="ignore"):  # water may be as far below 0 as above
+            index = (far - near) / (far + near)
         nodata = dark.item["properties"]["s2:nodata_pixel_percentage"]
         assert 100 * np.isnan(index).mean() == pytest.approx(nodata, abs=0.3)
 

@@ -569,9 +569,9 @@ def test_frames_of_many_megabytes_are_no_cause_for_complaint() -> None:
 BOMB = """
 import resource, sys
 from pathlib import Path
-from stacgen import decode
+from stacgen.video import decoder as decode
 from stacgen.errors import SegmentError, WrongStreamError
-from stacgen.models import Timeline
+from stacgen.model.stream import Timeline
 media = Path(sys.argv[1]).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -20,7 +20,7 @@ CONTENT = bytes(range(256)) * 300
 
 WRITE = """
 import sys
-from stacgen import destination
+from stacgen.api import destination
 destination.write(sys.argv[1], bytes(range(256)) * 300, "image/png")
 """
 

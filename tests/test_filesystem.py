@@ -28,8 +28,8 @@ SCENES = [Scene(day="2025-03-02"), Scene(day="2025-03-12"), Scene(day="2025-03-0
 ADD = """
 import json, sys
 from pathlib import Path
-from stacgen.pipeline.update import update
-from stacgen.store.folder import Folder
+from stacgen.catalog.compare_and_swap import update
+from stacgen.io.folder import Folder
 store = Folder(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
     mine = f"{sys.argv[2]}-{n}"
@@ -40,7 +40,7 @@ for n in range(int(sys.argv[3])):
 CLAIM = """
 import sys
 from pathlib import Path
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
 with Folder(Path(sys.argv[1])).hold("update", "the second") as holder:
     print(holder)
 """
@@ -48,7 +48,7 @@ with Folder(Path(sys.argv[1])).hold("update", "the second") as holder:
 SCRATCH = """
 import sys, time
 from pathlib import Path
-from stacgen.store import open_store
+from stacgen.io.stores import open_store
 store = open_store(sys.argv[1])
 ahead = time.time() - Path(sys.argv[2]).stat().st_mtime
 assert ahead > 200_000, ahead

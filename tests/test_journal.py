@@ -26,8 +26,8 @@ BEGUN = Entry(bands=frozenset({"B01", "B09"}), purge=frozenset({"29PKR/B01/2025/
 HOLDER = """
 import sys, time
 from pathlib import Path
-from stacgen.pipeline.journal import Journal
-from stacgen.store.folder import Folder
+from stacgen.catalog.journal import Journal
+from stacgen.io.folder import Folder
 journal = Journal(Folder(Path(sys.argv[1])))
 journal.note("29PKR", ["B01"])
 print("noted", flush=True)

@@ -25,7 +25,7 @@ WHOLE = Work(bands={"B01": 10, "B09": 10})
 BUILD = """
 import sys
 from crashes import Crew
-from stacgen import library
+from stacgen.api import build as library
 from stacgen.__main__ import main
 library.Labour.crew = lambda _, *told: Crew(*told)
 main()

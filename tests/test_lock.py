@@ -12,8 +12,8 @@ WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None\n"
 
 ADD = """
 from pathlib import Path
-from stacgen.pipeline.update import update
-from stacgen.store.folder import Folder
+from stacgen.catalog.compare_and_swap import update
+from stacgen.io.folder import Folder
 import json
 store = Folder(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
@@ -24,7 +24,7 @@ for n in range(int(sys.argv[3])):
 
 TRY = """
 from pathlib import Path
-from stacgen.store.folder import Folder
+from stacgen.io.folder import Folder
 store = Folder(Path(sys.argv[1]))
 version = store.read_versioned("x.json")[1]
 print(store.means, store.swap("x.json", b"2", "", version), store.swap("x.json", b"3", "", version))
@@ -88,8 +88,8 @@ def test_a_build_without_locks_of_the_system_is_a_build(tmp_path: Path) -> None:
 HOLD = """
 import time
 from pathlib import Path
-from stacgen.store import lease
-from stacgen.store.folder import Folder
+from stacgen.io import lease
+from stacgen.io.folder import Folder
 lease.EXPIRY = float(sys.argv[3])
 with Folder(Path(sys.argv[1])).hold("update", sys.argv[2]) as holder:
     print(holder, flush=True)

@@ -533,7 +533,7 @@ def test_no_local_path_is_in_a_mirror(root: Path) -> None:
 def test_a_run_with_nothing_to_do_loads_no_pyarrow(root: Path, upstream: Upstream) -> None:
     script = f"""
 import sys, stacgen
-from stacgen.library import Upstream
+from stacgen.api.build import Upstream
 report = stacgen.build("29PKR", "B09", years=[2024, 2025], output={str(root)!r},
                        upstream=Upstream(api={upstream.api!r}))
 print(len(report.skipped), "pyarrow" in sys.modules)
@@ -548,12 +548,12 @@ THREADS = """
 import os
 from pathlib import Path
 import stacgen
-from stacgen import mirror
+from stacgen.stac import geoparquet
 
 def count():
     return len(os.listdir("/proc/self/task"))
 
-mirror.load()  # loads pandas, which has threads of its own
+geoparquet.load()  # loads pandas, which has threads of its own
 before = count()
 {work}
 print(count() - before)

@@ -114,7 +114,8 @@ def test_warnings_may_be_errors(command: list[str], tmp_path: Path) -> None:
 HOMELESS = """
 import os, sys
 from pathlib import Path
-from stacgen.store import bucket, open_store
+from stacgen.io import bucket
+from stacgen.io.stores import open_store
 
 os.environ.pop("HOME", None)
 os.setuid(54321)

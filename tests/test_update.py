@@ -32,8 +32,8 @@ LINKS = 8
 
 WRITER = """
 import json, sys
-from stacgen.pipeline.update import update
-from stacgen.store import open_store
+from stacgen.catalog.compare_and_swap import update
+from stacgen.io.stores import open_store
 
 address, options, number, count = sys.argv[1:]
 store = open_store(address, json.loads(options))
@@ -99,7 +99,7 @@ def test_a_change_that_fails_leaves_the_document(tmp_path: Path) -> None:
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     script = (
         "import sys, time; from hashlib import sha256; from pathlib import Path\n"
-        "from stacgen.io.stores import lock\n"
+        "from stacgen.io import file_lock as lock\n"
         "from stacgen.io.folder import Folder\n"
         "store = Folder(Path(sys.argv[1]))\n"
         "name = sha256(b'x.json').hexdigest()[:16]\n"

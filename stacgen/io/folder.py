@@ -246,10 +246,10 @@ class Folder:
     @contextmanager
     def hold(self, name: str, owner: str) -> Iterator[str | None]:
         """See `model.protocols.Store`; with `flock`, a lock whose holder died is free at once."""
-        hold = file_lock.hold_flock if self._has_flock else lease.hold
         with ExitStack() as held:
             holder = None
             with _translated(name):
+                hold = file_lock.hold_flock if self._has_flock else lease.hold
                 try:
                     held.enter_context(hold(FileTokens(self._hidden, name), owner))
                 except HeldError as error:

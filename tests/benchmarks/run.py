@@ -49,7 +49,8 @@ class Cost:
 
 TOGETHER = (
     "-c",
-    "from stacgen import cli, isolation; isolation.IS_POSSIBLE = False; cli.main()",
+    "from stacgen import cli; from stacgen.video import worker;"
+    " worker.IS_POSSIBLE = False; cli.main()",
 )
 """stacgen as it is where decoders can have no processes of their own."""
 
