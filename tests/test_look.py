@@ -153,10 +153,10 @@ def test_rio_hands_options_results_and_exit_codes_on(rio: Run, run: Run) -> None
 
 
 def test_rio_itself_loads_nothing_of_stacgen_before_it_is_called() -> None:
-    script = "import stacgen.cli.rio_plugin, sys; print(*sys.modules)"
+    script = "import stacgen.rio, sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    assert "stacgen.cli.rio_plugin" in loaded
+    assert "stacgen.rio" in loaded
     assert not loaded & {"stacgen.cli", "typer", "numpy"}

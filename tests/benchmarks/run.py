@@ -49,8 +49,7 @@ class Cost:
 
 TOGETHER = (
     "-c",
-    "from stacgen import cli; from stacgen.video import worker;"
-    " worker.IS_POSSIBLE = False; cli.main()",
+    "import stacgen.cli as c, stacgen.video.worker as w; w.IS_POSSIBLE = False; c.main()",
 )
 """stacgen as it is where decoders can have no processes of their own."""
 
