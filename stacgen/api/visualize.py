@@ -2,7 +2,7 @@
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from stacgen.io.stores import open_readable
 from stacgen.model.stream import Selection
 from stacgen.model.time_series import Point, polygons
 from stacgen.stac import stac_json
+from stacgen.stac.files import media_type
 from stacgen.stac.layout import ROOT
 from stacgen.stac.reader import COLLECTION, Home, depth
 
@@ -23,8 +24,8 @@ FILM_WIDTH, SHEET_WIDTH = 720, 1600
 FPS = 5.0
 
 _ALL = Selection()
-_PICTURES = {".mp4": "video/mp4", ".gif": "image/gif", ".png": "image/png"}
-_CHARTS = {".png": "image/png", ".svg": "image/svg+xml"}
+_PICTURES = (".mp4", ".gif", ".png")
+_CHARTS = (".png", ".svg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ def preview(
     layout = draw.Layout(width=width or standard, columns=columns, fps=fps)
     make = {".mp4": draw.mp4, ".gif": draw.gif, ".png": draw.sheet}[ending]
     content, frames = make(home, wanted, layout)
-    destination.write(output, content, _PICTURES[ending], store_options)
+    destination.write(output, content, media_type(f"_{ending}"), store_options)
     return Drawn(address=str(output), frames=frames, size=len(content))
 
 
@@ -163,7 +164,7 @@ def plot(
         )
     else:
         content = chart.of_sky(found.readings, title=found.title, about=found.about, kind=kind)
-    destination.write(output, content, _CHARTS[ending], store_options)
+    destination.write(output, content, media_type(f"_{ending}"), store_options)
     return found, Drawn(address=str(output), frames=len(found.readings), size=len(content))
 
 
@@ -194,7 +195,7 @@ def _place(point: tuple[float, float] | None, polygon: Path | None) -> plotting.
         raise UsageError(f"The {what} cannot be used: {error}.") from error
 
 
-def _ending(output: str | Path, known: Mapping[str, str], form: str | None) -> str:
+def _ending(output: str | Path, known: Sequence[str], form: str | None) -> str:
     """The kind of file to make, `.png`: as the form says, or else the ending of the output."""
     ending = posixpath.splitext(str(output))[1].lower() if form is None else f".{form.lower()}"
     if ending not in known:

@@ -96,7 +96,7 @@ def _lines(place: CollectionPlace, year: int, store: Store, *, drops: bool) -> I
         for each in abreast(store, partial(read_item, store), (place.item(i, year) for i in ids))
         if each is not None
     }
-    for ordered in versions.lines({key: _moment(each) for key, each in items.items()}):
+    for ordered in versions.lines({key: stac_json.moment(each) for key, each in items.items()}):
         yield _Line(items=[items[each] for each in ordered], gone=ordered[:-1] if drops else ())
 
 
@@ -123,7 +123,7 @@ def _mark(
         return []
     journal.note(place.tile, [place.name])
     for _, document in changed:
-        key = place.item(document["id"], _moment(document).year).key
+        key = place.item(document["id"], stac_json.moment(document).year).key
         store.write(key, stac_json.to_bytes(document), stac_json.GEOJSON)
     pending.update(place, [document for _, document in changed])
     return [
@@ -131,7 +131,3 @@ def _mark(
         for before, document in changed
         if versions.is_marked(document) and not versions.is_marked(before)
     ]
-
-
-def _moment(document: stac_json.Document) -> datetime:
-    return datetime.fromisoformat(document["properties"]["datetime"])

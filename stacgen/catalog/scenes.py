@@ -281,7 +281,7 @@ def _rows(place: ScenesPlace, held: derive.Held, store: Store) -> dict[str, _Row
     documents = derive.items_of(store, place, held)
     return {
         each["id"]: _Row(
-            moment=datetime.fromisoformat(each["properties"]["datetime"]),
+            moment=stac_json.moment(each),
             bands=len(BANDS.keys() & each["assets"].keys()),
             has_visual=visual.KEY in each["assets"],
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from stacgen.dunia import answers, figures, playlist
 from stacgen.dunia.endpoints import Endpoint
@@ -237,10 +236,7 @@ def _refused(stream: Stream, doubtful: Sequence[Doubt], store: Store) -> Iterato
 def _outdated(frames: Iterable[FrameRef], rivals: Iterable[Standing]) -> set[str]:
     """Ids of the frames, and rivals, of which there is a higher baseline among these."""
     moments = {ref.item_id: ref.frame.sensing_time for ref in frames}
-    moments |= {
-        each.document["id"]: datetime.fromisoformat(each.document["properties"]["datetime"])
-        for each in rivals
-    }
+    moments |= {each.document["id"]: stac_json.moment(each.document) for each in rivals}
     return versions.superseded(moments)
 
 

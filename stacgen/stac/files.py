@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import PurePosixPath
 from typing import Any
 
 from stacgen.stac import layout, stac_json
@@ -17,11 +18,24 @@ _UPWARD = frozenset({"self", "root", "parent", "collection", "canonical"})
 """Relations to documents that stand above, and are put later."""
 
 _TILE = re.compile(r"\d{2}[A-Z]{3}")
-_ASSETS = {
+_ASSETS = (".tif", ".png", ".jpg", ".webp")
+"""Endings of files beside an Item."""
+
+_TYPES = {
     ".tif": stac_json.COG,
     ".png": stac_json.PNG,
+    ".json": stac_json.JSON,
+    ".geojson": stac_json.GEOJSON,
+    ".parquet": stac_json.PARQUET,
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
 }
 
 
@@ -81,16 +95,15 @@ def kind(key: str) -> Kind | None:
 
 
 def media_type(key: str) -> str:
-    """The type of a file that is a part of a catalog."""
-    suffix = posixpath.splitext(key)[1]
-    if kind(key) in (Kind.ITEM, Kind.SCENE):
+    """The media type of a file, by its name; an Item is named like its folder.
+
+    >>> media_type("29PKR/B09/2025/T29/T29.json"), media_type("29PKR/catalog.json")
+    ('application/geo+json', 'application/json')
+    """
+    path = PurePosixPath(key)
+    if path.suffix == ".json" and path.stem == path.parent.name:
         return stac_json.GEOJSON
-    return {
-        **_ASSETS,
-        ".json": stac_json.JSON,
-        ".parquet": stac_json.PARQUET,
-        ".html": stac_json.HTML,
-    }[suffix]
+    return _TYPES.get(path.suffix, "application/octet-stream")
 
 
 def stages(keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:

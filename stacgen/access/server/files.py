@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import format_datetime
-from pathlib import PurePosixPath
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,25 +12,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from stacgen.errors import OutputError
 from stacgen.model import byte_ranges
 from stacgen.model.protocols import Entry, Store
-from stacgen.stac import stac_json
+from stacgen.stac.files import media_type
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 """No empty, hidden or upward part, no backslash, no percent sign, nothing but plain letters."""
-
-_TYPES = {
-    ".tif": stac_json.COG,
-    ".png": stac_json.PNG,
-    ".json": stac_json.JSON,
-    ".geojson": stac_json.GEOJSON,
-    ".parquet": stac_json.PARQUET,
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".txt": "text/plain; charset=utf-8",
-}
 
 
 class Files:
@@ -92,18 +76,6 @@ class Files:
             return Response(None, status, headers=headers, media_type=kind)
         chunks = self._store.stream(entry, start, stop)
         return StreamingResponse(chunks, status, headers=headers, media_type=kind)
-
-
-def media_type(key: str) -> str:
-    """What a file is, by its name; an Item is named like its folder.
-
-    >>> media_type("29PKR/B09/2025/T29/T29.json"), media_type("29PKR/catalog.json")
-    ('application/geo+json', 'application/json')
-    """
-    path = PurePosixPath(key)
-    if path.suffix == ".json" and path.stem == path.parent.name:
-        return stac_json.GEOJSON
-    return _TYPES.get(path.suffix, "application/octet-stream")
 
 
 def _names(header: str | None, tag: str) -> bool:

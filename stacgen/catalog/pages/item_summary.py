@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -123,7 +123,7 @@ class Row(NamedTuple):
 def of_item(document: stac_json.Document) -> Card:
     """The card of an Item that is filed in its Collection."""
     properties, assets = document["properties"], document["assets"]
-    moment = datetime.fromisoformat(properties["datetime"]).astimezone(UTC)
+    moment = stac_json.moment(document)
     name = quote(document["id"])
     folder = layout.item_folder(name, moment.year)
     ordered = _ordered(assets)
