@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -86,7 +87,7 @@ class Tables:
     """Tables of Items, of which those that were read last are kept; safe for several threads."""
 
     def __init__(self, source: Source, *, kept: int = _KEPT) -> None:
-        """Read from a catalog, and keep tables of so many bytes at most."""
+        """Read from a catalog, and keep tables of so many bytes at most; 0 keeps none."""
         self._source = source
         self._most = kept
         self._lock = threading.Lock()
@@ -125,6 +126,8 @@ class Tables:
         if raw is None:
             raise OutputError(f"{name} is gone; stacgen index makes it anew.")
         found = geoparquet.Mirror(raw, name=name)
+        if not self._most or reference.checksum != f"1220{sha256(raw).hexdigest()}":
+            return found  # it is damaged, or newer than the table of Collections
         with self._lock:
             self._known.pop(key, None)
             self._known[key] = reference.checksum, len(raw), found
@@ -202,7 +205,7 @@ def ask(
     else:
         source = root
     collections = opened(source.read(layout.COLLECTIONS), source.address)
-    answer = Tables(source).answer(collections.tables(query), query)
+    answer = Tables(source, kept=0).answer(collections.tables(query), query)
     return answer, absolute(source.address).rstrip("/")
 
 
