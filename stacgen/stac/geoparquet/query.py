@@ -22,7 +22,7 @@ from stacgen.stac.geoparquet import filter as filters
 from stacgen.stac.geoparquet import ground
 from stacgen.stac.geoparquet.files import Mirror
 from stacgen.stac.geoparquet.filter import Filter
-from stacgen.stac.geoparquet.table import Table, resolved, united
+from stacgen.stac.geoparquet.table import Table, united
 from stacgen.stac.versions import DEPRECATED
 
 _CLOUD = "eo:cloud_cover"
@@ -59,13 +59,16 @@ class Answer:
             root: What the catalog's links begin with: a URL or a path, without a slash at its end.
         """
         found: dict[tuple[int, int], stac_json.Document] = {}
-        for places, table in self._rows(part):
-            found |= zip(places, resolved(table, root), strict=True)
+        for number, group, rows in self._groups(part):
+            documents = self.tables[number].documents(group, rows, root)
+            found |= zip(((number, row) for row in rows), documents, strict=True)
         return [found[place] for place in self._places(part)]
 
     def table(self, part: slice) -> Table | None:
         """The rows of some of the answers as a table; None where there are none."""
-        tables = [table for _, table in self._rows(part)]
+        tables = [
+            self.tables[number].rows(group, rows) for number, group, rows in self._groups(part)
+        ]
         return united(tables) if tables else None
 
     def _places(self, part: slice) -> list[tuple[int, int]]:
@@ -73,19 +76,16 @@ class Answer:
         columns = (self.keys[name].to_numpy()[part].tolist() for name in ("table", "row"))
         return list(zip(*columns, strict=True))
 
-    def _rows(self, part: slice) -> Iterator[tuple[list[tuple[int, int]], Table]]:
-        """The rows of some of the answers, a row group at a time, with their places."""
+    def _groups(self, part: slice) -> Iterator[tuple[int, int, list[int]]]:
+        """Some of the answers by row groups: table, row group, rows of the table."""
         by_table: dict[int, list[int]] = {}
         for number, row in self._places(part):
             by_table.setdefault(number, []).append(row)
         for number, wanted in sorted(by_table.items()):
-            mirror = self.tables[number]
-            starts, rows = np.array(mirror.starts()), np.array(wanted)
+            starts, rows = np.array(self.tables[number].starts()), np.array(wanted)
             groups = np.searchsorted(starts, rows, side="right") - 1
             for group in np.unique(groups).tolist():
-                here = rows[groups == group]
-                table = mirror.group(group).take(pa.array(here - starts[group]))
-                yield [(number, row) for row in here.tolist()], table
+                yield number, group, rows[groups == group].tolist()
 
 
 def answer(tables: Iterable[Mirror], query: Query) -> Answer:
