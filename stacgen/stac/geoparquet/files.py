@@ -124,6 +124,10 @@ class Mirror:
             found.append(found[-1] + self.file.metadata.row_group(group).num_rows)
         return found
 
+    def group(self, number: int) -> Table:
+        """A row group with all columns."""
+        return self.rows(number, range(*self.starts()[number : number + 2]))
+
     def rows(self, group: int, numbers: Sequence[int]) -> Table:
         """Some rows of a row group, by their numbers in the table."""
         with self._sound():
