@@ -62,8 +62,8 @@ PIXELS = item.Pixels(
 
 
 def real_tiles() -> Iterator[mgrs.TileId]:
-    """Tiles of the grid, zone by zone in latitude band P."""
-    for zone, column, row in product(range(1, 61), ascii_uppercase, ascii_uppercase):
+    """Tiles of the grid, zone by zone in latitude band P; none across the antimeridian."""
+    for zone, column, row in product(range(2, 60), ascii_uppercase, ascii_uppercase):
         with suppress(UsageError):
             yield mgrs.parse(f"{zone:02}P{column}{row}")
 

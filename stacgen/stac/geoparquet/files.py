@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stacgen.errors import OutputError
-from stacgen.stac import stac_json
+from stacgen.stac import layout, stac_json
 from stacgen.stac.geoparquet.shape import fitted, joined
-from stacgen.stac.geoparquet.table import Table
+from stacgen.stac.geoparquet.table import Table, decoded
 
 ROWS = 16_384
 """Rows of a row group, at most."""
@@ -94,7 +94,10 @@ class Mirror:
             self.file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
             facts = json.loads(self.file.metadata.metadata[_KEY])
             self.place = Place(folder=facts["folder"], base_url=facts["base_url"])
+            pairs = [(theirs, ours) for ours, theirs in self.place.prefixes]
+            self._prefixes = sorted(pairs, key=_length)
             self._nulls = _expanded(facts["nulls"], self.file.metadata.num_rows)
+            self.names = [str(name) for name in self.file.schema_arrow.names]
             paths = [self.file.schema.column(n).path for n in range(len(self.file.schema))]
             self.indexed = {path: n for n, path in enumerate(paths) if path in _INDEXED}
 
@@ -114,11 +117,6 @@ class Mirror:
         """How many row groups there are."""
         return int(self.file.metadata.num_row_groups)
 
-    @property
-    def names(self) -> list[str]:
-        """Of the columns."""
-        return [str(name) for name in self.file.schema_arrow.names]
-
     def starts(self) -> list[int]:
         """The number of the first row of each group, and that of all rows."""
         found = [0]
@@ -128,10 +126,37 @@ class Mirror:
 
     def group(self, number: int) -> Table:
         """A row group with all columns."""
-        start = self.starts()[number]
+        return self.rows(number, range(*self.starts()[number : number + 2]))
+
+    def rows(self, group: int, numbers: Sequence[int]) -> Table:
+        """Some rows of a row group, by their numbers in the table."""
         with self._sound():
-            table = self._read([number])
-            return self._whole(table, self._nulls.slice(start, table.num_rows))
+            return self._whole(*self._picked(group, numbers))
+
+    def documents(
+        self, group: int, numbers: Sequence[int], root: str
+    ) -> Iterator[stac_json.Document]:
+        """The Items of some rows of a row group, each with a link to itself.
+
+        Links of so few rows are written sooner one by one than by columns.
+
+        Args:
+            group: The row group.
+            numbers: Of the rows, in the table.
+            root: What the links begin with: a URL or a path, without a slash at its end.
+        """
+        with self._sound():
+            table, nulls = self._picked(group, numbers)
+            for document in decoded(table.append_column("nulls", nulls)):
+                links = document["links"]
+                for each in (*links, *document["assets"].values()):
+                    each["href"] = self.from_root(each["href"])
+                if self.place.base_url is None:
+                    links.insert(0, self._own_link(document))
+                for each in (*links, *document["assets"].values()):
+                    if each["href"].startswith("./"):
+                        each["href"] = f"{root}{each['href'][1:]}"
+                yield document
 
     def columns(self, groups: Sequence[int], names: Sequence[str]) -> Table:
         """Some columns of row groups, as the file has them; a part of a struct as `a.b`."""
@@ -145,10 +170,22 @@ class Mirror:
 
     def from_root(self, href: str) -> str:
         """A link of the file, written from the root: `./29PKR/B09/...`."""
-        pairs = [(theirs, ours) for ours, theirs in self.place.prefixes]
-        fitting = [each for each in pairs if href.startswith(each[0])]
-        old, new = max(fitting, key=_length, default=("", ""))
-        return f"{new}{href[len(old) :]}"
+        for old, new in reversed(self._prefixes):
+            if href.startswith(old):
+                return f"{new}{href[len(old) :]}"
+        return href
+
+    def _own_link(self, document: stac_json.Document) -> dict[str, str]:
+        year = int(document["properties"]["datetime"][:4])
+        folder = f"./{self.place.folder}/{layout.item_folder(document['id'], year)}"
+        key = layout.ItemPlace(id=document["id"], folder=folder).key
+        return {"rel": "self", "href": key, "type": stac_json.GEOJSON}
+
+    def _picked(self, group: int, numbers: Sequence[int]) -> tuple[Table, Any]:
+        """Some rows of a row group as the file has them, and their explicit nulls."""
+        rows = pa.array(numbers)
+        table = self._read([group]).take(pc.subtract(rows, self.starts()[group]))
+        return table, self._nulls.take(rows)
 
     def _read(self, groups: Sequence[int], names: Sequence[str] | None = None) -> Table:
         """Some row groups in the calling thread, with all columns or those named.
@@ -162,8 +199,7 @@ class Mirror:
 
     def _whole(self, table: Table, nulls: Any) -> Table:  # noqa: ANN401 - pyarrow has no types
         table = table.replace_schema_metadata(None).append_column("nulls", nulls)
-        pairs = [(theirs, ours) for ours, theirs in self.place.prefixes]
-        table = _relinked(table.combine_chunks(), sorted(pairs, key=_length))
+        table = _relinked(table.combine_chunks(), self._prefixes)
         if self.place.base_url is None and "collection" in table.column_names:
             return _with_self(table, self.place.folder)
         return table

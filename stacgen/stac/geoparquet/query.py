@@ -6,7 +6,9 @@ are compared exactly.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,14 @@ from stacgen.stac.geoparquet import filter as filters
 from stacgen.stac.geoparquet import ground
 from stacgen.stac.geoparquet.files import Mirror
 from stacgen.stac.geoparquet.filter import Filter
-from stacgen.stac.geoparquet.table import Table, resolved, united
+from stacgen.stac.geoparquet.table import Table, united
 from stacgen.stac.versions import DEPRECATED
 
 _CLOUD = "eo:cloud_cover"
 _NO_PROPERTY = ("assets", "links", "bbox", "geometry", "stac_extensions")
+
+_DECODERS = 2
+"""Row groups that are decoded at a time; half of the time one takes, Python can do other things."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +63,23 @@ class Answer:
             part: Which of the answers.
             root: What the catalog's links begin with: a URL or a path, without a slash at its end.
         """
-        found: dict[tuple[int, int], stac_json.Document] = {}
-        for places, table in self._rows(part):
-            found |= zip(places, resolved(table, root), strict=True)
+
+        def read(
+            number: int, group: int, rows: list[int]
+        ) -> list[tuple[tuple[int, int], stac_json.Document]]:
+            documents = self.tables[number].documents(group, rows, root)
+            return [((number, row), each) for row, each in zip(rows, documents, strict=True)]
+
+        with ThreadPoolExecutor(_DECODERS) as pool:
+            parts = pool.map(lambda group: read(*group), self._groups(part))
+            found = dict(chain.from_iterable(parts))
         return [found[place] for place in self._places(part)]
 
     def table(self, part: slice) -> Table | None:
         """The rows of some of the answers as a table; None where there are none."""
-        tables = [table for _, table in self._rows(part)]
+        tables = [
+            self.tables[number].rows(group, rows) for number, group, rows in self._groups(part)
+        ]
         return united(tables) if tables else None
 
     def _places(self, part: slice) -> list[tuple[int, int]]:
@@ -73,19 +87,16 @@ class Answer:
         columns = (self.keys[name].to_numpy()[part].tolist() for name in ("table", "row"))
         return list(zip(*columns, strict=True))
 
-    def _rows(self, part: slice) -> Iterator[tuple[list[tuple[int, int]], Table]]:
-        """The rows of some of the answers, a row group at a time, with their places."""
+    def _groups(self, part: slice) -> Iterator[tuple[int, int, list[int]]]:
+        """Some of the answers by row groups: table, row group, rows of the table."""
         by_table: dict[int, list[int]] = {}
         for number, row in self._places(part):
             by_table.setdefault(number, []).append(row)
         for number, wanted in sorted(by_table.items()):
-            mirror = self.tables[number]
-            starts, rows = np.array(mirror.starts()), np.array(wanted)
+            starts, rows = np.array(self.tables[number].starts()), np.array(wanted)
             groups = np.searchsorted(starts, rows, side="right") - 1
             for group in np.unique(groups).tolist():
-                here = rows[groups == group]
-                table = mirror.group(group).take(pa.array(here - starts[group]))
-                yield [(number, row) for row in here.tolist()], table
+                yield number, group, rows[groups == group].tolist()
 
 
 def answer(tables: Iterable[Mirror], query: Query) -> Answer:

@@ -114,7 +114,7 @@ def as_struct(table: Table, kind: Any) -> Any:  # noqa: ANN401
 
 def documents(table: Table) -> Iterator[tuple[str, stac_json.Document]]:
     """Each row's Item with its key, exactly as its JSON has it."""
-    for document in resolved(table, ""):
+    for document in decoded(table):
         links = document["links"]
         key = next(link["href"] for link in links if link["rel"] == "self")
         document["links"] = [link for link in links if link["rel"] != "self"]
@@ -151,14 +151,10 @@ def _narrowed(asset: Any, name: str) -> Any:  # noqa: ANN401 - pyarrow has no ty
     )
 
 
-def resolved(table: Table, root: str) -> Iterator[stac_json.Document]:
-    """Each row's Item with a link to itself; `root` and a slash take the place of `./` in links."""
-    for row in chain.from_iterable(values(each.to_struct_array()) for each in table.to_batches()):
-        document = _document(row)
-        for each in (*document["links"], *document["assets"].values()):
-            if root and each["href"].startswith("./"):
-                each["href"] = f"{root}/{each['href'][2:]}"
-        yield document
+def decoded(table: Table) -> Iterator[stac_json.Document]:
+    """Each row's Item, its links as the table has them."""
+    batches = (values(each.to_struct_array()) for each in table.to_batches())
+    return map(_document, chain.from_iterable(batches))
 
 
 def _row(key: str, document: stac_json.Document) -> dict[str, Any]:
