@@ -53,7 +53,7 @@ def search(  # noqa: PLR0913 - each is one thing that a user may say
 
     Returns:
         An iterator of `pystac.Item`. Their hrefs are absolute, URLs or paths, so that rasterio and
-        others open their assets. The same as a GeoJSON dictionary is in `found.collection`.
+        others open their assets. The same as a GeoJSON dictionary is in `found.found.collection`.
 
     Raises:
         UsageError: The question cannot be meant.

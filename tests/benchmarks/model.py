@@ -46,11 +46,11 @@ SCENE_KB_A_BAND = 1.6
 THUMBNAIL_KB = 150.0
 
 BESIDE_KB = 38.0
-"""Mirror and page of a Collection, without what each Item adds."""
+"""Table and page of a Collection, without what each Item adds."""
 
 BESIDE_KB_AN_ITEM = 0.6
-ROOT_KB_AN_ITEM = 0.2
-"""Of the root's mirror, which holds scenes, too."""
+ROOT_KB_A_COLLECTION = 0.5
+"""Of the root's table and page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         "catalog files",
         "of Items",
         "of scenes",
-        "mirrors, pages",
+        "tables, pages",
     )
     for size in SIZES:
         frames = {
@@ -105,8 +105,9 @@ def rows() -> Iterator[tuple[str, ...]]:
         catalogs = streams + collections + size.tiles + 1
         catalogs += size.tiles * size.years + size.tiles  # years and Collections of scenes
         collections += size.tiles
-        catalogs += 2 * (collections + 1)  # mirrors and pages
-        beside = collections * BESIDE_KB + (items + scenes) * (BESIDE_KB_AN_ITEM + ROOT_KB_AN_ITEM)
+        catalogs += 2 * (collections + 1)  # tables and pages
+        beside = collections * (BESIDE_KB + ROOT_KB_A_COLLECTION)
+        beside += (items + scenes) * BESIDE_KB_AN_ITEM
         yield (
             size.name,
             f"{items:,}",

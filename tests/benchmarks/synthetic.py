@@ -139,7 +139,7 @@ def publish(each: Stream, store: Folder, pending: PendingChanges, numbers: range
 
 
 def publish_tile(root: Path, tile: mgrs.TileId, count: int) -> int:
-    """So many of a tile's streams, each with all its frames; then mirrors, pages and scenes.
+    """So many of a tile's streams, each with all its frames; then tables, pages and scenes.
 
     Returns:
         The peak memory of this process, in bytes.
