@@ -5,7 +5,7 @@ tiles until all of it is done.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from stacgen.catalog import derive, root
@@ -14,7 +14,7 @@ from stacgen.catalog.journal import Entry, Journal
 from stacgen.catalog.scenes import derive_scenes
 from stacgen.model.mgrs import TileId
 from stacgen.model.protocols import Store
-from stacgen.stac import layout, stac_json
+from stacgen.stac import layout, stac_json, summaries
 from stacgen.stac.inventory import linked_ids
 from stacgen.stac.layout import CollectionPlace, ItemPlace, Pass, Place, ScenesPlace
 
@@ -94,8 +94,11 @@ class PendingChanges:
 
     def _rebuild(self, folder: str, base_url: str | None) -> int:
         """Derive all of a Collection from the Items in its folder; how many there are."""
-        found = all_items(self._store, folder)
-        documents = [each for each in found if each["id"] not in self._purged]
+        found = {each["id"]: each for each in all_items(self._store, folder)}
+        # A store that lists late may not show yet what is linked.
+        unlisted = [key for key in _linked(self._store, folder) if layout.id_of(key) not in found]
+        found |= {each["id"]: each for _, each in derive.read_items(self._store, unlisted)}
+        documents = [found[key] for key in sorted(found) if key not in self._purged]
         if not documents:
             return 0
         place, store = _place(documents[0]["id"]), self._store
@@ -166,6 +169,14 @@ class PendingChanges:
 
 def _place(item_id: str) -> CollectionPlace:
     return CollectionPlace(tile=Pass.of(item_id).tile, band=layout.band_of(item_id))
+
+
+def _linked(store: Store, folder: str) -> Iterator[str]:
+    """Keys of the Items that the years of the Collection in a folder link."""
+    for year in summaries.years_of(stac_json.read(store, f"{folder}collection.json") or {}):
+        key = f"{folder}{year}/catalog.json"
+        links = stac_json.links(stac_json.read(store, key) or {}, "item")
+        yield from (layout.target(key, link.href) for link in links)
 
 
 def _keys(store: Store, folder: str) -> set[str]:
