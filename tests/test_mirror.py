@@ -531,6 +531,7 @@ print(len(report.skipped), *{{"pyarrow", "pystac"}} & {{*sys.modules}})
 
 THREADS = """
 import os
+import time
 from pathlib import Path
 import stacgen
 from stacgen.stac import geoparquet
@@ -541,6 +542,9 @@ def count():
 geoparquet.load()  # loads pandas, which has threads of its own
 before = count()
 {work}
+until = time.monotonic() + 10
+while count() > before and time.monotonic() < until:
+    time.sleep(0.01)  # threads of Python that were joined may take a moment to go
 print(count() - before)
 """
 
