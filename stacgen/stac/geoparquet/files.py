@@ -9,7 +9,8 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -202,6 +203,23 @@ def from_bytes(raw: bytes, *, name: str) -> Table:
         OutputError: It is no table that stacgen made.
     """
     return Mirror(raw, name=name).table()
+
+
+def relocated(raw: bytes, *, base_url: str | None, name: str) -> bytes:
+    """A file with its hrefs as they are where the root has another public URL, or none.
+
+    Raises:
+        OutputError: It is no table that stacgen made.
+    """
+    found = Mirror(raw, name=name)
+    if found.place.base_url == base_url:
+        return raw
+    return to_bytes(found.table(), replace(found.place, base_url=base_url))
+
+
+def multihash(raw: bytes) -> str:
+    """The SHA-256 of a file as a multihash."""
+    return f"1220{sha256(raw).hexdigest()}"
 
 
 def _length(pair: tuple[str, str]) -> int:
