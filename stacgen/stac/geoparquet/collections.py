@@ -172,6 +172,7 @@ class Collections:
             return self._raw
         column = table.column_names.index("table_checksum")
         table = table.set_column(column, "table_checksum", pa.array(new, pa.string()))
+        table = together([table], ("href",))  # names fields of lists as builds do
         return to_bytes(table, replace(self.place, base_url=base_url))
 
     def tables(self, query: Query) -> list[TableReference]:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from stacgen.errors import OutputError
 from stacgen.stac import stac_json
 from stacgen.stac.geoparquet.shape import fitted, joined
-from stacgen.stac.geoparquet.table import Table
+from stacgen.stac.geoparquet.table import Table, united
 
 ROWS = 16_384
 """Rows of a row group, at most."""
@@ -214,7 +214,8 @@ def relocated(raw: bytes, *, base_url: str | None, name: str) -> bytes:
     found = Mirror(raw, name=name)
     if found.place.base_url == base_url:
         return raw
-    return to_bytes(found.table(), replace(found.place, base_url=base_url))
+    table = united([found.table()])  # names fields of lists as builds do, so bytes are the same
+    return to_bytes(table, replace(found.place, base_url=base_url))
 
 
 def multihash(raw: bytes) -> str:
