@@ -157,7 +157,7 @@ def _public(
     from stacgen.stac import geoparquet  # noqa: PLC0415 - pyarrow takes half a second
 
     checksums: dict[str, str] = {}
-    for key, content in reversed(raw.items()):
+    for key, content in reversed(list(raw.items())):
         name = f"{copy.source.address}/{key}"
         if files.kind(key) is Kind.ROOT:
             root = stac_json.from_bytes(content, name=name)
