@@ -126,6 +126,7 @@ def _take_stock(copy: Copy) -> _Stock:
         raise UsageError(
             "Absolute links need the address at which the copy is public: give --base-url, too."
         )
+    base_url = base_url and base_url.rstrip("/")
     keys = [entry.key for entry in copy.source.list("")]
     above = [
         key
@@ -133,7 +134,8 @@ def _take_stock(copy: Copy) -> _Stock:
         if stage not in (Kind.ASSET, *_FRAMES)
         for key in found
     ]
-    documents = {key: _public(key, copy, existing) for key in reversed(above)}
+    raw = {key: _read(copy.source, key) for key in reversed(above)}
+    documents = dict(_public(raw, copy, existing, base_url))
     listed = [entry.key for entry in copy.source.list("")]
     parts = frozenset(key for key in listed if files.kind(key) is not None)
     return _Stock(
@@ -145,17 +147,31 @@ def _take_stock(copy: Copy) -> _Stock:
     )
 
 
-def _public(key: str, copy: Copy, existing: stac_json.Document | None) -> bytes:
-    """A file as it is at its public: the one place where a public URL goes into files.
+def _public(
+    raw: Mapping[str, bytes], copy: Copy, existing: stac_json.Document | None, base_url: str | None
+) -> Iterator[tuple[str, bytes]]:
+    """Files above the Items as they are at their public, from the leaves to the root.
 
-    The root tells it as its `self` link. Tables of Items hold it, too, where they have absolute
-    links; they are copied as they are until then.
+    The public URL goes into two kinds of files: the root's `self` link and the hrefs of tables.
     """
-    content = _read(copy.source, key)
-    if files.kind(key) is Kind.ROOT:
-        root = stac_json.from_bytes(content, name=f"{copy.source.address}/{key}")
-        return stac_json.to_bytes(files.published(root, existing, base_url=copy.base_url))
-    return content
+    from stacgen.stac import geoparquet  # noqa: PLC0415 - pyarrow takes half a second
+
+    checksums: dict[str, str] = {}
+    for key, content in reversed(list(raw.items())):
+        name = f"{copy.source.address}/{key}"
+        if files.kind(key) is Kind.ROOT:
+            root = stac_json.from_bytes(content, name=name)
+            public = files.published(root, existing, base_url=copy.base_url)
+            yield key, stac_json.to_bytes(public)
+        elif files.kind(key) is Kind.TABLE:
+            table = geoparquet.relocated(content, base_url=base_url, name=name)
+            checksums[key] = geoparquet.multihash(table)
+            yield key, table
+        elif key == layout.COLLECTIONS:
+            found = geoparquet.Collections(content, name=name)
+            yield key, found.relocated(base_url=base_url, checksums=checksums)
+        else:
+            yield key, content
 
 
 def _events(copy: Copy, stock: _Stock, pool: ThreadPoolExecutor) -> Generator[CopyEvent]:
@@ -203,7 +219,7 @@ class _Frames:
         known = _described(key, there)
         found = files.assets(key, document)
         events: list[CopyEvent] = [
-            Kept(key=asset.key) if self._is_there(asset, key, known) else self._put(asset)
+            Kept(key=asset.key) if self._is_there(asset, known) else self._put(asset)
             for asset in found
         ]
         stock.wanted.update([key, *(asset.key for asset in found)])
@@ -211,17 +227,17 @@ class _Frames:
         public = files.public_item(key, content, document, base_url=absolute)
         return [*events, _put_document(key, public, there, copy)]
 
-    def _is_there(self, asset: Asset, key: str, known: Mapping[str, Asset]) -> bool:
-        """Whether the target has a file with that checksum.
+    def _is_there(self, asset: Asset, known: Mapping[str, Asset]) -> bool:
+        """Whether the target has a file of that size and checksum.
 
-        It is taken to have the checksum that its own Item says, unless it is newer than the Item.
+        A file of the right size has the checksum that its Item at the target gives, unless the copy
+        is to verify it; it is hashed where that Item gives none, or another one.
         """
-        entry, item = self._stock.there.get(asset.key), self._stock.there.get(key)
+        entry = self._stock.there.get(asset.key)
         if entry is None or asset.size not in (None, entry.size):
             return False
-        is_told = known.get(asset.key) == asset and asset.checksum is not None
-        is_newer = item is None or entry.modified > item.modified
-        if is_told and not is_newer and not self._copy.verify:
+        is_described = known.get(asset.key) == asset and asset.checksum is not None
+        if is_described and not self._copy.verify:
             return True
         checksum = asset.checksum or self._copy.source.sha256(asset.key)
         return self._copy.target.sha256(asset.key) == checksum

@@ -9,7 +9,14 @@ has.
 """
 
 from stacgen.stac.geoparquet.collections import Collections, Listed, TableReference, TableSummary
-from stacgen.stac.geoparquet.files import Mirror, Place, from_bytes, to_bytes
+from stacgen.stac.geoparquet.files import (
+    Mirror,
+    Place,
+    from_bytes,
+    multihash,
+    relocated,
+    to_bytes,
+)
 from stacgen.stac.geoparquet.query import Answer, answer
 from stacgen.stac.geoparquet.table import Table, brief, documents, load, tabulate, united
 
@@ -27,6 +34,8 @@ __all__ = [
     "documents",
     "from_bytes",
     "load",
+    "multihash",
+    "relocated",
     "tabulate",
     "to_bytes",
     "united",

@@ -5,10 +5,9 @@ the extent as WKB, `bbox`, `assets` and `summaries` are structs, `links` is a li
 of the Collection are columns, too, so `pystac.Collection.from_dict` takes a row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import shapely
 from stacgen.errors import OutputError
 from stacgen.model.query import Query
 from stacgen.stac import layout, stac_json, summaries
-from stacgen.stac.geoparquet.files import Mirror, Place
+from stacgen.stac.geoparquet.files import Mirror, Place, multihash, to_bytes
 from stacgen.stac.geoparquet.query import areas_of, near_to
 from stacgen.stac.geoparquet.table import Table, from_root, to_arrays, together, values
 
@@ -99,7 +98,7 @@ def sum_up(raw: bytes, *, name: str) -> TableSummary:
     return TableSummary(
         count=table.num_rows,
         thumbnail=None if href is None else mirror.from_root(href["href"].as_py()),
-        checksum=f"1220{sha256(raw).hexdigest()}",
+        checksum=multihash(raw),
     )
 
 
@@ -140,6 +139,7 @@ class Collections:
         Raises:
             OutputError: It is no table of Collections that stacgen made.
         """
+        self._raw = raw
         self._mirror = Mirror(raw, name=name)
         missing = {*_PRUNED, *_LISTED} - set(self._mirror.names)
         if missing:
@@ -156,6 +156,24 @@ class Collections:
     def table(self) -> Table:
         """All of it, links from the root."""
         return self._mirror.table()
+
+    def relocated(self, *, base_url: str | None, checksums: Mapping[str, str]) -> bytes:
+        """The file where the root has a public URL, or none, and tables have other checksums.
+
+        Args:
+            base_url: Public URL of the root.
+            checksums: Of the tables of Items, by their keys; others stay as they are.
+        """
+        table = self._mirror.table()
+        keys = [layout.mirror_key(href.removeprefix("./")) for href in table["href"].to_pylist()]
+        old = table["table_checksum"].to_pylist()
+        new = [checksums.get(key, was) for key, was in zip(keys, old, strict=True)]
+        if new == old and self.place.base_url == base_url:
+            return self._raw
+        column = table.column_names.index("table_checksum")
+        table = table.set_column(column, "table_checksum", pa.array(new, pa.string()))
+        table = together([table], ("href",))  # names fields of lists as builds do
+        return to_bytes(table, replace(self.place, base_url=base_url))
 
     def tables(self, query: Query) -> list[TableReference]:
         """The tables of those Collections that may hold what is asked for, by their keys."""

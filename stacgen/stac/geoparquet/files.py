@@ -9,7 +9,8 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from stacgen.errors import OutputError
 from stacgen.stac import layout, stac_json
 from stacgen.stac.geoparquet.shape import fitted, joined
-from stacgen.stac.geoparquet.table import Table, decoded
+from stacgen.stac.geoparquet.table import Table, decoded, united
 
 ROWS = 16_384
 """Rows of a row group, at most."""
@@ -238,6 +239,24 @@ def from_bytes(raw: bytes, *, name: str) -> Table:
         OutputError: It is no table that stacgen made.
     """
     return Mirror(raw, name=name).table()
+
+
+def relocated(raw: bytes, *, base_url: str | None, name: str) -> bytes:
+    """A file with its hrefs as they are where the root has another public URL, or none.
+
+    Raises:
+        OutputError: It is no table that stacgen made.
+    """
+    found = Mirror(raw, name=name)
+    if found.place.base_url == base_url:
+        return raw
+    table = united([found.table()])  # names fields of lists as builds do, so bytes are the same
+    return to_bytes(table, replace(found.place, base_url=base_url))
+
+
+def multihash(raw: bytes) -> str:
+    """The SHA-256 of a file as a multihash."""
+    return f"1220{sha256(raw).hexdigest()}"
 
 
 def _length(pair: tuple[str, str]) -> int:
