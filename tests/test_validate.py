@@ -158,9 +158,9 @@ def test_every_document_is_checked_against_core_and_extensions(root: Path) -> No
     [
         ("{", "It is not JSON"),
         ("[]", "It is not a JSON object"),
-        ('{"a": NaN}', "NaN is no number in JSON"),
-        ('{"a": Infinity}', "Infinity is no number in JSON"),
-        ('{"a": 1, "a": 2}', "a name comes twice"),
+        ('{"a": NaN}', "it holds NaN"),
+        ('{"a": Infinity}', "it holds Infinity"),
+        ('{"a": 1, "a": 2}', 'it has "a" twice'),
     ],
 )
 def test_what_is_not_json_is_found(root: Path, content: str, text: str) -> None:
@@ -422,7 +422,6 @@ def test_the_command_tells_of_findings_and_exits_with_1(root: Path) -> None:
     done = subprocess.run([*command, "--json"], check=False, capture_output=True, text=True)
     assert {json.loads(line)["rule"] for line in done.stdout.splitlines()} == {
         "schema",
-        "summaries",
         "table",
     }
 

@@ -130,9 +130,15 @@ class _Seen:
             held = {each: checks.digest(row) for each, row in found.rows()}
         except OutputError as error:
             return [Finding(key=key, rule="table", text=str(error))]
-        due = collections.described(collections.tabulate(rows)) if rows else ()
-        published = {each: checks.digest(row) for each, row in due}
-        return checks.check_table(key, held, published)
+        try:
+            due = dict(collections.described(collections.tabulate(rows)) if rows else ())
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            return []  # a Collection lacks what it must have, of which there is a finding already
+        published = {each: checks.digest(row) for each, row in due.items()}
+        unknown = self.collections.keys() - due.keys()
+        return checks.check_table(
+            key, {each: held[each] for each in held if each not in unknown}, published
+        )
 
     def _look(self, key: str, document: stac_json.Document) -> Iterator[Finding]:
         kind = files.kind(key)
